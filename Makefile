@@ -1,0 +1,59 @@
+# `make lab` and `make test` need nothing but Python 3.11 or newer: each makes .venv and installs what it uses.
+# Another Python: `make lab PYTHON=python3.13`. More for JupyterLab: `make lab LAB_ARGS="--no-browser --port 9999"`.
+
+PYTHON ?= python3
+VENV ?= .venv
+LAB_ARGS ?=
+BIN := $(VENV)/bin
+LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-fast lint lessons bench clean
+
+help: ## show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# Lessons open with jupytext's extension off: `make test` puts jupytext into the same .venv, and saving a lesson
+# would then rewrite its source in lessons/src.
+lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
+		lessons/01-learning-rate.ipynb
+
+test: lint ## run everything that CI runs: lint, the tests, every lesson
+	$(BIN)/pytest
+	$(BIN)/pytest --nbval lessons
+
+test-fast: $(VENV)/.test ## run the tests that need neither a browser nor patience
+	$(BIN)/pytest -m "not browser and not slow"
+
+lint: $(VENV)/.test ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+lessons: $(VENV)/.test ## build lessons/*.ipynb from lessons/src/*.py
+	$(BIN)/python lessons/build.py
+
+bench: $(VENV)/.test ## measure the speed figures of the README
+	$(BIN)/python -m benchmarks
+
+clean: ## remove .venv and everything else that was made here, except the lessons
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what .venv holds; a change of the dependencies or of their versions installs again.
+$(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e ".[lab]"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e ".[lab,test]"
+	@touch $@ $(VENV)/.lab
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Stops JupyterLab from asking about news and updates at its first start.
+$(LAB_SETTINGS): binder/overrides.json | $(BIN)/python
+	@mkdir -p $(@D)
+	cp $< $@

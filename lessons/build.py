@@ -1,0 +1,127 @@
+"""Builds the lessons: lessons/src/NAME.py is run and becomes lessons/NAME.ipynb, with its outputs.
+
+    python lessons/build.py                  builds every lesson
+    python lessons/build.py 01-learning-rate builds one
+    python lessons/build.py --check          builds nothing; says which notebooks are not their source's
+
+A notebook is never edited. It keeps texts and pictures but no widget state, and two builds on one machine
+give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+LESSONS = Path(__file__).parent
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def sources() -> list[Path]:
+    """The sources of all lessons, in the order of the course."""
+    return sorted((LESSONS / "src").glob("*.py"))
+
+
+def notebook_of(source: Path) -> Path:
+    """Where the notebook of a source belongs."""
+    return LESSONS / f"{source.stem}.ipynb"
+
+
+def read(source: Path) -> NotebookNode:
+    """The notebook of a source, not run yet."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"{source.stem}-{number:03d}"
+        cell.metadata = nbformat.from_dict(
+            {k: cell.metadata[k] for k in ("tags", "jupyter") if k in cell.metadata}
+        )
+    return notebook
+
+
+def build(source: Path) -> None:
+    """Run a source from top to bottom and write its notebook."""
+    notebook = read(source)
+    metadata = notebook.metadata.copy()
+    client = NotebookClient(
+        notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(LESSONS)}}
+    )
+    client.execute()
+    notebook.metadata = metadata  # without the widgets' state, and without the versions of this machine
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _tidy(cell.outputs)
+    text = nbformat.writes(notebook)
+    notebook_of(source).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Drop live widgets, whose ids are random, and join texts, which arrive in pieces of random length."""
+    tidy: list[NotebookNode] = []
+    for output in outputs:
+        if "data" in output:
+            output.data.pop(WIDGET_VIEW, None)
+        last = tidy[-1] if tidy else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            tidy.append(output)
+    return tidy
+
+
+def differences(source: Path) -> list[str]:
+    """What keeps a notebook from being its source, run from top to bottom; empty if nothing does."""
+    target = notebook_of(source)
+    if not target.exists():
+        return [f"{target.name} is missing"]
+    wanted, found = read(source), nbformat.read(target, as_version=4)
+    problems = []
+    for number, (want, have) in enumerate(itertools.zip_longest(wanted.cells, found.cells)):
+        if want is None or have is None:
+            problems.append(f"{target.name} has {len(found.cells)} cells, its source {len(wanted.cells)}")
+            break
+        if any(want.get(key) != have.get(key) for key in ("id", "cell_type", "source", "metadata")):
+            problems.append(f"cell {number} of {target.name} is not its source's")
+    counts = [cell.execution_count for cell in found.cells if cell.cell_type == "code"]
+    if counts != list(range(1, len(counts) + 1)):
+        problems.append(f"{target.name} was not run once from top to bottom: its cells are numbered {counts}")
+    return problems
+
+
+def main() -> int:
+    """Build or check the lessons named on the command line, all of them by default."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="lessons, by name; all by default")
+    parser.add_argument("--check", action="store_true", help="only say what is not up to date")
+    chosen = parser.parse_args()
+    known = {source.stem: source for source in sources()}
+    unknown = [name for name in chosen.names if name not in known]
+    if unknown:
+        parser.error(f"no lesson is called {', '.join(unknown)}; there are {', '.join(known)}")
+    wanted = [known[name] for name in chosen.names or known]
+    if chosen.check:
+        problems = [problem for source in wanted for problem in differences(source)]
+        print("\n".join(problems) or "every notebook is its source, run from top to bottom")
+        return bool(problems)
+    for source in wanted:
+        print(f"building {notebook_of(source).name}", flush=True)
+        build(source)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""AdaGrad: divide by everything seen so far.
+
+    s ← s + g²
+    d = g / (√s + ε) ,   p ← p − η / (1 + (t − 1) δ) · d
+
+Duchi, Hazan & Singer 2011 (the diagonal form).
+
+Convention, as in torch: s starts at ``initial_accumulator_value`` = 0 and ε stands outside the root (optax
+and Keras start at 0.1 with ε inside); δ is ``lr_decay``, an extra decay of the rate that is not in the paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from lwlr_teach.checks import Number, check_number
+from lwlr_teach.optim.engine import RuleOptimizer, State
+
+
+def adagrad(grad: Tensor, state: State, step: int, *, lr_decay: Number, eps: Number) -> tuple[Tensor, State]:
+    """Direction of AdaGrad; any shape."""
+    s = state["sum"] + grad * grad
+    return grad / (s.sqrt() + eps) / (1 + (step - 1) * lr_decay), {"sum": s}
+
+
+class Adagrad(RuleOptimizer):
+    """Drop-in for :class:`torch.optim.Adagrad`: same arguments, order and defaults.
+
+    ``lr`` (η), ``lr_decay`` (δ), ``weight_decay`` (λ), ``initial_accumulator_value`` and ``eps`` (ε) are ≥ 0.
+    All but the initial value may be tensors that match the parameters' leading axes.
+    """
+
+    rule = staticmethod(adagrad)
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1e-2,
+        lr_decay: Number = 0,
+        weight_decay: Number = 0,
+        initial_accumulator_value: float = 0,
+        eps: Number = 1e-10,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        check_number("lr_decay", lr_decay, low=0)
+        check_number("initial_accumulator_value", initial_accumulator_value, low=0)
+        check_number("eps", eps, low=0)
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                lr_decay=lr_decay,
+                weight_decay=weight_decay,
+                initial_accumulator_value=initial_accumulator_value,
+                eps=eps,
+                maximize=maximize,
+            ),
+        )
+
+    def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
+        """The sum of squared gradients, at its initial value."""
+        return {"sum": torch.full_like(param, group["initial_accumulator_value"])}

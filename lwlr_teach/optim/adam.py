@@ -1,0 +1,82 @@
+"""Adam: the average gradient, divided by its average size.
+
+    m ← β₁ m + (1 − β₁) g           m̂ = m / (1 − β₁ᵗ)
+    v ← β₂ v + (1 − β₂) g²          v̂ = v / (1 − β₂ᵗ)
+    d = m̂ / (√v̂ + ε) ,   p ← p − η d
+
+Kingma & Ba 2015. AMSGrad (Reddi, Kale & Kumar 2018) divides by the largest v so far.
+
+Convention, as in torch: ε stands outside the root and after the correction; AMSGrad takes the maximum of the
+uncorrected v (optax takes it of v̂); decay is coupled unless ``decoupled_weight_decay`` is set, which gives
+AdamW (Loshchilov & Hutter 2019) with p ← (1 − ηλ) p.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from lwlr_teach.checks import Number, check_number
+from lwlr_teach.optim.engine import RuleOptimizer, State, moving_average, zeros_like
+
+
+def adam(
+    grad: Tensor, state: State, step: int, *, betas: tuple[Number, Number], eps: Number, amsgrad: bool
+) -> tuple[Tensor, State]:
+    """Direction of Adam; any shape. The step counter t starts at 1."""
+    beta1, beta2 = betas
+    m = moving_average(state["exp_avg"], grad, beta1)
+    v = moving_average(state["exp_avg_sq"], grad * grad, beta2)
+    new_state = {"exp_avg": m, "exp_avg_sq": v}
+    if amsgrad:
+        v = torch.maximum(state["max_exp_avg_sq"], v)
+        new_state["max_exp_avg_sq"] = v
+    m_hat = m / (1 - beta1**step)
+    v_hat = v / (1 - beta2**step)
+    return m_hat / (v_hat.sqrt() + eps), new_state
+
+
+class Adam(RuleOptimizer):
+    """Drop-in for :class:`torch.optim.Adam`: same arguments, order and defaults.
+
+    ``lr`` (η) ≥ 0, ``betas`` (β₁, β₂) in [0, 1), ``eps`` (ε) ≥ 0, ``weight_decay`` (λ) ≥ 0. Each number may
+    be a tensor that matches the parameters' leading axes.
+    """
+
+    rule = staticmethod(adam)
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Number = 1e-3,
+        betas: tuple[Number, Number] = (0.9, 0.999),
+        eps: Number = 1e-8,
+        weight_decay: Number = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        check_number("betas[0]", betas[0], low=0, below=1)
+        check_number("betas[1]", betas[1], low=0, below=1)
+        check_number("eps", eps, low=0)
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                amsgrad=amsgrad,
+                maximize=maximize,
+                decoupled_weight_decay=decoupled_weight_decay,
+            ),
+        )
+
+    def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
+        """Both averages start at zero, which is why they need a correction."""
+        names = ["exp_avg", "exp_avg_sq"] + (["max_exp_avg_sq"] if group["amsgrad"] else [])
+        return zeros_like(param, *names)

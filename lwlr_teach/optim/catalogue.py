@@ -1,0 +1,88 @@
+"""The methods that lessons call by name: an optimizer class with the settings that make it that method."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lwlr_teach.checks import Number, check_choice
+from lwlr_teach.optim.adagrad import Adagrad
+from lwlr_teach.optim.adam import Adam
+from lwlr_teach.optim.engine import RuleOptimizer
+from lwlr_teach.optim.rmsprop import RMSprop
+from lwlr_teach.optim.sgd import SGD
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named optimizer.
+
+    ``memory`` names the hyperparameter that says how long the direction remembers: the one that every slider
+    and sweep calls ``momentum``. It is SGD's momentum and Adam's β₁; a method without memory has none.
+    """
+
+    name: str
+    optimizer: type[RuleOptimizer]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    memory: str | None = None
+
+    def hyperparameters(self, **chosen: Number) -> dict[str, Any]:
+        """Keyword arguments for ``optimizer`` with the chosen values in place.
+
+        ``momentum`` sets this method's memory; ``beta1`` and ``beta2`` set the entries of ``betas``. What the
+        method does not have is left out, so that one grid can be laid over many methods.
+        """
+        known = inspect.signature(self.optimizer).parameters
+        result = {name: p.default for name, p in known.items() if name != "params"} | dict(self.settings)
+        for name, value in chosen.items():
+            target = self._target(name)
+            if target in ("beta1", "beta2"):
+                beta1, beta2 = result["betas"]
+                result["betas"] = (value, beta2) if target == "beta1" else (beta1, value)
+            elif target is not None:
+                result[target] = value
+        return result
+
+    def reads(self, name: str) -> bool:
+        """Whether a choice of this hyperparameter changes the method."""
+        return self._target(name) is not None
+
+    def _target(self, name: str) -> str | None:
+        if name == "momentum":
+            return self.memory
+        known = inspect.signature(self.optimizer).parameters
+        if name in ("beta1", "beta2"):
+            return name if "betas" in known else None
+        return name if name in known and name != "params" else None
+
+    def __call__(self, params: Iterable[Tensor], **chosen: Number) -> torch.optim.Optimizer:
+        """Make the optimizer for these parameters."""
+        return self.optimizer(params, **self.hyperparameters(**chosen))
+
+
+def _named(*methods: Method) -> dict[str, Method]:
+    return {method.name: method for method in methods}
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    _named(
+        Method("SGD", SGD),
+        Method("Momentum", SGD, {"momentum": 0.9}, memory="momentum"),
+        Method("Nesterov", SGD, {"momentum": 0.9, "nesterov": True}, memory="momentum"),
+        Method("Adagrad", Adagrad),
+        Method("RMSprop", RMSprop),
+        Method("Adam", Adam, memory="beta1"),
+        Method("AMSGrad", Adam, {"amsgrad": True}, memory="beta1"),
+    )
+)
+
+
+def method(optimizer: str | Method) -> Method:
+    """The method of this name, or the method itself; ValueError with the nearest names otherwise."""
+    return optimizer if isinstance(optimizer, Method) else check_choice("optimizer", optimizer, METHODS)

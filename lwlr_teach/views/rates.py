@@ -1,0 +1,189 @@
+"""The rate view: what the learning rate does to a real network, for several optimizers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import traitlets
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lwlr_teach.ensemble import Ensemble
+from lwlr_teach.views.base import View, module, pack_float32
+from lwlr_teach.views.style import MATPLOTLIB_MARKERS, Style, label, linestyle, styles
+from lwlr_teach.views.traits import check_position, check_shown, nearest
+
+# A training curve is sent as the means of this many batches: single batches only flicker.
+_STRIDE = 5
+_LOSS_RANGE = (1e-3, 20.0)
+
+
+class RatesView(View):
+    """Final loss and test accuracy against the learning rate, one strip a method, and training curves.
+
+    The band is the range over the seeds, the line their median. ``lr_index`` and ``shown`` follow the view's
+    controls, on release, and move them when they are set; ``lr`` is the rate there.
+
+    Args:
+        ensemble: the trained networks.
+        title: what was trained; begins the sentence that describes the view.
+        at_lr: where the slider stands at first (the nearest rate is taken).
+        shown: names of the methods that are visible at first; all by default.
+    """
+
+    _esm = module("rates.js")
+
+    plan = traitlets.Dict().tag(sync=True)
+    curves = traitlets.Bytes().tag(sync=True)
+    final_losses = traitlets.Bytes().tag(sync=True)
+    accuracies = traitlets.Bytes().tag(sync=True)
+    lr_index = traitlets.Int().tag(sync=True)
+    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        *,
+        title: str = "Digits network",
+        at_lr: float = 0.01,
+        shown: Sequence[str] | None = None,
+    ) -> None:
+        self.ensemble = ensemble
+        self.title = title
+        self._losses = _over_seeds(ensemble.train_loss)
+        self._accuracy = _over_seeds(ensemble.test_accuracy)
+        self._curves = _thinned(ensemble.batch_losses.mean(-2))
+        begin: dict[str, Any] = {
+            "lr_index": nearest(ensemble.lr, at_lr),
+            "shown": check_shown(ensemble.names, shown),
+        }
+        both = zip(ensemble.names, styles(ensemble.methods), strict=True)
+        plan = {
+            "title": title,
+            "methods": [{"name": name, "style": style} for name, style in both],
+            "rates": [label(v) for v in ensemble.lr.tolist()],
+            "values": ensemble.lr.tolist(),
+            "steps": ensemble.batch_losses.shape[-1],
+            "points": self._curves.shape[-1],
+            "stride": _STRIDE,
+            "best": self.best.tolist(),
+            "loss_range": _LOSS_RANGE,
+            "start": {"lr": begin["lr_index"], "shown": begin["shown"]},
+        }
+        super().__init__(
+            **begin,
+            plan=plan,
+            curves=pack_float32(self._curves),
+            final_losses=pack_float32(self._losses),
+            accuracies=pack_float32(self._accuracy),
+        )
+
+    @property
+    def lr(self) -> float:
+        """The learning rate that the slider stands at."""
+        return self.ensemble.lr[self.lr_index].item()
+
+    @property
+    def best(self) -> Tensor:
+        """Index of the rate with the lowest final loss (median over seeds), for each method."""
+        return self._losses[..., 1].argmin(-1)
+
+    @traitlets.validate("lr_index")
+    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
+        return check_position(proposal, len(self.ensemble.lr))
+
+    def describe(self) -> str:
+        """The slider's position and what each visible method reaches there, in a sentence."""
+        parts = [
+            f"{self.ensemble.names[i]} gets {self._percent_right(i)}% of the test images right"
+            for i, _ in self._visible()
+        ]
+        steps = self.ensemble.batch_losses.shape[-1]
+        return (
+            f"{self.title}, learning rate {label(self.lr)}, after {steps} steps: "
+            f"{'; '.join(parts) or 'no method is shown'}."
+        )
+
+    def _percent_right(self, i: int) -> int:
+        # Halves go up, as they do in JavaScript.
+        return math.floor(100 * self._accuracy[i, self.lr_index, 1].item() + 0.5)
+
+    def figure(self) -> Figure:
+        """The strips, and the training curves at the slider's position."""
+        rows = self._visible()
+        figure = Figure(figsize=(9, 0.6 + 0.85 * max(len(rows), 3)), layout="constrained")
+        grid = figure.add_gridspec(max(len(rows), 1), 3)
+        for row, (i, style) in enumerate(rows):
+            loss = figure.add_subplot(grid[row, 0])
+            accuracy = figure.add_subplot(grid[row, 1])
+            self._draw_strip(loss, self._losses[i].clamp(*_LOSS_RANGE), style)
+            self._draw_strip(accuracy, self._accuracy[i], style)
+            best = label(self.ensemble.lr[self.best[i]].item())
+            headings = ("", "") if row else ("final training loss\n", "test accuracy\n")
+            heading = f"{headings[0]}{self.ensemble.names[i]}, best at {best}"
+            loss.set_title(heading, fontsize=8, loc="left", pad=2)
+            accuracy.set_title(headings[1], fontsize=8, loc="left", pad=2)
+            loss.set(yscale="log", ylim=_LOSS_RANGE)
+            accuracy.set(ylim=(0, 1.05), yticks=[0, 1], yticklabels=["0%", "100%"])
+            for ax in (loss, accuracy):
+                ax.tick_params(labelbottom=row == len(rows) - 1)
+                ax.set_xlabel("learning rate" if row == len(rows) - 1 else "")
+        self._draw_curves(figure.add_subplot(grid[:, 2]))
+        return figure
+
+    def _draw_strip(self, ax: Axes, values: Tensor, style: Style) -> None:
+        """Median and range over the seeds of values (rate, 3)."""
+        colour = style["colour"] or "black"
+        low, middle, high = values.unbind(-1)
+        ax.fill_between(self.ensemble.lr, low, high, color=colour, alpha=0.3, linewidth=0)
+        ax.plot(self.ensemble.lr, middle, color=colour)
+        ax.axvline(self.lr, color="black", linewidth=0.8)
+        ax.plot(
+            self.lr,
+            middle[self.lr_index],
+            MATPLOTLIB_MARKERS[style["marker"]],
+            color=colour,
+            mec="white",
+            ms=8,
+        )
+        ax.set(xscale="log", xlim=(self.ensemble.lr[0], self.ensemble.lr[-1]))
+        ax.tick_params(labelsize=8)
+        ax.grid(alpha=0.2)
+
+    def _draw_curves(self, ax: Axes) -> None:
+        steps = (torch.arange(self._curves.shape[-1]) + 0.5) * _STRIDE
+        for i, style in self._visible():
+            curve = self._curves[i, self.lr_index].clamp(*_LOSS_RANGE)
+            ax.plot(
+                steps,
+                curve,
+                color=style["colour"] or "black",
+                linestyle=linestyle(style),
+                label=self.ensemble.names[i],
+            )
+        ax.set(yscale="log", ylim=_LOSS_RANGE, xlabel="step")
+        ax.set_title(f"training loss at rate {label(self.lr)}", fontsize=10, loc="left")
+        ax.grid(alpha=0.2)
+        if self.shown:
+            ax.legend(fontsize=8)
+
+    def _visible(self) -> list[tuple[int, Style]]:
+        both = enumerate(styles(self.ensemble.methods))
+        return [(i, style) for i, style in both if self.ensemble.names[i] in self.shown]
+
+
+def _over_seeds(values: Tensor) -> Tensor:
+    """Lowest, median and highest over the last axis; what is not a number counts as infinite: (…, 3)."""
+    ordered = values.nan_to_num(nan=torch.inf).sort(-1).values
+    return torch.stack([ordered[..., 0], ordered[..., (values.shape[-1] - 1) // 2], ordered[..., -1]], -1)
+
+
+def _thinned(curves: Tensor) -> Tensor:
+    """Means of ``_STRIDE`` neighbours along the last axis; a rest that fills no group is left out."""
+    whole = curves.shape[-1] // _STRIDE * _STRIDE
+    groups = curves[..., :whole].unflatten(-1, (-1, _STRIDE))
+    return groups.mean(-1).nan_to_num(nan=torch.inf)

@@ -1,0 +1,81 @@
+"""How methods are drawn and numbers are written, the same in the browser and in matplotlib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TypedDict
+
+from lwlr_teach.optim import Method
+
+
+class Style(TypedDict):
+    """Colour (Okabe–Ito; empty for the colour of the text), and marker and dashes as a second cue."""
+
+    colour: str
+    marker: str
+    dash: list[int]
+
+
+_STYLES: list[Style] = [
+    {"colour": "", "marker": "circle", "dash": []},
+    {"colour": "#e69f00", "marker": "square", "dash": [8, 3]},
+    {"colour": "#56b4e9", "marker": "triangle-up", "dash": [3, 3]},
+    {"colour": "#009e73", "marker": "diamond", "dash": [10, 3, 2, 3]},
+    {"colour": "#cc79a7", "marker": "triangle-down", "dash": [6, 2]},
+    {"colour": "#d55e00", "marker": "plus", "dash": []},
+    {"colour": "#0072b2", "marker": "star", "dash": [2, 2]},
+    {"colour": "#f0e442", "marker": "circle", "dash": [5, 5]},
+]
+MOST = len(_STYLES)
+
+# A method looks the same in every lesson.
+_OWN = {
+    name: i for i, name in enumerate(["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AMSGrad"])
+}
+
+# The same markers in matplotlib's names.
+MATPLOTLIB_MARKERS = {
+    "circle": "o",
+    "square": "s",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "diamond": "D",
+    "plus": "P",
+    "star": "*",
+}
+
+
+def styles(methods: Iterable[Method]) -> list[Style]:
+    """A style for each method: its own if it has one, else the next that is free.
+
+    Raises ValueError for more methods than there are styles.
+    """
+    names = [m.name for m in methods]
+    if len(names) > MOST:
+        raise ValueError(f"a picture shows at most {MOST} optimizers, got {len(names)}: {', '.join(names)}")
+    taken = {_OWN[name] for name in names if name in _OWN}
+    free = iter(i for i in range(MOST) if i not in taken)
+    return [_STYLES[_OWN[name] if name in _OWN else next(free)] for name in names]
+
+
+def linestyle(style: Style) -> str | tuple[int, list[float]]:
+    """The style's dashes in matplotlib's form; there they are measured in line widths."""
+    return (0, [length / 1.5 for length in style["dash"]]) if style["dash"] else "-"
+
+
+def short(value: float) -> str:
+    """Two significant digits: 0.035, 12, 1.2e−7. ``short`` in canvas.js writes the same."""
+    if not math.isfinite(value):
+        return "∞"
+    if value == 0:
+        return "0"
+    digits, exponent = f"{value:.1e}".split("e")
+    if -4 <= int(exponent) < 5:
+        return f"{float(f'{value:.1e}'):.6f}".rstrip("0").rstrip(".")
+    return f"{digits}e{int(exponent)}".replace("-", "−")
+
+
+def label(value: float) -> str:
+    """Three significant digits, for the positions of a slider: 0.0126, 0.5, 1e-05."""
+    return f"{value:.3g}"
