@@ -20,7 +20,7 @@ from lwlr_teach.sweep import check_grid, check_methods
 class Ensemble:
     """The same network trained by several methods, at several rates, from several seeds.
 
-    Tensors have the axes (method, rate, seed); a run that overflowed has nan or inf.
+    Tensors are on the CPU and have the axes (method, rate, seed); a run that overflowed has nan or inf.
     """
 
     methods: tuple[Method, ...]
@@ -87,8 +87,8 @@ def train_ensemble(
                 accuracy = (mlp(params, x_test).argmax(-1) == y_test).float().mean(-1)
             results.append((losses.movedim(0, -1), train_loss, accuracy))
 
-    batch_losses, train_losses, accuracies = (torch.stack(part) for part in zip(*results, strict=True))
-    return Ensemble(methods, rates, batch_losses, train_losses, accuracies)
+    batch_losses, train_losses, accuracies = (torch.stack(part).cpu() for part in zip(*results, strict=True))
+    return Ensemble(methods, rates.cpu(), batch_losses, train_losses, accuracies)
 
 
 def _train_step(params: list[Tensor], optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class View(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:  # closed
+        if bundle is None:
             return None
         data, metadata = bundle
         data["image/png"] = _png(self.figure())

@@ -244,7 +244,8 @@ export function short(value) {
   if (value === 0) return "0";
   const rounded = value.toExponential(1);
   const exponent = Number(rounded.split("e")[1]);
-  return exponent >= -4 && exponent < 5 ? String(Number(rounded)) : rounded.replace("e+", "e").replace("-", "−");
+  const text = exponent >= -4 && exponent < 5 ? String(Number(rounded)) : rounded.replace("e+", "e");
+  return text.replaceAll("-", "−");
 }
 
 // Binary traits arrive as a DataView from a kernel, and as base64 text where a host cannot carry bytes.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import traitlets
 from matplotlib.axes import Axes
@@ -138,9 +139,10 @@ class RatesView(View):
     def _draw_strip(self, ax: Axes, values: Tensor, style: Style) -> None:
         """Median and range over the seeds of values (rate, 3)."""
         colour = style["colour"] or "black"
-        low, middle, high = values.unbind(-1)
-        ax.fill_between(self.ensemble.lr, low, high, color=colour, alpha=0.3, linewidth=0)
-        ax.plot(self.ensemble.lr, middle, color=colour)
+        low, middle, high = values.numpy().T
+        rates = self.ensemble.lr.numpy()
+        ax.fill_between(rates, low, high, color=colour, alpha=0.3, linewidth=0)
+        ax.plot(rates, middle, color=colour)
         ax.axvline(self.lr, color="black", linewidth=0.8)
         ax.plot(
             self.lr,
@@ -150,14 +152,14 @@ class RatesView(View):
             mec="white",
             ms=8,
         )
-        ax.set(xscale="log", xlim=(self.ensemble.lr[0], self.ensemble.lr[-1]))
+        ax.set(xscale="log", xlim=(rates[0], rates[-1]))
         ax.tick_params(labelsize=8)
         ax.grid(alpha=0.2)
 
     def _draw_curves(self, ax: Axes) -> None:
-        steps = (torch.arange(self._curves.shape[-1]) + 0.5) * _STRIDE
+        steps = (np.arange(self._curves.shape[-1]) + 0.5) * _STRIDE
         for i, style in self._visible():
-            curve = self._curves[i, self.lr_index].clamp(*_LOSS_RANGE)
+            curve = self._curves[i, self.lr_index].clamp(*_LOSS_RANGE).numpy()
             ax.plot(
                 steps,
                 curve,

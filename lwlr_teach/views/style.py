@@ -72,8 +72,10 @@ def short(value: float) -> str:
         return "0"
     digits, exponent = f"{value:.1e}".split("e")
     if -4 <= int(exponent) < 5:
-        return f"{float(f'{value:.1e}'):.6f}".rstrip("0").rstrip(".")
-    return f"{digits}e{int(exponent)}".replace("-", "−")
+        text = f"{float(f'{value:.1e}'):.6f}".rstrip("0").rstrip(".")
+    else:
+        text = f"{digits}e{int(exponent)}"
+    return text.replace("-", "−")
 
 
 def label(value: float) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from lwlr_teach.checks import check_count
 from lwlr_teach.optim import Method
 from lwlr_teach.surfaces import Point, Surface
-from lwlr_teach.sweep import NEVER, sweep
+from lwlr_teach.sweep import NEVER, check_methods, sweep
 from lwlr_teach.views.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.style import MATPLOTLIB_MARKERS, Style, label, linestyle, short, styles
 from lwlr_teach.views.traits import check_position, check_shown, nearest
@@ -39,8 +39,8 @@ class SurfaceView(View):
         surface: a :class:`~lwlr_teach.surfaces.Surface` or the name of one.
         optimizers: up to eight methods or names of methods.
         lr: the positions of the learning-rate slider.
-        momentum: the positions of the momentum slider, that is of SGD's momentum and Adam's β₁. With a
-            single value there is no slider.
+        momentum: the positions of the momentum slider, for SGD's momentum and Adam's β₁. With a
+            single value, or without a method that has a memory, there is no slider.
         steps: how many steps each run takes.
         start: where the runs begin; the surface's own start by default.
         seed: of the gradient noise, where the surface has some.
@@ -48,7 +48,7 @@ class SurfaceView(View):
         shown: names of the methods that are visible at first; all by default.
 
     ``sweep`` holds the runs. The traits ``lr_index``, ``momentum_index``, ``step`` and ``shown`` follow the
-    view's controls, on release, and move them when they are set; ``lr`` and ``momentum`` are the values there.
+    view's controls, on release, and move them when they are set; ``lr`` and ``momentum`` are their values.
     """
 
     _esm = module("surface.js")
@@ -78,25 +78,32 @@ class SurfaceView(View):
         at_step: int | None = None,
         shown: Sequence[str] | None = None,
     ) -> None:
+        methods = check_methods(optimizers)
+        grid: dict[str, Any] = {"momentum": momentum} if any(m.memory for m in methods) else {}
         self.sweep = sweep(
             surface,
-            optimizers,
+            methods,
             lr=torch.logspace(-3, 0, 61, dtype=torch.float64) if lr is None else lr,
-            momentum=momentum,
             steps=steps,
             starts=None if start is None else [start],
             seed=seed,
             progress=False,
+            **grid,
         )
         names = self.sweep.names
         visible = check_shown(names, shown)
         at_step = steps if at_step is None else at_step
         check_count("at_step", at_step, low=0, high=steps)
-        gap = (self.sweep.losses - self.sweep.surface.lowest).clamp(min=0)[..., 0, :]
-        self._gap = gap.to(torch.float32)
+        # Whatever was swept, runs have the axes (method, lr, momentum) from here on.
+        self._momenta = self.sweep.grid.get("momentum", torch.zeros(1))
+        runs = (len(methods), len(self.sweep.grid["lr"]), len(self._momenta))
+        gap = (self.sweep.losses - self.sweep.surface.lowest).clamp(min=0)
+        self._gap = gap.to(torch.float32).reshape(*runs, steps + 1)
+        self._paths = self.sweep.paths.reshape(*runs, steps + 1, 2)
+        self._diverged = self.sweep.diverged_at.reshape(*runs)
         begin = {
             "lr_index": nearest(self.sweep.grid["lr"], at_lr),
-            "momentum_index": nearest(self.sweep.grid["momentum"], at_momentum),
+            "momentum_index": nearest(self._momenta, at_momentum),
             "step": at_step,
             "shown": visible,
         }
@@ -110,12 +117,16 @@ class SurfaceView(View):
     @property
     def momentum(self) -> float:
         """The momentum that the slider stands at."""
-        return self.sweep.grid["momentum"][self.momentum_index].item()
+        return self._momenta[self.momentum_index].item()
 
     @traitlets.validate("lr_index", "momentum_index", "step")
     def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        axis = {"lr_index": "lr", "momentum_index": "momentum"}.get(proposal["trait"].name)
-        return check_position(proposal, len(self.sweep.grid[axis]) if axis else self.sweep.steps + 1)
+        positions = {
+            "lr_index": len(self.sweep.grid["lr"]),
+            "momentum_index": len(self._momenta),
+            "step": self.sweep.steps + 1,
+        }
+        return check_position(proposal, positions[proposal["trait"].name])
 
     def _runs(self, values: Tensor, i: int) -> Tensor:
         """``values`` (optimizer, lr, momentum, …) of method i; along one momentum if it has none."""
@@ -135,7 +146,7 @@ class SurfaceView(View):
         first = 0
         methods = []
         for i, (one, style) in enumerate(zip(s.methods, styles(s.methods), strict=True)):
-            momenta = self._runs(s.diverged_at, i).shape[1]
+            momenta = self._runs(self._diverged, i).shape[1]
             methods.append({"name": one.name, "style": style, "first": first, "momenta": momenta})
             first += len(s.grid["lr"]) * momenta
         plan = {
@@ -143,7 +154,7 @@ class SurfaceView(View):
             "methods": methods,
             "steps": s.steps,
             "rates": [label(v) for v in s.grid["lr"].tolist()],
-            "momenta": [label(v) for v in s.grid["momentum"].tolist()],
+            "momenta": [label(v) for v in self._momenta.tolist()],
             "start": {
                 "lr": begin["lr_index"],
                 "momentum": begin["momentum_index"],
@@ -162,9 +173,9 @@ class SurfaceView(View):
         }
         return {
             "plan": plan,
-            "paths": pack_uint16(self._all_runs(s.paths[..., 0, :, :]), *window),
+            "paths": pack_uint16(self._all_runs(self._paths), *window),
             "losses": pack_float32(self._all_runs(self._gap)),
-            "diverged": self._all_runs(s.diverged_at[..., 0]).numpy().astype("<i2").tobytes(),
+            "diverged": self._all_runs(self._diverged).numpy().astype("<i2").tobytes(),
             "relief": pack_uint16(heights, 0.0, 1.0),
         }
 
@@ -183,17 +194,18 @@ class SurfaceView(View):
     def _at(self, i: int) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i at the sliders' position."""
         position = (i, self.lr_index, self.momentum_index)
-        return (
-            self.sweep.paths[position][0],
-            self._gap[position],
-            int(self.sweep.diverged_at[position][0]),
-        )
+        return self._paths[position], self._gap[position], int(self._diverged[position])
 
     def _outcome(self, i: int) -> str:
         _, gap, diverged = self._at(i)
         if NEVER < diverged <= self.step:
             return f"diverges at step {diverged}"
         return short(gap[self.step].item())
+
+    @property
+    def _position(self) -> str:
+        memory = f", momentum {label(self.momentum)}" if len(self._momenta) > 1 else ""
+        return f"{self._title}, learning rate {label(self.lr)}{memory}"
 
     def describe(self) -> str:
         """The sliders' position and where each visible method got to, in a sentence."""
@@ -203,11 +215,7 @@ class SurfaceView(View):
             if name in self.shown:
                 outcome = self._outcome(i)
                 parts.append(f"{name} {outcome}" if "diverges" in outcome else f"{name} reaches {outcome}")
-        memory = f", momentum {label(self.momentum)}" if len(s.grid["momentum"]) > 1 else ""
-        return (
-            f"{self._title}, learning rate {label(self.lr)}{memory}, step {self.step}: "
-            f"{'; '.join(parts) or 'no method is shown'}."
-        )
+        return f"{self._position}, step {self.step}: {'; '.join(parts) or 'no method is shown'}."
 
     def figure(self) -> Figure:
         """The map and the loss curves at the sliders' position."""
@@ -215,8 +223,7 @@ class SurfaceView(View):
         on_map, curves = figure.subplots(1, 2, width_ratios=[1.25, 1])
         self._draw_map(on_map)
         self._draw_curves(curves)
-        memory = f", momentum {label(self.momentum)}" if len(self.sweep.grid["momentum"]) > 1 else ""
-        figure.suptitle(f"{self._title}, learning rate {label(self.lr)}{memory}", fontsize=11)
+        figure.suptitle(self._position, fontsize=11)
         return figure
 
     def _draw_map(self, ax: Axes) -> None:
@@ -231,22 +238,14 @@ class SurfaceView(View):
             path, _, diverged = self._at(i)
             last = self.step if diverged == NEVER else min(self.step, diverged)
             colour = style["colour"] or "black"
-            x, y = path[: last + 1].clamp(-1e6, 1e6).unbind(-1)
+            x, y = path[: last + 1].clamp(-1e6, 1e6).numpy().T
             ax.plot(x, y, "-", color=colour, marker=".", markersize=4, linewidth=1.5, zorder=3)
-            hx, hy = min(max(x[-1].item(), x0), x1), min(max(y[-1].item(), y0), y1)
-            ax.plot(
-                hx,
-                hy,
-                MATPLOTLIB_MARKERS[style["marker"]],
-                color=colour,
-                mec="white",
-                ms=9,
-                zorder=4,
-                clip_on=False,
-            )
+            head = np.clip(x[-1], x0, x1), np.clip(y[-1], y0, y1)
+            shape = MATPLOTLIB_MARKERS[style["marker"]]
+            ax.plot(*head, shape, color=colour, mec="white", ms=9, zorder=4, clip_on=False)
         for point in s.surface.minima:
             ax.plot(*point, "*", color="#f0e442", mec="#333333", ms=11, zorder=2)
-        ax.plot(*s.starts[0], "o", color="white", mec="black", ms=7, zorder=3)
+        ax.plot(*s.starts[0].tolist(), "o", color="white", mec="black", ms=7, zorder=3)
         ax.set(xlim=(x0, x1), ylim=(y0, y1))
 
     def _draw_curves(self, ax: Axes) -> None:
@@ -255,7 +254,7 @@ class SurfaceView(View):
             _, gap, diverged = self._at(i)
             last = self.step if diverged == NEVER else min(self.step, diverged)
             ax.plot(
-                gap[: last + 1].clamp(low, high),
+                gap[: last + 1].clamp(low, high).numpy(),
                 color=style["colour"] or "black",
                 linestyle=linestyle(style),
                 marker=MATPLOTLIB_MARKERS[style["marker"]],

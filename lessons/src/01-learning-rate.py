@@ -1,0 +1,237 @@
+# %% [markdown]
+# # 1 · How big a step?
+#
+# | | |
+# |---|---|
+# | **Question** | Which learning rate makes a network learn, and what happens on either side of it? |
+# | **Afterwards you can** | tell from a loss curve whether the rate is too small, right, or too large; say why there is a sharp edge, and compute where it lies; recognise a spike that is not a disaster |
+# | **Time** | 35 minutes |
+# | **You need** | what a gradient is; a little Python. No earlier lesson |
+# | **Difficulty** | ●○○ |
+#
+# Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The pictures are alive once their cell has run: drag, or press the arrow keys.
+
+# %%
+import torch
+
+from lwlr_teach.ensemble import train_ensemble
+from lwlr_teach.optim import SGD
+from lwlr_teach.surfaces import quadratic, sharp_and_flat
+from lwlr_teach.sweep import sweep
+from lwlr_teach.teaching import claim
+from lwlr_teach.views import SIX, RatesView, SurfaceView
+
+# %% [markdown]
+# ## A walk downhill in fog
+#
+# You stand on a hillside in thick fog and want to reach the lowest point of the valley. You can feel how steep the ground is under your feet, and in which direction. You cannot see anything else. So you take a step downhill, feel again, take the next step.
+#
+# A network learns in the same way. The place where it stands is the list of its weights. The height is its loss: how wrong it is. The slope is the gradient. And one number says how far it goes on a slope of a given steepness: the **learning rate**.
+#
+# Here is the simplest valley there is. It is gentle from left to right and ten times more curved from bottom to top. The ring is the start, the star is the goal, each dot is one step.
+#
+# **Before you drag**, decide: the slider goes from 0.005 to 0.25. Which rate will get closest to the star in 100 steps: a small one, the largest one, or one in between? Now try it, and find **the largest rate at which the path still ends at the star**.
+
+# %%
+rates = 0.005 * torch.arange(1, 51)
+SurfaceView("quadratic", ["SGD"], lr=rates, at_lr=0.05)
+
+# %% [markdown]
+# You have met the three kinds of rate. Imagine that you drive to a house in a town you do not know.
+#
+# - **Too small: a traffic jam.** Every metre is in the right direction, and the day ends before you arrive.
+# - **Too large: the missed exit.** You are so fast that you pass the house, turn round, and pass it again, further off each time.
+# - **In between: just right**, like the porridge that Goldilocks chose. And the best rate is not in the middle. It is close to the one that is too large.
+
+# %%
+small, good, edge, large = 0.005, 0.18, 0.2, 0.205
+runs = sweep("quadratic", ["SGD"], lr=[small, good, edge, large], steps=100)
+start, end = runs.paths[0, :, 0, 0], runs.paths[0, :, 0, -1]
+left = (end[:, 0] / start[:, 0]).abs()  # share of the way along the valley that is still ahead
+lost = runs.diverged_at[0, :, 0]
+
+claim(f"Rate {small}: after 100 steps {left[0]:.0%} of the way is still ahead.", left[0] > 0.5)
+claim(f"Rate {good}: it arrives; less than a millionth is left.", left[1] < 1e-6 and lost[1] == -1)
+claim(f"Rate {edge}: it bounces between two walls for ever.", end[2, 1].abs() > 0.99 and lost[2] == -1)
+claim(f"Rate {large}: at step {lost[3]} it has left the map for good.", lost[3] > 0)
+
+# %% [markdown]
+# ## Why the edge is sharp
+#
+# Between a rate that works well and a rate that explodes there is almost nothing. Many people expect that a rate that is a little too large makes the path "a bit shaky". It does not work like that, and the reason fits in one line.
+#
+# Look only at the up-and-down direction, where the curvature is $\lambda = 10$. At height $y$ above the valley's floor the slope is $\lambda y$. A step with the rate $\eta$ (the Greek letter eta is its usual name) leads to
+#
+# $$ y \;\leftarrow\; y - \eta\,\lambda y \;=\; (1 - \eta\lambda)\, y . $$
+#
+# So each step multiplies the distance by the same number, $1 - \eta\lambda$. Everything follows from its size.
+#
+# | $\eta\lambda$ | each step multiplies by | you see |
+# |---|---|---|
+# | 0.05 | 0.95 | creeping |
+# | 1 | 0 | there in one step |
+# | 1.8 | −0.8 | jumps across the valley, closer each time |
+# | 2 | −1 | jumps across for ever |
+# | 2.05 | −1.05 | jumps across, further each time: explosion |
+#
+# The edge is where the factor is −1, at $\eta = 2/\lambda$. Multiplying by −0.99 a thousand times gives almost zero, by −1.01 a huge number. That is why the edge is sharp: a tiny difference in the factor is applied again at every step.
+#
+# Here $2/\lambda = 0.2$. Let us not believe it but measure it: 201 runs around it, 3,000 steps each.
+
+# %%
+fine = torch.linspace(0.19, 0.21, 201, dtype=torch.float64)
+runs = sweep("quadratic", ["SGD"], lr=fine, steps=3000)
+climbed = runs.losses[0, :, 0, -1] > runs.losses[0, :, 0, 0]
+last_good, first_bad = fine[~climbed].max(), fine[climbed].min()
+curvature = quadratic().sharpness(runs.starts)[0]
+
+claim(
+    f"The largest curvature is {curvature:.0f}, so the edge should be at 2/λ = {2 / curvature:.1f}.",
+    curvature == 10,
+)
+claim(
+    f"Measured: {last_good:.4f} still goes down, {first_bad:.4f} goes up.",
+    last_good <= 2 / curvature < first_bad,
+)
+
+# %% [markdown]
+# Along the valley the curvature is only 1. If that were the only direction, every rate up to 2 would do. But there is one rate for all directions, and **the steepest one sets the limit, while the gentlest one sets the time**. A long, narrow valley is hard for this one reason. Lessons 2 and 5 to 7 are about ways out.
+
+# %% [markdown]
+# ## The rule
+#
+# In words: new place = old place − rate × slope. For a list of weights $p$ with the gradient $g$:
+#
+# $$ p \;\leftarrow\; p - \eta\, g $$
+#
+# This is the *fixed rate*, and the method is called **SGD**, stochastic gradient descent. Every method in this course is this line with something added in one of four places:
+#
+# $$ p \;\leftarrow\; p - \text{rate}(t)\cdot \text{scale}(\text{layer})\cdot \text{direction}\big(\,\text{clip}(g)\,\big) $$
+#
+# In this lesson the rate never changes, the scale is 1, the direction is the gradient, and nothing is clipped. In Python it is one line as well. Ours, the library's class and PyTorch's take the same five steps:
+
+# %%
+surface = quadratic()
+by_hand = torch.tensor([surface.start], dtype=torch.float64)
+ours, theirs = by_hand.clone(), by_hand.clone()
+our_sgd = SGD([ours], lr=0.15)
+torch_sgd = torch.optim.SGD([theirs], lr=0.15)
+for _ in range(5):
+    ours.grad, theirs.grad = surface.grad(ours), surface.grad(theirs)
+    our_sgd.step()
+    torch_sgd.step()
+    by_hand = by_hand - 0.15 * surface.grad(by_hand)
+
+apart = max((ours - by_hand).abs().max(), (ours - theirs).abs().max())
+claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps.", apart < 1e-12)
+
+# %% [markdown]
+# ## Six methods, one slider
+#
+# The same valley, with five more methods. You will meet each of them in a lesson of its own; here only one thing matters: **how each of them answers to the same rate**. The slider is now logarithmic, from 0.001 to 1: each third of it is a factor of ten.
+#
+# Before you drag, decide: is there one rate that suits all six? Then look for each method's best one. Untick the boxes of the others if the picture is too full, and press *play* to watch the steps.
+
+# %%
+SurfaceView("quadratic", SIX, at_lr=0.02)
+
+# %% [markdown]
+# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so a step is about as long as the rate, however steep the slope. They do not fly away here. They arrive late, or tremble around the goal.
+#
+# So "0.1" means nothing without the name of the method beside it. And a comparison of methods at one shared rate is a comparison of nothing.
+
+# %%
+grid = torch.logspace(-3, 0, 61, dtype=torch.float64)
+runs = sweep("quadratic", SIX, lr=grid, momentum=[0.9], steps=100)
+arrival = runs.reached_at[:, :, 0, 0].float()
+arrival[arrival < 0] = torch.inf  # never got to a thousandth of the first loss
+quickest = [grid[i].item() for i in arrival.argmin(1)]
+together = (arrival < torch.inf).all(0)
+
+for name, rate in zip(runs.names, quickest, strict=True):
+    print(f"{name:9} is quickest at {rate:.3g}")
+claim(f"Rates at which all six arrive within 100 steps: {together.sum()} of 61.", together.sum() == 0)
+
+# %% [markdown]
+# ## A spike is not the end
+#
+# A loss that goes up looks like an explosion. Sometimes it is something better.
+#
+# This surface has two valleys of equal depth. The left one is narrow, with curvature 50. The right one is wide, with curvature 2. The run starts in the narrow one, almost at its lowest point. Drag the rate up from the left end and find **the rate at which the narrow valley cannot hold the run any longer**. Then watch the loss curve: what happens after the spike?
+
+# %%
+two_valleys = sharp_and_flat(sharp=50, flat=2)
+SurfaceView(two_valleys, ["SGD"], lr=torch.logspace(-2, 0.1, 43), at_lr=0.1)
+
+# %% [markdown]
+# The rule $2/\lambda$ holds in each valley on its own: 2/50 = 0.04 on the left, 2/2 = 1 on the right. With a rate between the two the run is thrown out of the narrow valley. The loss shoots up for a few steps. Then the wide valley catches it and it comes to rest.
+#
+# In real networks the same thing is seen: with a large rate training leaves the sharp regions and settles where the curvature fits the rate (Lewkowycz et al. 2020, Cohen et al. 2021; lesson 16 shows it). So **a single spike is no reason to stop a run**. An explosion is a loss that climbs and does not come back.
+
+# %%
+runs = sweep(two_valleys, ["SGD"], lr=[0.03, 0.1, 1.1], steps=100)
+first, highest, last = runs.losses[0, :, 0, 0], runs.losses[0, :, 0].amax(-1), runs.losses[0, :, 0, -1]
+
+claim("Rate 0.03: stays in the narrow valley and never climbs.", highest[0] == first[0] and last[0] < 1e-6)
+claim(
+    f"Rate 0.1: the loss climbs to {highest[1] / first[1]:.0f} times its first value, and ends below a millionth.",
+    highest[1] > 100 * first[1] and last[1] < 1e-6,
+)
+claim("Rate 1.1: no valley can hold it.", runs.diverged_at[0, 2, 0] > 0)
+
+# %% [markdown]
+# ## A real network
+#
+# Now a network that reads handwritten digits: 1,297 images of 8 × 8 pixels to learn from and 500 others to be tested on. It has 2,410 weights, so its loss is a landscape over 2,410 directions, and nobody tells us its curvature. What stays of the picture?
+#
+# We train it with six methods, at 61 rates from 0.0001 to 10, from three random beginnings each. That is 1,098 networks, trained side by side in a few seconds.
+
+# %%
+digits_runs = train_ensemble(
+    SIX, lr=torch.logspace(-4, 1, 61, dtype=torch.float64), seeds=3, steps=300, progress=False
+)
+
+# %% [markdown]
+# Each strip is one method. On the left is the loss after training, in the middle the share of test images that the network gets right, both against the rate. The band is the range of the three beginnings; the small triangle marks the best rate. On the right is the training itself, at the rate where the slider stands.
+#
+# **Before you drag**: SGD is at its best at a rate of about 1. Where will it be hopeless: at 1.8, at 10, or nowhere on this slider? Then find out, and look at the training curve there: does the loss explode, or does it do something else?
+
+# %%
+RatesView(digits_runs, at_lr=0.01)
+
+# %% [markdown]
+# The same three regions, and the same sharp edge: years of driving in the jam on the left, a comfortable slope, the best rate, and right behind it nothing.
+#
+# One thing is new. Beyond the edge the loss of SGD does not run to infinity. It sits still at 2.3. A few giant steps have pushed the network to a place where it gives the same answer to every image, and there the gradient is almost zero. Its loss is that of pure guessing among ten digits, $\ln 10 = 2.3$. **A curve that is flat from the beginning can mean a rate that is far too large.** If you see one, look at the first steps before you raise the rate.
+
+# %%
+names, lrs = digits_runs.names, digits_runs.lr
+right = digits_runs.test_accuracy.median(-1).values
+loss = digits_runs.train_loss.median(-1).values
+sgd, adam = names.index("SGD"), names.index("Adam")
+at = {rate: (lrs - rate).abs().argmin().item() for rate in (0.01, 1.0, 1.78)}
+best = [lrs[i].item() for i in loss.nan_to_num(nan=torch.inf).argmin(1)]
+
+claim("SGD at rate 1 gets more than 95% right.", right[sgd, at[1.0]] > 0.95)
+claim("SGD at rate 1.8 gets about 10% right: guessing.", right[sgd, at[1.78]] < 0.15)
+claim(f"Its loss there is {loss[sgd, at[1.78]]:.1f} = ln 10.", abs(loss[sgd, at[1.78]] - 2.303) < 0.03)
+claim(
+    f"At rate 0.01 SGD is still in the jam with {right[sgd, at[0.01]]:.1f}, where Adam has {right[adam, at[0.01]]:.2f}.",
+    right[sgd, at[0.01]] < 0.75 and right[adam, at[0.01]] > 0.95,
+)
+claim("SGD's best rate is more than ten times Adam's.", best[sgd] > 10 * best[adam])
+claim("At its own best rate each of the six gets at least 95% right.", (right.max(1).values > 0.95).all())
+
+# %% [markdown]
+# The last two lines belong together. Somebody who tries both at 0.01 reports that Adam is far better than SGD. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
+
+# %% [markdown]
+# ## What to keep
+#
+# 1. The learning rate multiplies the slope. Too small: a traffic jam. Too large: a missed exit. The best rate is near the edge, not in the middle.
+# 2. The edge is sharp, because every step multiplies by the same factor, and it lies at 2/λ, where λ is the largest curvature.
+# 3. A spike that comes back is not a divergence; a curve that is flat from the start can be one.
+#
+# **Where libraries disagree.** About plain SGD they do not: everyone computes $p - \eta g$. They disagree about the number. PyTorch's `SGD` starts at 0.001 if you give none, Keras's at 0.01. For the network above both are in the traffic jam.
+#
+# **Sources.** Robbins and Monro (1951), *A stochastic approximation method*: the rule. Polyak (1964), *Some methods of speeding up the convergence of iteration methods*, and Goh (2017), *Why momentum really works* (Distill): the factor 1 − ηλ. Lewkowycz et al. (2020), *The large learning rate phase of deep learning: the catapult mechanism*: the spike. Cohen et al. (2021), *Gradient descent on neural networks typically occurs at the edge of stability*: curvature that fits the rate. Alpaydin and Kaynak (1998), *Optical recognition of handwritten digits*: the images, as they come with scikit-learn.

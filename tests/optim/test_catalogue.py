@@ -1,0 +1,102 @@
+"""The names that lessons and sweeps use."""
+
+import re
+
+import pytest
+import torch
+
+from lwlr_teach.optim import METHODS, SGD, Adam, Method, RMSprop, method
+
+
+def test_the_first_methods_are_there():
+    assert {"SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AMSGrad"} <= set(METHODS)
+
+
+def test_each_method_stands_under_its_own_name():
+    assert all(name == entry.name for name, entry in METHODS.items())
+
+
+def test_the_catalogue_cannot_be_changed():
+    with pytest.raises(TypeError):
+        METHODS["mine"] = METHODS["SGD"]
+
+
+def test_a_name_gives_the_method_and_a_method_gives_itself():
+    mine = Method("mine", SGD, {"momentum": 0.5})
+    assert method("Adam") is METHODS["Adam"]
+    assert method(mine) is mine
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("adam", "optimizer 'adam' is not known; did you mean Adam"),
+        ("Momentun", "optimizer 'Momentun' is not known; did you mean Momentum?"),
+        ("rmsprop ", "optimizer 'rmsprop ' is not known; did you mean RMSprop?"),
+        ("qqqq", "optimizer 'qqqq' is not known; choose from " + ", ".join(METHODS)),
+    ],
+)
+def test_an_unknown_name_lists_the_nearest(name, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        method(name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_makes_a_torch_optimizer_that_moves(name):
+    parameter = torch.ones(3, requires_grad=True)
+    optimizer = METHODS[name]([parameter], lr=0.1)
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    assert (parameter < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("SGD", {"momentum": 0}),
+        ("Momentum", {"momentum": 0.3, "nesterov": False}),
+        ("Nesterov", {"momentum": 0.3, "nesterov": True}),
+        ("Adagrad", {"lr": 0.01}),
+        ("RMSprop", {"momentum": 0, "alpha": 0.99}),
+        ("Adam", {"betas": (0.3, 0.999), "amsgrad": False}),
+        ("AMSGrad", {"betas": (0.3, 0.999), "amsgrad": True}),
+    ],
+)
+def test_momentum_is_the_memory_of_each_method_and_nothing_where_it_has_none(name, expected):
+    assert METHODS[name].hyperparameters(momentum=0.3).items() >= expected.items()
+    assert METHODS[name].reads("momentum") == (name not in ("SGD", "Adagrad", "RMSprop"))
+
+
+def test_a_method_starts_from_its_own_settings():
+    assert METHODS["Momentum"].hyperparameters()["momentum"] == 0.9
+    assert METHODS["Adam"].hyperparameters()["betas"] == (0.9, 0.999)
+    assert METHODS["AMSGrad"].hyperparameters()["amsgrad"] is True
+
+
+def test_beta1_and_beta2_set_their_entry_of_betas():
+    adam = METHODS["Adam"]
+    assert adam.hyperparameters(beta1=0.1)["betas"] == (0.1, 0.999)
+    assert adam.hyperparameters(beta2=0.2)["betas"] == (0.9, 0.2)
+    assert adam.hyperparameters(beta2=0.2, momentum=0.1)["betas"] == (0.1, 0.2)
+
+
+def test_reads_only_what_the_method_has():
+    assert METHODS["Adam"].reads("beta2")
+    assert METHODS["Adam"].reads("eps")
+    assert METHODS["RMSprop"].reads("alpha")
+    assert not METHODS["SGD"].reads("beta1")
+    assert not METHODS["SGD"].reads("eps")
+    assert not METHODS["SGD"].reads("params")
+    assert not METHODS["SGD"].reads("no such thing")
+    assert (
+        METHODS["SGD"].hyperparameters(eps=1, params=2, beta1=3).keys()
+        == METHODS["SGD"].hyperparameters().keys()
+    )
+
+
+def test_a_learner_can_name_a_memory_of_their_own():
+    mine = Method("mine", RMSprop, {"alpha": 0.9}, memory="momentum")
+    assert mine.hyperparameters(momentum=0.5).items() >= {"alpha": 0.9, "momentum": 0.5}.items()
+    assert Method("mine", Adam, memory="beta2").hyperparameters(momentum=0.5)["betas"] == (0.9, 0.5)

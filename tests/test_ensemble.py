@@ -1,0 +1,99 @@
+import pytest
+import torch
+
+from lwlr_teach.data import digits
+from lwlr_teach.ensemble import cross_entropy, train_ensemble
+from lwlr_teach.models import mlp
+
+
+@pytest.fixture(scope="module")
+def small():
+    return train_ensemble(["SGD", "Adam"], lr=[0.01, 0.3, 100.0], seeds=2, steps=40, progress=False)
+
+
+def test_axes(small):
+    assert small.names == ("SGD", "Adam")
+    assert small.batch_losses.shape == (2, 3, 2, 40)
+    assert small.train_loss.shape == small.test_accuracy.shape == (2, 3, 2)
+
+
+def test_cross_entropy_is_torchs():
+    logits, labels = torch.randn(3, 2, 8, 5), torch.randint(5, (2, 8))
+    ours = cross_entropy(logits, labels)
+    for run in range(3):
+        for seed in range(2):
+            theirs = torch.nn.functional.cross_entropy(logits[run, seed], labels[seed])
+            torch.testing.assert_close(ours[run, seed], theirs)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AMSGrad"])
+def test_a_run_of_the_ensemble_is_the_run_alone(name):
+    """No network sees its neighbours: rate 0.03 alone gives what it gives among others."""
+    together = train_ensemble([name], lr=[0.003, 0.03, 30.0], seeds=2, steps=25, progress=False)
+    alone = train_ensemble([name], lr=[0.03], seeds=2, steps=25, progress=False)
+    torch.testing.assert_close(together.batch_losses[0, 1], alone.batch_losses[0, 0], rtol=1e-3, atol=1e-5)
+
+
+def test_a_run_is_plain_pytorch(monkeypatch):
+    """One network, trained by hand with torch.optim on the same batches, has the same losses."""
+    import lwlr_teach.ensemble as module
+
+    seen = {}
+    make_batches, make_weights = module._batches, module.init_mlp
+    monkeypatch.setattr(module, "_batches", lambda *a: seen.setdefault("batches", make_batches(*a)))
+    monkeypatch.setattr(module, "init_mlp", lambda *a: seen.setdefault("weights", make_weights(*a)))
+    ours = train_ensemble(["Adam"], lr=[0.01], seeds=1, steps=30, progress=False)
+
+    d = digits()
+    params = [p.clone().requires_grad_() for p in seen["weights"]]
+    optimizer = torch.optim.Adam(params, lr=0.01)
+    losses = []
+    for batch in seen["batches"]:
+        loss = torch.nn.functional.cross_entropy(mlp(params, d.x_train[batch]), d.y_train[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    torch.testing.assert_close(ours.batch_losses[0, 0, 0], torch.tensor(losses), rtol=1e-3, atol=1e-5)
+    with torch.no_grad():
+        accuracy = (mlp(params, d.x_test).argmax(-1) == d.y_test).float().mean()
+    assert abs(ours.test_accuracy[0, 0, 0] - accuracy) < 0.01
+
+
+def test_every_image_is_used_once_an_epoch():
+    from lwlr_teach.ensemble import _batches
+
+    batches = _batches(20, 6, 7, torch.Generator().manual_seed(0))
+    assert batches.shape == (7, 6)
+    for epoch in (batches[:3], batches[3:6]):
+        assert len(epoch.flatten().unique()) == 18
+    assert not torch.equal(batches[:3], batches[3:6])
+
+
+def test_seeds_differ_and_repeat(small):
+    again = train_ensemble(["SGD", "Adam"], lr=[0.01, 0.3, 100.0], seeds=2, steps=40, progress=False)
+    assert torch.equal(again.batch_losses, small.batch_losses)
+    assert not torch.equal(small.batch_losses[..., 0, :], small.batch_losses[..., 1, :])
+
+
+def test_learning_and_divergence_are_both_results(small):
+    assert small.test_accuracy[0, 1].min() > 0.6
+    assert small.test_accuracy[0, 2].max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (dict(lr=[-0.1]), "lr .* got -0.1"),
+        (dict(lr=[]), "lr"),
+        (dict(steps=0), "steps must be at least 1, got 0"),
+        (dict(seeds=0), "seeds must be at least 1, got 0"),
+        (dict(batch_size=5000), "batch_size must be from 1 to 1297, got 5000"),
+        (dict(optimizers=["Adm"]), "'Adm' is not known; did you mean Adam"),
+        (dict(optimizers=[]), "optimizers must name at least one"),
+        (dict(device="cuda:99"), "device 'cuda:99' is not available"),
+    ],
+)
+def test_bad_input(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        train_ensemble(**{"lr": [0.1], "progress": False} | wrong)

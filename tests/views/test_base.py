@@ -1,0 +1,84 @@
+import base64
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+import lwlr_teach.views.base as base
+from lwlr_teach.views import SurfaceView
+from lwlr_teach.views.base import module, pack_float32, pack_uint16
+
+
+def make(**options):
+    return SurfaceView("quadratic", ["SGD"], lr=[0.05, 0.1], steps=5, **options)
+
+
+def test_a_module_is_self_contained():
+    for name in ("surface.js", "rates.js"):
+        source = module(name)
+        assert "import " not in source
+        assert source.count("export default") == 1
+        assert source.count("function fit(") == 1
+        assert "http" not in source
+
+
+def test_packing():
+    values = torch.tensor([[0.0, 1.0], [0.5, 2.0]], dtype=torch.float64)
+    assert pack_float32(values) == b"".join(
+        [b"\x00\x00\x00\x00", b"\x00\x00\x80?", b"\x00\x00\x00?", b"\x00\x00\x00@"]
+    )
+    codes = torch.frombuffer(bytearray(pack_uint16(values, 0.0, 2.0)), dtype=torch.uint16)
+    assert codes.tolist() == [0, 32768, 16384, 65535]
+    outside = torch.tensor([-5.0, 9.0, torch.inf, -torch.inf, torch.nan])
+    codes = torch.frombuffer(bytearray(pack_uint16(outside, 0.0, 2.0)), dtype=torch.uint16)
+    assert codes.tolist() == [0, 65535, 65535, 0, 0]
+
+
+def test_the_bundle_has_the_live_view_a_picture_and_words():
+    data, metadata = make()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.size == (900, 400)
+    assert data["text/plain"] == metadata["image/png"]["alt"] == make().describe()
+
+
+def test_the_repr_is_stable_and_has_no_address():
+    assert repr(make()) == repr(make()) == make().describe()
+    assert "0x" not in repr(make())
+
+
+def test_a_closed_view_shows_its_words():
+    view = make()
+    view.close()
+    assert view._repr_mimebundle_ is None  # so that IPython takes the repr
+    assert repr(view) == make().describe()
+
+
+def test_too_much_data_is_refused_with_its_size():
+    with pytest.raises(
+        ValueError, match=r"would send 1\d\.\d MB to the browser, more than 2.5 MB; use fewer"
+    ):
+        SurfaceView("quadratic", lr=torch.logspace(-3, 0, 200), steps=200)
+
+
+def test_a_new_run_of_a_cell_closes_what_the_last_run_made(monkeypatch):
+    here = {"cell": "a", "run": "1"}
+    monkeypatch.setattr(base, "_where", lambda: (here["cell"], here["run"]))
+    monkeypatch.setattr(base, "_by_cell", {})
+    first, second = make(), make()
+    here["cell"] = "b"
+    other = make()
+    assert all(view.comm is not None for view in (first, second, other))
+    here.update(cell="a", run="2")
+    third = make()
+    assert first.comm is None
+    assert second.comm is None
+    assert third.comm is not None
+    assert other.comm is not None
+
+
+def test_outside_a_notebook_nothing_is_closed():
+    first, second = make(), make()
+    assert first.comm is not None
+    assert second.comm is not None

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import torch
+
+from lwlr_teach.ensemble import Ensemble, train_ensemble
+from lwlr_teach.optim import METHODS
+from lwlr_teach.views import RatesView
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    return train_ensemble(["SGD", "Adam"], lr=[0.001, 0.03, 1000.0], seeds=3, steps=22, progress=False)
+
+
+def test_what_is_sent_is_what_was_measured(ensemble):
+    view = RatesView(ensemble)
+    accuracies = np.frombuffer(view.accuracies, "<f4").reshape(2, 3, 3)
+    ordered = ensemble.test_accuracy.sort(-1).values.numpy()
+    np.testing.assert_array_equal(accuracies, ordered)
+    curves = np.frombuffer(view.curves, "<f4").reshape(2, 3, 4)  # 22 steps are four groups of five
+    third = ensemble.batch_losses[1, 1, :, 10:15].mean()
+    assert curves[1, 1, 2] == pytest.approx(third.item(), rel=1e-5)
+
+
+def test_the_sentence_follows_the_controls(ensemble):
+    view = RatesView(ensemble, at_lr=0.03)
+    right = ensemble.test_accuracy[1, 1].median().item()
+    assert view.lr == pytest.approx(0.03)
+    assert "Digits network, learning rate 0.03, after 22 steps: SGD gets " in view.describe()
+    assert f"Adam gets {round(100 * right)}% of the test images right" in view.describe()
+    view.shown = ["SGD"]
+    assert "Adam" not in view.describe()
+
+
+def test_the_best_rate_is_the_one_with_the_lowest_median_loss():
+    losses = torch.tensor([[[3.0, 3, 3], [1, 1, 9], [2, 2, 2]], [[torch.nan, 1, 1], [2, 2, 2], [3, 3, 3]]])
+    made = Ensemble(
+        (METHODS["SGD"], METHODS["Adam"]),
+        torch.tensor([0.1, 0.2, 0.3]),
+        torch.ones(2, 3, 3, 10),
+        losses,
+        losses / 9,
+    )
+    view = RatesView(made)
+    assert view.best.tolist() == [1, 0]
+
+
+def test_runs_that_overflowed_are_drawn(ensemble):
+    broken = Ensemble(
+        ensemble.methods,
+        ensemble.lr,
+        torch.full_like(ensemble.batch_losses, torch.nan),
+        torch.full_like(ensemble.train_loss, torch.inf),
+        ensemble.test_accuracy,
+    )
+    RatesView(broken)._repr_mimebundle_()
+
+
+def test_no_method_shown(ensemble):
+    view = RatesView(ensemble, shown=[])
+    assert view.describe().endswith("no method is shown.")
+    view._repr_mimebundle_()
+
+
+def test_bad_input(ensemble):
+    with pytest.raises(ValueError, match="shown 'Sgd' is not known; did you mean SGD"):
+        RatesView(ensemble, shown=["Sgd"])
+    with pytest.raises(ValueError, match="lr_index must be from 0 to 2, got 3"):
+        RatesView(ensemble).lr_index = 3

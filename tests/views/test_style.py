@@ -1,0 +1,45 @@
+import pytest
+
+from lwlr_teach.optim import METHODS, SGD, Method
+from lwlr_teach.views.style import MATPLOTLIB_MARKERS, short, styles
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.0349, "0.035"),
+        (0.1, "0.1"),
+        (12.4, "12"),
+        (99.6, "100"),
+        (12345.0, "12000"),
+        (123456.0, "1.2e5"),
+        (0.00012, "0.00012"),
+        (0.000012, "1.2e−5"),
+        (1e-30, "1.0e−30"),
+        (-78.33, "−78"),
+        (float("inf"), "∞"),
+        (float("nan"), "∞"),
+    ],
+)
+def test_short(value, text):
+    assert short(value) == text
+
+
+def test_a_method_looks_the_same_in_every_picture():
+    alone = styles([METHODS["Adam"]])
+    among = styles([METHODS["SGD"], METHODS["RMSprop"], METHODS["Adam"]])
+    assert alone[0] == among[2]
+
+
+def test_all_differ_in_colour_and_in_a_second_cue():
+    eight = styles([*METHODS.values(), Method("mine", SGD)])
+    assert len({s["colour"] for s in eight}) == 8
+    assert len({(s["marker"], tuple(s["dash"])) for s in eight}) == 8
+    assert all(s["marker"] in MATPLOTLIB_MARKERS for s in eight)
+
+
+def test_nine_are_too_many():
+    nine = [Method(f"m{i}", SGD) for i in range(9)]
+    with pytest.raises(ValueError, match="at most 8 optimizers, got 9"):
+        styles(nine)
