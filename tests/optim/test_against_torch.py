@@ -58,7 +58,7 @@ def tensors(seed, dtype):
 
 
 def train(optimizer_class, kwargs, seed, dtype):
-    """All parameters after STEPS steps on minibatches, in two groups; one parameter is seen only now and then."""
+    """All parameters after STEPS steps on minibatches, in two groups; one parameter is seen now and then."""
     network, odd, (inputs, targets) = tensors(seed, dtype)
     groups = [{"params": network.parameters()}, {"params": odd, "lr": 0.02, "weight_decay": 0.03}]
     optimizer = optimizer_class(groups, **kwargs)
@@ -146,23 +146,17 @@ def test_a_schedule_of_rate_and_momentum_drives_both_alike(name, kwargs):
     assert_same(run(getattr(ours, name)), run(getattr(torch.optim, name)), 1e-12)
 
 
-@pytest.mark.parametrize("name", ["SGD", "RMSprop"])
-def test_momentum_can_be_switched_on_later(name):
+def test_momentum_can_be_switched_on_later():
     def run(cls):
         parameter = torch.ones(3, dtype=torch.float64, requires_grad=True)
-        optimizer = cls([parameter], lr=0.1)
+        optimizer = cls([parameter], lr=0.1, dampening=0.5)
         for step in range(6):
             optimizer.param_groups[0]["momentum"] = 0.9 if step > 2 else 0
             parameter.grad = torch.full_like(parameter, step + 1.0)
             optimizer.step()
         return [parameter.detach()]
 
-    if name == "RMSprop":  # torch's own RMSprop cannot; ours starts from an empty buffer
-        with pytest.raises(KeyError):
-            run(torch.optim.RMSprop)
-        assert torch.isfinite(run(ours.RMSprop)[0]).all()
-    else:
-        assert_same(run(ours.SGD), run(torch.optim.SGD), 1e-12)
+    assert_same(run(ours.SGD), run(torch.optim.SGD), 1e-12)
 
 
 @pytest.mark.parametrize("name", BOTH)

@@ -1,0 +1,256 @@
+"""A real JupyterLab in a real Chromium, for the tests and for the benchmarks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page, Playwright
+
+ROOT = Path(__file__).parents[2]
+
+# Without these Chromium tries to reach its maker at every start; without a sandbox it also runs as root.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str | None:
+    """Where Chromium is on this machine, if it is."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """A headless Chromium: the machine's own, since Playwright's is not in a package registry."""
+    return playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+
+
+@contextmanager
+def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A JupyterLab on ``root`` with settings of its own in ``home``: its address and its process."""
+    labconfig = home / "config" / "labconfig"
+    labconfig.mkdir(parents=True)
+    shutil.copy(ROOT / "binder" / "overrides.json", labconfig / "default_setting_overrides.json")
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        *(
+            f"--port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            "--ServerApp.password=",
+        ),
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.jpserver_extensions={'jupyterlab_jupytext': False}",
+    ]
+    log = home / "lab.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            env=os.environ | {name: str(home / folder) for name, folder in folders.items()},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(address, server, log)
+            yield address, server
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/api/status", timeout=5):
+                return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}") from None
+            time.sleep(0.1)
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook with these code cells, not run."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    # Without a kernel's name JupyterLab would ask for one.
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, path)
+
+
+# The widget of the notebook that is open; every script below begins with it.
+_PANEL = "const panel = jupyterapp.shell.currentWidget;"
+
+
+class Notebook:
+    """A notebook that is open in JupyterLab. ``page_errors`` collects whatever the page complains about."""
+
+    def __init__(self, page: Page, address: str, name: str) -> None:
+        self.page = page
+        self.page_errors: list[str] = []
+        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.goto(f"{address}/lab/tree/{name}?reset")
+        self._wait("panel?.sessionContext?.session?.kernel?.status === 'idle'")
+
+    def _wait(self, condition: str, seconds: float = 60) -> None:
+        script = f"() => {{ const panel = window.jupyterapp?.shell?.currentWidget; return {condition}; }}"
+        self.page.wait_for_function(script, timeout=1000 * seconds)
+
+    def _run(self, script: str, argument: Any = None) -> Any:
+        return self.page.evaluate(f"async (argument) => {{ {_PANEL} {script} }}", argument)
+
+    def run_all(self) -> None:
+        """Run every cell and wait until the last one is done."""
+        self._run("await jupyterapp.commands.execute('notebook:run-all-cells');")
+        self._wait("panel.sessionContext.session.kernel.status === 'idle'", seconds=180)
+
+    def run_cell(self, number: int) -> None:
+        """Run one cell, again or for the first time."""
+        self._run(
+            "panel.content.activeCellIndex = argument; panel.content.deselectAll();"
+            "await jupyterapp.commands.execute('notebook:run-cell');",
+            number,
+        )
+
+    def cell_errors(self) -> list[str]:
+        """The errors that stand under the cells."""
+        return self._run(
+            "const cells = panel.model.sharedModel.cells.filter(c => c.cell_type === 'code');"
+            "return cells.flatMap(c => c.getOutputs()).filter(o => o.output_type === 'error')"
+            ".map(o => `${o.ename}: ${o.evalue}`);"
+        )
+
+    def active_cell(self) -> int:
+        """The number of the cell that is selected."""
+        return self._run("return panel.content.activeCellIndex;")
+
+    def ask(self, code: str) -> str:
+        """Run code in the notebook's kernel, beside the cells; what it prints."""
+        return self._run(
+            "const future = panel.sessionContext.session.kernel.requestExecute({code: argument});"
+            "let said = '';"
+            "future.onIOPub = ({header, content}) => {"
+            "  if (header.msg_type === 'stream') said += content.text;"
+            "  if (header.msg_type === 'error') said += content.traceback.join('\\n');"
+            "};"
+            "await future.done;"
+            "return said.trim();",
+            code,
+        )
+
+    def shut_down_kernel(self) -> None:
+        self._run("await panel.sessionContext.shutdown();")
+
+    def theme(self, name: str) -> None:
+        """``JupyterLab Light`` or ``JupyterLab Dark``."""
+        self._run("await jupyterapp.commands.execute('apputils:change-theme', {theme: argument});", name)
+        light = "true" if name.endswith("Light") else "false"
+        self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{light}'")
+
+    def view(self, number: int = 0) -> View:
+        """The view number ``number`` on the page, scrolled to."""
+        root = self.page.locator(".lwlr-view").nth(number)
+        root.wait_for()
+        root.scroll_into_view_if_needed()
+        view = View(root)
+        view.settle()
+        return view
+
+
+class View:
+    """A live picture on the page, and what one can do with it."""
+
+    def __init__(self, root: Locator) -> None:
+        self.root = root
+        self.page = root.page
+
+    def canvas(self, name: str) -> Locator:
+        return self.root.locator(f"canvas.lwlr-{name}")
+
+    def slider(self, name: str) -> Locator:
+        return self.root.locator(f'input[type=range][data-name="{name}"]')
+
+    def box(self, method: str) -> Locator:
+        return self.root.locator(f'input[type=checkbox][data-method="{method}"]')
+
+    def button(self, name: str) -> Locator:
+        return self.root.locator(f'button[data-name="{name}"]')
+
+    def readout(self, method: str) -> str:
+        return self.root.locator(f'[data-readout="{method}"]').inner_text()
+
+    def sentence(self) -> str:
+        """The words of the first picture, for those who cannot see it."""
+        return self.root.locator("canvas[role=img]").first.get_attribute("aria-label") or ""
+
+    def position(self, name: str) -> int:
+        return int(self.slider(name).input_value())
+
+    def settle(self) -> None:
+        """Wait until whatever was asked for is drawn."""
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+    def picture(self, name: str) -> str:
+        """The pixels of a canvas, as a data URL."""
+        self.settle()
+        return self.canvas(name).evaluate("canvas => canvas.toDataURL()")
+
+    def press(self, name: str, key: str, times: int = 1) -> None:
+        """Press a key on a slider."""
+        self.slider(name).focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+        self.settle()
+
+    def drag(self, name: str, share: float) -> None:
+        """Drag a slider's knob with the mouse to a share of its length."""
+        slider = self.slider(name)
+        box = slider.bounding_box()
+        assert box is not None
+        low, high = (int(slider.get_attribute(end) or 0) for end in ("min", "max"))
+        knob = 16  # the knob's middle stops half its width before the ends
+        at = [knob / 2 + (self.position(name) - low) / (high - low) * (box["width"] - knob)]
+        at.append(knob / 2 + share * (box["width"] - knob))
+        y = box["y"] + box["height"] / 2
+        self.page.mouse.move(box["x"] + at[0], y)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + at[1], y, steps=12)
+        self.page.mouse.up()
+        self.settle()

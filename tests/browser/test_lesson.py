@@ -1,0 +1,33 @@
+"""The lessons in JupyterLab, as a learner opens them."""
+
+import shutil
+
+import pytest
+
+from lessons import build
+
+SOURCES = build.sources()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+def test_a_lesson_runs_and_its_pictures_answer(source, root, open_notebook):
+    shutil.copy(build.notebook_of(source), root)
+    notebook = open_notebook(f"{source.stem}.ipynb")
+    assert notebook.page.locator(".lwlr-view").count() == 0
+    assert notebook.page.locator(".jp-OutputArea img[src^='data:image/png']").count() > 0  # before it is run
+
+    notebook.run_all()
+    assert notebook.cell_errors() == []
+    views = notebook.page.locator(".lwlr-view")
+    assert views.count() > 0
+    for number in range(views.count()):
+        view = notebook.view(number)
+        first = view.root.locator("canvas[role=img]").first
+        before, said = first.evaluate("c => c.toDataURL()"), view.sentence()
+        for key in ("PageDown", "PageDown", "ArrowLeft"):
+            view.press("lr", key)
+        assert first.evaluate("c => c.toDataURL()") != before
+        assert view.sentence() != said
+        kernel = notebook.ask("print([v.describe() for v in Out.values() if hasattr(v, 'describe')])")
+        assert repr(view.sentence()) in kernel
+    assert notebook.page_errors == []

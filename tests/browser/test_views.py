@@ -1,0 +1,204 @@
+"""The surface view in JupyterLab: what a learner does with it, and what goes wrong around it."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from lwlr_teach.views.style import short
+from tests.browser.lab import ROOT, write_notebook
+
+IMPORTS = "from lwlr_teach.views import SurfaceView"
+MAKE = "{name} = SurfaceView('ravine', at_lr=0.02, at_step=40, steps=60)\n{name}"
+
+
+@pytest.fixture(scope="module")
+def two_views(root: Path) -> str:
+    write_notebook(root / "two.ipynb", IMPORTS, MAKE.format(name="view"), MAKE.format(name="other"))
+    return "two.ipynb"
+
+
+@pytest.fixture
+def notebook(open_notebook, two_views):
+    opened = open_notebook(two_views)
+    opened.run_all()
+    yield opened
+    assert opened.page_errors == []
+    assert opened.cell_errors() == []
+
+
+def test_the_mouse_drags_a_slider(notebook):
+    view = notebook.view()
+    before = view.picture("map"), view.picture("curves")
+    view.drag("lr", 0.9)
+    assert view.picture("map") != before[0]
+    assert view.picture("curves") != before[1]
+    assert 50 <= view.position("lr") <= 57
+    assert notebook.ask("print(view.lr_index)") == str(view.position("lr"))
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_keyboard_moves_a_slider_and_nothing_else(notebook):
+    view = notebook.view()
+    before = view.position("lr")
+    view.press("lr", "ArrowRight", times=3)
+    cell = notebook.active_cell()
+    assert view.position("lr") == before + 3
+    view.press("lr", "ArrowLeft")
+    assert view.position("lr") == before + 2
+    view.press("momentum", "Home")
+    assert view.position("momentum") == 0
+    view.press("step", "End")
+    assert view.position("step") == 60
+    assert notebook.active_cell() == cell
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.slider("lr").get_attribute("aria-valuetext") == notebook.ask("print(f'{view.lr:.3g}')")
+
+
+def test_every_position_says_what_the_kernel_computed(notebook):
+    view = notebook.view()
+    chosen = random.Random(0)
+    for _ in range(12):
+        position = {
+            "lr": chosen.randrange(61),
+            "momentum": chosen.randrange(11),
+            "step": chosen.randrange(61),
+        }
+        for name, value in position.items():
+            view.slider(name).evaluate(
+                "(input, value) => { input.value = value;"
+                " for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind)); }",
+                value,
+            )
+        view.settle()
+        assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.readout("Adam") in view.sentence()
+
+
+def test_a_box_hides_a_path(notebook):
+    view = notebook.view()
+    before = view.picture("map")
+    view.box("Adam").focus()
+    notebook.page.keyboard.press("Space")
+    assert not view.box("Adam").is_checked()
+    assert view.picture("map") != before
+    assert "Adam" not in view.sentence()
+    assert "Adam" not in notebook.ask("print(view.shown)")
+    view.box("Adam").click()
+    assert view.picture("map") == before
+
+
+def test_play_walks_to_the_end_and_reset_goes_back(notebook):
+    view = notebook.view()
+    before = view.picture("map")
+    view.button("play").click()
+    notebook.page.wait_for_timeout(400)
+    assert 40 < view.position("step") < 60
+    notebook.page.wait_for_timeout(3000)
+    assert view.position("step") == 60
+    assert notebook.ask("print(view.step)") == "60"
+    view.button("play").click()  # from the end it begins again
+    notebook.page.wait_for_timeout(300)
+    view.button("play").click()  # pause
+    assert 0 < view.position("step") < 30
+    view.drag("lr", 0.2)
+    view.button("reset").click()
+    assert view.position("step") == 40
+    assert view.picture("map") == before
+    assert notebook.ask("print(view.step)") == "40"
+
+
+def test_the_kernel_moves_the_view(notebook):
+    view = notebook.view()
+    notebook.ask("view.lr_index = 5; view.shown = ['SGD', 'Adam']")
+    view.settle()
+    assert view.position("lr") == 5
+    assert not view.box("Momentum").is_checked()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_two_views_do_not_disturb_each_other(notebook):
+    first, second = notebook.view(0), notebook.view(1)
+    before = second.picture("map")
+    first.drag("lr", 0.8)
+    assert second.picture("map") == before
+    assert notebook.ask("print(other.lr_index)") == str(second.position("lr"))
+    second.drag("lr", 0.1)
+    assert first.position("lr") > second.position("lr")
+
+
+def test_a_cell_that_runs_again_replaces_its_view(notebook):
+    notebook.ask("import ipywidgets; first, alive = view, ipywidgets.widgets.widget._instances")
+    for _ in range(3):
+        notebook.run_cell(1)
+    assert (
+        notebook.ask("print(first.comm, sum(isinstance(w, SurfaceView) for w in alive.values()))") == "None 2"
+    )
+    view = notebook.view(0)
+    assert notebook.page.locator(".lwlr-view").count() == 2
+    view.press("lr", "ArrowRight")
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_light_and_dark(notebook):
+    view = notebook.view()
+    light = view.picture("curves")
+    notebook.theme("JupyterLab Dark")
+    view.settle()
+    dark = view.picture("curves")
+    assert dark != light
+    colour = view.root.evaluate("root => getComputedStyle(root).color")
+    assert min(int(c) for c in re.findall(r"\d+", colour)[:3]) > 180
+    # The axis labels are light: somewhere in the picture is a light pixel that is opaque.
+    brightest = view.canvas("curves").evaluate(
+        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let most = 0;"
+        " for (let i = 0; i < d.length; i += 4)"
+        "   if (d[i + 3] > 250) most = Math.max(most, Math.min(d[i], d[i + 1], d[i + 2]));"
+        " return most; }"
+    )
+    assert brightest > 200
+    notebook.theme("JupyterLab Light")
+    view.settle()
+    assert view.picture("curves") == light
+
+
+def test_the_view_outlives_its_kernel(notebook):
+    view = notebook.view()
+    notebook.shut_down_kernel()
+    before = view.picture("map")
+    view.drag("lr", 0.7)
+    assert view.picture("map") != before
+    view.press("step", "Home")
+    view.button("reset").click()
+    assert view.picture("map") == before
+
+
+def test_pictures_use_the_pixels_of_the_screen(open_notebook, two_views):
+    notebook = open_notebook(two_views, pixel_ratio=2)
+    notebook.run_all()
+    view = notebook.view()
+    sizes = view.canvas("map").evaluate("c => [c.width, c.clientWidth, c.height, c.clientHeight]")
+    assert sizes[0] == 2 * sizes[1]
+    assert sizes[2] == 2 * sizes[3]
+    assert notebook.page_errors == []
+
+
+def test_a_narrow_window_stacks_the_pictures(open_notebook, two_views):
+    notebook = open_notebook(two_views, width=760)
+    notebook.run_all()
+    view = notebook.view()
+    upper, lower = (view.canvas(name).bounding_box() for name in ("map", "curves"))
+    assert upper["y"] + upper["height"] <= lower["y"]
+    assert lower["width"] > 250
+
+
+def test_python_and_javascript_write_numbers_alike(browser):
+    chosen = random.Random(1)
+    values = [0.0, 0.1, 1.0, 9.99, 12345.0, 99999.0, 1e-4, 1e-5, -78.33]
+    values += [10 ** chosen.uniform(-40, 12) for _ in range(2000)]
+    source = (ROOT / "lwlr_teach/views/canvas.js").read_text("utf-8").replace("export function", "function")
+    page = browser.new_page()
+    written = page.evaluate(f"values => {{ {source}; return values.map(short); }}", values)
+    page.close()
+    assert written == [short(value) for value in values]
