@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -20,9 +21,9 @@ def check_number(
 
     ``value`` is a number or a tensor of numbers; of a tensor the first offending entry is shown.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | torch.Tensor):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | torch.Tensor):
         raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
-    entries = torch.as_tensor(value, dtype=torch.float64).flatten()
+    entries = torch.as_tensor(value).detach().to(torch.float64).flatten()
     wrong = entries[~(torch.isfinite(entries) & (entries >= low) & (entries <= high) & (entries < below))]
     if len(wrong):
         raise ValueError(f"{name} must be {_range(low, high, below)}, got {wrong[0].item():g}")
@@ -36,7 +37,7 @@ def _range(low: float, high: float, below: float) -> str:
 
 def check_count(name: str, value: int, *, low: int = 1, high: float = math.inf) -> None:
     """Raise unless ``value`` is a whole number, ``low ≤ value ≤ high``."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if not low <= value <= high:
         allowed = f"at least {low}" if high == math.inf else f"from {low} to {high}"
@@ -45,7 +46,7 @@ def check_count(name: str, value: int, *, low: int = 1, high: float = math.inf) 
 
 def check_choice(name: str, value: str, choices: Mapping[str, T]) -> T:
     """Return ``choices[value]``, or raise ValueError with the nearest names."""
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return choices[value]
     raise ValueError(f"{name} {value!r} is not known; {_nearest(str(value), choices)}")
 
@@ -63,7 +64,7 @@ def check_device(name: str, device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(1, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         here = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         here += ["mps"] if torch.backends.mps.is_available() else []
         raise ValueError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 
@@ -23,10 +25,20 @@ def digits(*, test: int = 500, seed: int = 0, dtype: torch.dtype = torch.float32
 
     ``test`` images are held out, chosen by ``seed``.
     """
-    images, labels = load_digits(return_X_y=True)
+    images, labels = _load_digits()
     if not 0 < test < len(images):
         raise ValueError(f"test must be between 1 and {len(images) - 1}, got {test}")
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     x = torch.as_tensor(images, dtype=dtype)[order] / 16
     y = torch.as_tensor(labels, dtype=torch.int64)[order]
     return Digits(x[:-test], y[:-test], x[-test:], y[-test:])
+
+
+def _load_digits() -> tuple[np.ndarray, np.ndarray]:
+    """What ``sklearn.datasets.load_digits`` returns, read from its file: importing scikit-learn for it would
+    take a second and 75 MB in every kernel."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("digits() needs scikit-learn, whose package holds the images")
+    rows = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    return rows[:, :-1], rows[:, -1].astype(int)

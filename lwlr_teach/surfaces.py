@@ -214,8 +214,8 @@ def sharp_and_flat(sharp: float = 50.0, flat: float = 2.0) -> Surface:
     """Two minima of equal depth with steep walls between them: curvature ``sharp`` on the left, ``flat`` on
     the right. A rate between 2/sharp and 2/flat cannot stay in the left one."""
     check_number("sharp", sharp, low=1)
-    check_number("flat", flat, low=0.1, high=sharp)
-    softness = 0.05  # rounds the crest; at the minima the other bowl weighs less than e⁻¹⁰⁰
+    check_number("flat", flat, low=1, high=sharp)
+    softness = 0.05  # rounds the crest; at the minima the other bowl weighs less than e⁻⁶⁰
 
     def bowls(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         left, right = (x + 1.5) ** 2 + y * y, (x - 1) ** 2 + y * y
@@ -267,7 +267,7 @@ def noisy(surface: str | Surface = "quadratic", noise: float = 1.0) -> Surface:
     """The same surface, seen through gradients with Gaussian noise of standard deviation ``noise``."""
     check_number("noise", noise, low=0)
     base = find_surface(surface)
-    return replace(base, name=f"noisy {base.name}", noise=noise)
+    return replace(base, name=f"noisy {base.name.removeprefix('noisy ')}", noise=noise)
 
 
 SURFACES: Mapping[str, Callable[[], Surface]] = MappingProxyType(

@@ -40,7 +40,7 @@ class Sweep:
     losses: Tensor
     """The exact loss at each point: (optimizer, *grid, start, steps + 1)."""
     diverged_at: Tensor
-    """The step after which a run stays outside ten times the map, or −1: (optimizer, *grid, start)."""
+    """The step from which on a run stays outside ten times the map, or −1: (optimizer, *grid, start)."""
     reached_at: Tensor
     """The first step at which the loss is at most ``target``, or −1: (optimizer, *grid, start)."""
     target: float
@@ -95,8 +95,12 @@ def sweep(
     methods = check_methods(optimizers)
     device = check_device("device", device)
     check_count("steps", steps)
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype must be a floating-point type, got {dtype}")
     axes = check_grid(methods, {"lr": lr, **grid}, device, dtype)
     begin = _check_starts(surface, starts, device, dtype)
+    check_count("seed", seed, low=0)
+    check_number("memory_limit", memory_limit, low=0)
     if target is not None:
         check_number("target", target)
     _check_size(methods, axes, begin, steps, dtype, memory_limit)
@@ -134,7 +138,7 @@ def _run(
     bar: tqdm,
 ) -> None:
     """Write the path of one method into ``out`` (steps + 1, *grid, start, 2)."""
-    own = {name: values for name, values in axes.items() if contestant.reads(name)}
+    own = {name: values for name, values in axes.items() if contestant.target(name)}
     # A hyperparameter that the method does not read keeps an axis of length 1, repeated when it is written.
     shape = [len(values) if name in own else 1 for name, values in axes.items()]
     points = begin.expand(*shape, *begin.shape).clone()
@@ -193,24 +197,58 @@ def check_grid(
     """The grid's values as tensors; ValueError when one is empty, out of range, or read by no method."""
     axes = {}
     for name, values in grid.items():
-        axis = torch.as_tensor(values, device=device, dtype=dtype)
-        if axis.ndim != 1 or not len(axis):
+        axis = _as_tensor(values, device, dtype)
+        if axis is None or axis.ndim != 1 or not len(axis):
             raise ValueError(f"{name} must be a list of at least one number, got {values!r}")
-        users = [m for m in methods if m.reads(name)]
+        users = [m for m in methods if m.target(name)]
         if not users:
-            raise ValueError(f"{name} is a hyperparameter of none of {', '.join(m.name for m in methods)}")
+            hint = "; sweep beta1 and beta2" if name == "betas" else ""
+            names = ", ".join(m.name for m in methods)
+            raise ValueError(f"{name} is a hyperparameter of none of {names}{hint}")
         for user in users:
-            user([torch.zeros(len(axis))], **{name: axis.cpu()})  # each class checks its own ranges
+            _check_values(user, name, axis)
         axes[name] = axis
+    for m in methods:
+        _check_no_name_twice(m, list(grid))
     return axes
+
+
+def _check_values(user: Method, name: str, axis: Tensor) -> None:
+    """Let the method's class check its own ranges."""
+    try:
+        user([torch.zeros(len(axis))], **{name: axis.cpu()})
+    except ValueError as error:
+        if str(error).startswith(name):
+            raise
+        raise ValueError(f"{name} of {user.name}: {error}") from None
+
+
+def _check_no_name_twice(m: Method, names: list[str]) -> None:
+    by_target: dict[str, str] = {}
+    for name in names:
+        target = m.target(name)
+        if target in by_target:
+            raise ValueError(
+                f"{by_target[target]} and {name} both set {target} of {m.name}; give one of them"
+            )
+        if target:
+            by_target[target] = name
+
+
+def _as_tensor(values: object, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+    """The values as a tensor, or None for what is not an array of numbers."""
+    try:
+        return torch.as_tensor(values, device=device, dtype=dtype)
+    except (TypeError, ValueError):
+        return None
 
 
 def _check_starts(
     surface: Surface, starts: Sequence[Point] | Tensor | None, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    points = torch.as_tensor([surface.start] if starts is None else starts, device=device, dtype=dtype)
-    if points.ndim != 2 or points.shape[-1] != 2 or not len(points):
-        raise ValueError(f"starts must be a list of points (x, y), got shape {tuple(points.shape)}")
+    points = _as_tensor([surface.start] if starts is None else starts, device, dtype)
+    if points is None or points.ndim != 2 or points.shape[-1] != 2 or not len(points):
+        raise ValueError(f"starts must be a list of points (x, y), got {starts!r}")
     low, high = torch.tensor(surface.bounds, device=device, dtype=dtype).unbind(-1)
     wrong = points[~((points >= low) & (points <= high)).all(-1)]
     if len(wrong):

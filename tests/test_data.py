@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
-from lwlr_teach.data import digits
+from lwlr_teach.data import _load_digits, digits
 
 
 def test_digits_are_split_without_overlap_and_scaled():
@@ -13,6 +15,13 @@ def test_digits_are_split_without_overlap_and_scaled():
     assert set(d.y_train.tolist()) == set(d.y_test.tolist()) == set(range(10))
     images = torch.cat([d.x_train, d.x_test])
     assert len(images.unique(dim=0)) == 1797
+
+
+def test_the_images_are_scikit_learns():
+    images, labels = load_digits(return_X_y=True)
+    ours, our_labels = _load_digits()
+    np.testing.assert_array_equal(ours, images)
+    np.testing.assert_array_equal(our_labels, labels)
 
 
 def test_each_label_stays_with_its_image():

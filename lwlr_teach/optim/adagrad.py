@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import RuleOptimizer, State
+from lwlr_teach.optim.engine import RuleOptimizer, State, lead
 
 
 def adagrad(grad: Tensor, state: State, step: int, *, lr_decay: Number, eps: Number) -> tuple[Tensor, State]:
@@ -31,7 +31,7 @@ class Adagrad(RuleOptimizer):
     """Drop-in for :class:`torch.optim.Adagrad`: same arguments, order and defaults.
 
     ``lr`` (η), ``lr_decay`` (δ), ``weight_decay`` (λ), ``initial_accumulator_value`` and ``eps`` (ε) are ≥ 0.
-    All but the initial value may be tensors that match the parameters' leading axes.
+    Each may be a tensor that matches the parameters' leading axes.
     """
 
     rule = staticmethod(adagrad)
@@ -42,14 +42,11 @@ class Adagrad(RuleOptimizer):
         lr: Number = 1e-2,
         lr_decay: Number = 0,
         weight_decay: Number = 0,
-        initial_accumulator_value: float = 0,
+        initial_accumulator_value: Number = 0,
         eps: Number = 1e-10,
         *,
         maximize: bool = False,
     ) -> None:
-        check_number("lr_decay", lr_decay, low=0)
-        check_number("initial_accumulator_value", initial_accumulator_value, low=0)
-        check_number("eps", eps, low=0)
         super().__init__(
             params,
             dict(
@@ -62,6 +59,13 @@ class Adagrad(RuleOptimizer):
             ),
         )
 
+    @staticmethod
+    def check(group: dict[str, Any]) -> None:
+        """Ranges."""
+        RuleOptimizer.check(group)
+        for name in ("lr_decay", "initial_accumulator_value", "eps"):
+            check_number(name, group[name], low=0)
+
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """The sum of squared gradients, at its initial value."""
-        return {"sum": torch.full_like(param, group["initial_accumulator_value"])}
+        return {"sum": torch.zeros_like(param) + lead(group["initial_accumulator_value"], param)}

@@ -60,9 +60,6 @@ class Adam(RuleOptimizer):
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        check_number("betas[0]", betas[0], low=0, below=1)
-        check_number("betas[1]", betas[1], low=0, below=1)
-        check_number("eps", eps, low=0)
         super().__init__(
             params,
             dict(
@@ -75,6 +72,17 @@ class Adam(RuleOptimizer):
                 decoupled_weight_decay=decoupled_weight_decay,
             ),
         )
+
+    @staticmethod
+    def check(group: dict[str, Any]) -> None:
+        """Ranges; ``betas`` is a pair."""
+        RuleOptimizer.check(group)
+        betas = group["betas"]
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
+        check_number("betas[0]", betas[0], low=0, below=1)
+        check_number("betas[1]", betas[1], low=0, below=1)
+        check_number("eps", group["eps"], low=0)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """Both averages start at zero, which is why they need a correction."""

@@ -41,7 +41,7 @@ class Method:
         known = inspect.signature(self.optimizer).parameters
         result = {name: p.default for name, p in known.items() if name != "params"} | dict(self.settings)
         for name, value in chosen.items():
-            target = self._target(name)
+            target = self.target(name)
             if target in ("beta1", "beta2"):
                 beta1, beta2 = result["betas"]
                 result["betas"] = (value, beta2) if target == "beta1" else (beta1, value)
@@ -49,17 +49,15 @@ class Method:
                 result[target] = value
         return result
 
-    def reads(self, name: str) -> bool:
-        """Whether a choice of this hyperparameter changes the method."""
-        return self._target(name) is not None
-
-    def _target(self, name: str) -> str | None:
+    def target(self, name: str) -> str | None:
+        """The hyperparameter that a choice of ``name`` sets, or None if the method has no such number."""
         if name == "momentum":
             return self.memory
         known = inspect.signature(self.optimizer).parameters
         if name in ("beta1", "beta2"):
             return name if "betas" in known else None
-        return name if name in known and name != "params" else None
+        default = known[name].default if name in known else None
+        return name if isinstance(default, float | int) and not isinstance(default, bool) else None
 
     def __call__(self, params: Iterable[Tensor], **chosen: Number) -> torch.optim.Optimizer:
         """Make the optimizer for these parameters."""

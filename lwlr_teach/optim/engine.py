@@ -13,12 +13,15 @@ so that one optimizer trains many copies of a model at once, each with its own r
 
     weights = torch.zeros(61, 10, 64, requires_grad=True)  # 61 models
     optimizer = SGD([weights], lr=torch.logspace(-4, 1, 61))  # 61 rates
+
+A torch scheduler sets a single number, so it drives a batch only by a common factor of your own.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, ClassVar, overload
 
 import torch
@@ -34,12 +37,14 @@ Rule = Callable[..., tuple[Tensor, State]]
 class RuleOptimizer(torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` whose update is a pure rule.
 
-    A subclass sets ``rule`` and, where the rule keeps anything, overrides ``init_state``. Every parameter
+    A subclass sets ``rule``, checks its hyperparameters in ``check`` and, where the rule needs something to
+    start from, gives it in ``init_state``. Every parameter
     group holds ``lr``, ``weight_decay`` and ``maximize`` beside the rule's own hyperparameters; a group with
     ``decoupled_weight_decay`` set shrinks the weights directly instead of adding to the gradient.
     """
 
     rule: ClassVar[Rule]
+    takes_sparse: ClassVar[bool] = False
     _read_by_rule: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -48,9 +53,19 @@ class RuleOptimizer(torch.optim.Optimizer):
         cls._read_by_rule = tuple(a.name for a in arguments if a.kind is a.KEYWORD_ONLY)
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
-        check_number("lr", defaults["lr"], low=0)
-        check_number("weight_decay", defaults["weight_decay"], low=0)
+        self.check(defaults)
         super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As in torch, with the group's hyperparameters checked."""
+        self.check(self.defaults | param_group)
+        super().add_param_group(param_group)
+
+    @staticmethod
+    def check(group: dict[str, Any]) -> None:
+        """Raise for hyperparameters that make no sense. Overrides call this one, too."""
+        check_number("lr", group["lr"], low=0)
+        check_number("weight_decay", group["weight_decay"], low=0)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """What the rule remembers before its first step; tensors like ``param``. Nothing by default."""
@@ -75,7 +90,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         return loss
 
     def _update(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+        if grad.is_sparse and not self.takes_sparse:
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients; use SGD")
         state = self.state[param]
+        if param.is_complex():  # two real numbers, as in torch
+            param, grad = torch.view_as_real(param), torch.view_as_real(grad)
         if not state:
             state["step"] = 0
             state.update(self.init_state(param, group))
@@ -100,10 +119,16 @@ class RuleOptimizer(torch.optim.Optimizer):
 def lead(value: Any, like: Tensor) -> Any:
     """Let a tensor of hyperparameters stand for the leading axes of ``like``; leave everything else alone.
 
-    A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …).
+    A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …), in the
+    parameter's precision.
     """
     if isinstance(value, Tensor) and value.ndim:
-        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim))
+        if any(n not in (1, m) for n, m in zip_longest(value.shape, like.shape[: value.ndim])):
+            raise ValueError(
+                f"a hyperparameter of shape {tuple(value.shape)} does not match the leading axes "
+                f"of a parameter of shape {tuple(like.shape)}"
+            )
+        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
     if isinstance(value, tuple):
         return tuple(lead(v, like) for v in value)
     return value

@@ -59,9 +59,6 @@ class RMSprop(RuleOptimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        check_number("alpha", alpha, low=0, below=1)
-        check_number("eps", eps, low=0)
-        check_number("momentum", momentum, low=0)
         super().__init__(
             params,
             dict(
@@ -74,6 +71,14 @@ class RMSprop(RuleOptimizer):
                 maximize=maximize,
             ),
         )
+
+    @staticmethod
+    def check(group: dict[str, Any]) -> None:
+        """Ranges."""
+        RuleOptimizer.check(group)
+        check_number("alpha", group["alpha"], low=0, below=1)
+        check_number("eps", group["eps"], low=0)
+        check_number("momentum", group["momentum"], low=0)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """The average of squared gradients and, where asked for, of gradients and of directions."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import RuleOptimizer, State, is_zero, zeros_like
+from lwlr_teach.optim.engine import RuleOptimizer, State, is_zero
 
 
 def sgd(
@@ -29,8 +29,13 @@ def sgd(
     """Direction of SGD with momentum μ and dampening τ; any shape."""
     if is_zero(momentum):
         return grad, {}
-    damping = dampening * (step > 1)
-    buffer = momentum * state["momentum_buffer"] + (1 - damping) * grad
+    if "momentum_buffer" in state:
+        damping = dampening * (
+            momentum != 0
+        )  # in a batch some may have no momentum, and then nothing to damp
+        buffer = momentum * state["momentum_buffer"] + (1 - damping) * grad
+    else:
+        buffer = grad.clone()  # the caller uses its gradient again
     direction = grad + momentum * buffer if nesterov else buffer
     return direction, {"momentum_buffer": buffer}
 
@@ -43,6 +48,7 @@ class SGD(RuleOptimizer):
     """
 
     rule = staticmethod(sgd)
+    takes_sparse = True
 
     def __init__(
         self,
@@ -55,12 +61,6 @@ class SGD(RuleOptimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        check_number("momentum", momentum, low=0)
-        check_number("dampening", dampening)
-        if nesterov and (is_zero(momentum) or not is_zero(dampening)):
-            raise ValueError(
-                f"nesterov=True needs a momentum > 0 and dampening = 0, got {momentum=} and {dampening=}"
-            )
         super().__init__(
             params,
             dict(
@@ -73,6 +73,14 @@ class SGD(RuleOptimizer):
             ),
         )
 
-    def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
-        """The buffer of gradients, if there is a momentum."""
-        return {} if is_zero(group["momentum"]) else zeros_like(param, "momentum_buffer")
+    @staticmethod
+    def check(group: dict[str, Any]) -> None:
+        """Ranges, and what Nesterov's momentum needs."""
+        RuleOptimizer.check(group)
+        momentum, dampening = group["momentum"], group["dampening"]
+        check_number("momentum", momentum, low=0)
+        check_number("dampening", dampening)
+        if group["nesterov"] and (is_zero(momentum) or not is_zero(dampening)):
+            raise ValueError(
+                f"nesterov=True needs a momentum > 0 and dampening = 0, got {momentum=} and {dampening=}"
+            )

@@ -66,7 +66,7 @@ def test_every_method_makes_a_torch_optimizer_that_moves(name):
 )
 def test_momentum_is_the_memory_of_each_method_and_nothing_where_it_has_none(name, expected):
     assert METHODS[name].hyperparameters(momentum=0.3).items() >= expected.items()
-    assert METHODS[name].reads("momentum") == (name not in ("SGD", "Adagrad", "RMSprop"))
+    assert (METHODS[name].target("momentum") is None) == (name in ("SGD", "Adagrad", "RMSprop"))
 
 
 def test_a_method_starts_from_its_own_settings():
@@ -83,13 +83,13 @@ def test_beta1_and_beta2_set_their_entry_of_betas():
 
 
 def test_reads_only_what_the_method_has():
-    assert METHODS["Adam"].reads("beta2")
-    assert METHODS["Adam"].reads("eps")
-    assert METHODS["RMSprop"].reads("alpha")
-    assert not METHODS["SGD"].reads("beta1")
-    assert not METHODS["SGD"].reads("eps")
-    assert not METHODS["SGD"].reads("params")
-    assert not METHODS["SGD"].reads("no such thing")
+    assert METHODS["Adam"].target("beta2")
+    assert METHODS["Adam"].target("eps")
+    assert METHODS["RMSprop"].target("alpha")
+    assert not METHODS["SGD"].target("beta1")
+    assert not METHODS["SGD"].target("eps")
+    assert not METHODS["SGD"].target("params")
+    assert not METHODS["SGD"].target("no such thing")
     assert (
         METHODS["SGD"].hyperparameters(eps=1, params=2, beta1=3).keys()
         == METHODS["SGD"].hyperparameters().keys()

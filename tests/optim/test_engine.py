@@ -76,7 +76,7 @@ def assert_identical(got, expected):
 
 def batch_of_hyperparameters(run, batch, generator):
     """One tensor for each number that the method reads: over the whole batch, or along one axis of it."""
-    names = [n for n in RANGES if run.reads(n) and not (n == "momentum" and run.memory != "momentum")]
+    names = [n for n in RANGES if run.target(n) and not (n == "momentum" and run.memory != "momentum")]
     if "beta1" not in names and run.memory == "beta1":
         names.append("beta1")
     if run.settings.get("nesterov"):
@@ -112,11 +112,24 @@ def test_a_batch_takes_the_steps_of_its_members_one_by_one(run, batch, tails, se
 
 @pytest.mark.parametrize("dampening", [0, 0.5])
 def test_momentum_zero_in_a_batch_is_plain_sgd(dampening):
-    together, alone = fresh((2, 3)), fresh((2, 3))
-    alone = [alone[0][0].detach().clone()]
-    train(SGD(together, lr=0.1, momentum=torch.tensor([0.0, 0.9]), dampening=dampening), 5)
-    train(SGD(alone, lr=0.1, momentum=0, dampening=dampening), 5)
-    torch.testing.assert_close(together[0][0], alone[0], rtol=1e-12, atol=0)
+    (together,) = fresh((2, 3))
+    alone = [row.detach().clone() for row in together]
+    momenta = torch.tensor([0.0, 0.9], dtype=torch.float64)
+    train(SGD([together], lr=0.1, momentum=momenta, dampening=dampening), 5)
+    for row, momentum in zip(alone, momenta.tolist(), strict=True):
+        train(SGD([row], lr=0.1, momentum=momentum, dampening=dampening), 5)
+    torch.testing.assert_close(together.detach(), torch.stack(alone), rtol=1e-12, atol=1e-12)
+
+
+@every_class
+def test_weight_decay_zero_in_a_batch_leaves_the_others_their_decay(cls):
+    (together,) = fresh((2, 3))
+    alone = [row.detach().clone() for row in together]
+    decays = torch.tensor([0.0, 0.5], dtype=torch.float64)
+    train(cls([together], lr=0.1, weight_decay=decays), 5)
+    for row, decay in zip(alone, decays.tolist(), strict=True):
+        train(cls([row], lr=0.1, weight_decay=decay), 5)
+    torch.testing.assert_close(together.detach(), torch.stack(alone), rtol=1e-12, atol=1e-12)
 
 
 @every_run

@@ -1,0 +1,50 @@
+"""What a learner waits for and what a laptop must hold: the first picture, and JupyterLab's memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import sync_playwright
+
+from benchmarks.report import Row
+from tests.browser.lab import ROOT, Notebook, jupyter_lab, launch
+
+LESSON = ROOT / "lessons" / "01-learning-rate.ipynb"
+
+
+def memory(pid: int) -> float:
+    """GiB that a process and its children hold, with shared pages counted once (PSS)."""
+    parent = psutil.Process(pid)
+    family = [parent, *parent.children(recursive=True)]
+    return sum(process.memory_full_info().pss for process in family) / 2**30
+
+
+def run() -> list[Row]:
+    """Open the first lesson twice, under two names, and run both."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        root, home = Path(folder, "root"), Path(folder, "home")
+        root.mkdir()
+        names = ["first.ipynb", "second.ipynb"]
+        for name in names:
+            shutil.copy(LESSON, root / name)
+        browser = launch(playwright)
+        waits = []
+        with jupyter_lab(root, home) as (address, server):
+            for name in names:
+                page = browser.new_page(viewport={"width": 1300, "height": 900})
+                notebook = Notebook(page, address, name)
+                start = time.perf_counter()
+                page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
+                page.locator(".lwlr-view canvas[aria-label]").first.wait_for(timeout=60_000)
+                waits.append(time.perf_counter() - start)
+                notebook.run_all()
+            held = memory(server.pid)
+        browser.close()
+    return [
+        Row("first picture after “run all” (worse of two)", f"{max(waits):.1f} s", "10 s", max(waits) <= 10),
+        Row("JupyterLab with two lessons open and run (PSS)", f"{held:.2f} GiB", "1 GiB", held <= 1),
+    ]
