@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast lint lessons bench clean
+.PHONY: help lab test test-fast lint lessons picture bench clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ lint: $(VENV)/.test ## check style, format and types
 
 lessons: $(VENV)/.test ## build lessons/*.ipynb from lessons/src/*.py
 	$(BIN)/python lessons/build.py
+
+picture: $(VENV)/.test ## take the picture of the README
+	$(BIN)/python -m docs.picture
 
 bench: $(VENV)/.test ## measure the speed figures of the README
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
@@ -52,7 +52,8 @@ def delayed(port: int, round_trip: float) -> Iterator[int]:
             writer.close()
             return
         ways = [_pass_on(reader, to_server, round_trip / 2), _pass_on(from_server, writer, round_trip / 2)]
-        await asyncio.gather(*ways, return_exceptions=True)
+        with suppress(asyncio.CancelledError):  # the proxy is closing
+            await asyncio.gather(*ways, return_exceptions=True)
 
     # In a thread of its own: Playwright runs a loop in this one.
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -98,10 +98,15 @@ function render({ model, el }) {
     ctx.lineWidth = 1;
     line(ctx, f.px(now.step), f.top, f.px(now.step), f.bottom);
     ctx.globalAlpha = 1;
+    // A loss below the axis leaves the picture at the bottom; one above it stays at the top, where it is seen.
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(f.left, 0, ctx.cssWidth - f.left, f.bottom + 1);
+    ctx.clip();
     for (const m of visible()) {
       const at = runOf(m) * length;
       const colour = colourOf(m.style, colours);
-      const py = (i) => f.py(Math.min(high, Math.max(low, losses[at + i])));
+      const py = (i) => f.py(Math.min(high, Math.max(low / 10, losses[at + i])));
       const style = { colour, dash: m.style.dash };
       // What is still to come is drawn faintly.
       polyline(ctx, lastDrawn(m, steps) + 1, f.px, py, { ...style, width: 1.2, alpha: 0.35 });
@@ -110,6 +115,7 @@ function render({ model, el }) {
       if (lostBy(m, now.step)) marker(ctx, "triangle-up", f.px(end), f.top + 5, 6, colour, colours.paper);
       else marker(ctx, m.style.marker, f.px(end), py(end), 4.5, colour, colours.paper);
     }
+    ctx.restore();
   }
 
   const mapCanvas = element("canvas", { class: "lwlr-map", role: "img" });

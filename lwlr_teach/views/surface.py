@@ -254,7 +254,7 @@ class SurfaceView(View):
             _, gap, diverged = self._at(i)
             last = self.step if diverged == NEVER else min(self.step, diverged)
             ax.plot(
-                gap[: last + 1].clamp(low, high).numpy(),
+                gap[: last + 1].clamp(low / 10, high).numpy(),
                 color=style["colour"] or "black",
                 linestyle=linestyle(style),
                 marker=MATPLOTLIB_MARKERS[style["marker"]],
