@@ -136,7 +136,7 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 SurfaceView("quadratic", SIX, at_lr=0.02)
 
 # %% [markdown]
-# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so a step is about as long as the rate, however steep the slope. They do not fly away here. They arrive late, or tremble around the goal.
+# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. They arrive late, or tremble around the goal.
 #
 # So "0.1" means nothing without the name of the method beside it. And a comparison of methods at one shared rate is a comparison of nothing.
 
@@ -151,6 +151,7 @@ together = (arrival < torch.inf).all(0)
 for name, rate in zip(runs.names, quickest, strict=True):
     print(f"{name:9} is quickest at {rate:.3g}")
 claim(f"Rates at which all six arrive within 100 steps: {together.sum()} of 61.", together.sum() == 0)
+claim("Adagrad, RMSprop and Adam leave the map at none of them.", (runs.diverged_at[3:] == -1).all())
 
 # %% [markdown]
 # ## A spike is not the end
@@ -200,9 +201,11 @@ digits_runs = train_ensemble(
 RatesView(digits_runs, at_lr=0.01)
 
 # %% [markdown]
-# The same three regions, and the same sharp edge: years of driving in the jam on the left, a comfortable slope, the best rate, and right behind it nothing.
+# The same three regions, and the same sharp edge: a long traffic jam on the left, then a comfortable slope, then the best rate, and right behind it nothing.
 #
-# One thing is new. Beyond the edge the loss of SGD does not run to infinity. It sits still at 2.3. A few giant steps have pushed the network to a place where it gives the same answer to every image, and there the gradient is almost zero. Its loss is that of pure guessing among ten digits, $\ln 10 = 2.3$. **A curve that is flat from the beginning can mean a rate that is far too large.** If you see one, look at the first steps before you raise the rate.
+# One thing is new. Beyond the edge the loss of SGD does not run to infinity. It sits still at 2.3. That is $\ln 10$, the loss of somebody who gives each of the ten digits the same chance. Its first giant steps have thrown the network to a place where it only guesses, and there the ground is flat: it never comes back.
+#
+# So **a curve that is flat from the beginning can mean a rate that is far too large**. If you see one, look at the first steps before you raise the rate.
 
 # %%
 names, lrs = digits_runs.names, digits_runs.lr
@@ -215,6 +218,8 @@ best = [lrs[i].item() for i in loss.nan_to_num(nan=torch.inf).argmin(1)]
 claim("SGD at rate 1 gets more than 95% right.", right[sgd, at[1.0]] > 0.95)
 claim("SGD at rate 1.8 gets about 10% right: guessing.", right[sgd, at[1.78]] < 0.15)
 claim(f"Its loss there is {loss[sgd, at[1.78]]:.1f} = ln 10.", abs(loss[sgd, at[1.78]] - 2.303) < 0.03)
+late = digits_runs.batch_losses[sgd, at[1.78], :, -200:].mean(0)
+claim("In its last 200 steps it never gets below 2.1.", late.min() > 2.1)
 claim(
     f"At rate 0.01 SGD is still in the jam with {right[sgd, at[0.01]]:.1f}, where Adam has {right[adam, at[0.01]]:.2f}.",
     right[sgd, at[0.01]] < 0.75 and right[adam, at[0.01]] > 0.95,
@@ -223,7 +228,7 @@ claim("SGD's best rate is more than ten times Adam's.", best[sgd] > 10 * best[ad
 claim("At its own best rate each of the six gets at least 95% right.", (right.max(1).values > 0.95).all())
 
 # %% [markdown]
-# The last two lines belong together. Somebody who tries both at 0.01 reports that Adam is far better than SGD. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
+# The last three lines belong together. Somebody who tries both at 0.01 reports that Adam is far better than SGD. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
 
 # %% [markdown]
 # ## What to keep
@@ -234,4 +239,4 @@ claim("At its own best rate each of the six gets at least 95% right.", (right.ma
 #
 # **Where libraries disagree.** About plain SGD they do not: everyone computes $p - \eta g$. They disagree about the number. PyTorch's `SGD` starts at 0.001 if you give none, Keras's at 0.01. For the network above both are in the traffic jam.
 #
-# **Sources.** Robbins and Monro (1951), *A stochastic approximation method*: the rule. Polyak (1964), *Some methods of speeding up the convergence of iteration methods*, and Goh (2017), *Why momentum really works* (Distill): the factor 1 − ηλ. Lewkowycz et al. (2020), *The large learning rate phase of deep learning: the catapult mechanism*: the spike. Cohen et al. (2021), *Gradient descent on neural networks typically occurs at the edge of stability*: curvature that fits the rate. Alpaydin and Kaynak (1998), *Optical recognition of handwritten digits*: the images, as they come with scikit-learn.
+# **Sources.** Robbins and Monro (1951), *A stochastic approximation method*: the rule. Goh (2017), *Why momentum really works* (Distill): the factor 1 − ηλ. Lewkowycz et al. (2020), *The large learning rate phase of deep learning: the catapult mechanism*: the spike. Cohen et al. (2021), *Gradient descent on neural networks typically occurs at the edge of stability*: curvature that fits the rate. Alpaydin and Kaynak (1998), *Optical recognition of handwritten digits*: the images, as they come with scikit-learn.

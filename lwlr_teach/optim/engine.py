@@ -129,7 +129,7 @@ def lead(value: Any, like: Tensor) -> Any:
                 f"of a parameter of shape {tuple(like.shape)}"
             )
         return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return tuple(lead(v, like) for v in value)
     return value
 

@@ -9,7 +9,7 @@ function render({ model, el }) {
   const plan = model.get("plan"); // what is where in the buffers, and the words
   const points = typed(Uint16Array, model.get("paths"));
   const losses = typed(Float32Array, model.get("losses"));
-  const events = typed(Int16Array, model.get("diverged"));
+  const events = typed(Int32Array, model.get("diverged"));
   const heights = typed(Uint16Array, model.get("relief"));
   const { methods, steps, map, rates, momenta } = plan;
   const length = steps + 1;

@@ -175,7 +175,7 @@ class SurfaceView(View):
             "plan": plan,
             "paths": pack_uint16(self._all_runs(self._paths), *window),
             "losses": pack_float32(self._all_runs(self._gap)),
-            "diverged": self._all_runs(self._diverged).numpy().astype("<i2").tobytes(),
+            "diverged": self._all_runs(self._diverged).numpy().astype("<i4").tobytes(),
             "relief": pack_uint16(heights, 0.0, 1.0),
         }
 
@@ -189,7 +189,7 @@ class SurfaceView(View):
         """The range of the loss axis, the same for all positions, so that curves can be compared by eye."""
         first = max(self._gap.flatten()[0].item(), 1e-6)
         top = _gaps_on_map(self.sweep.surface).max().item()
-        return [1e-8 * first, 10 * top]
+        return [1e-8 * first, 100 * top]
 
     def _at(self, i: int) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i at the sliders' position."""

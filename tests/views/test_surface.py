@@ -20,7 +20,7 @@ def unpack(view, name):
     take = slice(m["first"], m["first"] + runs)
     paths = np.frombuffer(view.paths, "<u2").reshape(-1, plan["steps"] + 1, 2)[take].reshape(*shape, 2)
     losses = np.frombuffer(view.losses, "<f4").reshape(-1, plan["steps"] + 1)[take].reshape(shape)
-    diverged = np.frombuffer(view.diverged, "<i2")[take].reshape(shape[:2])
+    diverged = np.frombuffer(view.diverged, "<i4")[take].reshape(shape[:2])
     return paths, losses, diverged
 
 
