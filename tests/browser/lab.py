@@ -160,9 +160,15 @@ class Notebook:
         return self._run("return panel.content.activeCellIndex;")
 
     def ask(self, code: str) -> str:
-        """Run code in the notebook's kernel, beside the cells; what it prints."""
+        """Run code in the notebook's kernel, beside the cells; what it prints.
+
+        The code meets what the page's widgets last said. ipywidgets sends nothing more while the kernel is busy
+        with an earlier change; the empty request is answered once that change is done and the rest was sent.
+        """
         return self._run(
-            "const future = panel.sessionContext.session.kernel.requestExecute({code: argument});"
+            "const kernel = panel.sessionContext.session.kernel;"
+            "await kernel.requestExecute({code: ''}).done;"
+            "const future = kernel.requestExecute({code: argument});"
             "let said = '';"
             "future.onIOPub = ({header, content}) => {"
             "  if (header.msg_type === 'stream') said += content.text;"

@@ -1,5 +1,6 @@
 """The surface view in JupyterLab: what a learner does with it, and what goes wrong around it."""
 
+import math
 import random
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from lwlr_teach.views.style import short
 from tests.browser.lab import ROOT, write_notebook
 
+ADAM = [0xD5, 0x5E, 0x00]
 IMPORTS = "from lwlr_teach.views import SurfaceView"
 MAKE = "{name} = SurfaceView('ravine', at_lr=0.02, at_step=40, steps=60)\n{name}"
 
@@ -74,6 +76,39 @@ def test_every_position_says_what_the_kernel_computed(notebook):
         view.settle()
         assert view.sentence() == notebook.ask("print(view.describe())")
     assert view.readout("Adam") in view.sentence()
+
+
+def place(view, name, margins, x, y):
+    """The colour of a canvas where the share x of its frame's width and y of its height meet, from below."""
+    left, top, right, bottom = margins
+    script = """(c, [left, top, right, bottom, x, y]) => {
+      const [w, h] = [c.clientWidth - left - right, c.clientHeight - top - bottom];
+      return [...c.getContext('2d').getImageData(left + x * w, top + (1 - y) * h, 1, 1).data.slice(0, 3)];
+    }"""
+    return view.canvas(name).evaluate(script, [left, top, right, bottom, x, y])
+
+
+def test_the_heads_are_drawn_where_the_kernel_says(notebook):
+    """Adam's colour lies at its last point on the map, and at its last loss in the curves."""
+    view = notebook.view()
+    notebook.ask("view.shown = ['Adam']; import math")
+    inside = 0
+    for lr, momentum, step in [(40, 7, 60), (30, 5, 25), (45, 2, 40), (20, 9, 50), (50, 0, 7)]:
+        notebook.ask(f"view.lr_index, view.momentum_index, view.step = {lr}, {momentum}, {step}")
+        view.settle()
+        x, y, loss = map(
+            float,
+            notebook.ask(
+                f"print(*view.sweep.paths[5, {lr}, {momentum}, 0, {step}].tolist(),"
+                f" view.sweep.losses[5, {lr}, {momentum}, 0, {step}].item())"
+            ).split(),
+        )
+        low, high = map(float, notebook.ask("print(*view.plan['map']['losses'])").split())
+        height = math.log(loss / low) / math.log(high / low)
+        assert place(view, "map", (34, 8, 10, 24), (x + 3) / 6, (y + 2) / 4) == ADAM
+        assert place(view, "curves", (42, 24, 14, 38), step / 60, height) == ADAM
+        inside += abs(x) < 2.9
+    assert inside == 5
 
 
 def test_a_box_hides_a_path(notebook):
