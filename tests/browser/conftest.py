@@ -20,7 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# These end with this folder's tests, not with the session: Playwright leaves its event loop running in this
+# thread, where asyncio.run would fail, and JupyterLab and Chromium would hold memory until the end.
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if chromium() is None and not os.environ.get("CI"):
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
@@ -30,13 +34,13 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that JupyterLab shows."""
     return tmp_path_factory.mktemp("root")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(root: Path, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
     with jupyter_lab(root, tmp_path_factory.mktemp("home")) as (address, _):
         yield address

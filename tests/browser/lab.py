@@ -162,8 +162,8 @@ class Notebook:
     def ask(self, code: str) -> str:
         """Run code in the notebook's kernel, beside the cells; what it prints.
 
-        The code meets what the page's widgets last said. ipywidgets sends nothing more while the kernel is busy
-        with an earlier change; the empty request is answered once that change is done and the rest was sent.
+        The code meets what the page's widgets last said: ipywidgets holds changes back while the kernel is
+        busy with an earlier one, and the empty request is answered once that is done and the rest was sent.
         """
         return self._run(
             "const kernel = panel.sessionContext.session.kernel;"
