@@ -16,10 +16,24 @@ from tests.browser.lab import ROOT, Notebook, jupyter_lab, launch
 LESSON = ROOT / "lessons" / "01-learning-rate.ipynb"
 
 
+def maps_torch(process: psutil.Process) -> bool:
+    """Whether torch's libraries are loaded in a process; False where one may not look."""
+    try:
+        return any("libtorch" in mapping.path for mapping in process.memory_maps())
+    except psutil.Error:
+        return False
+
+
 def memory(pid: int) -> float:
-    """GiB that a process and its children hold, with shared pages counted once (PSS)."""
+    """GiB that a process and its children hold, with pages that they share counted once (PSS).
+
+    PSS charges a page in equal parts to all who map it: torch in a process outside would flatter the sum.
+    """
     parent = psutil.Process(pid)
     family = [parent, *parent.children(recursive=True)]
+    outside = [p.pid for p in psutil.process_iter() if p not in family and maps_torch(p)]
+    if outside:
+        raise RuntimeError(f"processes {outside} use torch: memory is measured only while no others do")
     return sum(process.memory_full_info().pss for process in family) / 2**30
 
 

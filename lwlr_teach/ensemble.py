@@ -81,7 +81,7 @@ def train_ensemble(
         for contestant in methods:
             # Parameters of all runs: (rate, seed, in, out).
             params = [p.expand(len(rates), *p.shape).clone().requires_grad_() for p in first]
-            optimizer = contestant(params, lr=rates)
+            optimizer = contestant(params, lr=rates[:, None])  # the batch's axes: (rate, seed)
             losses = torch.empty(steps, len(rates), seeds, device=device)
             for step, batch in enumerate(batches):
                 losses[step] = _train_step(params, optimizer, x_train[batch], y_train[batch])

@@ -153,8 +153,8 @@ def _run(
 
 
 def _open_mesh(own: dict[str, Tensor], axes: dict[str, Tensor]) -> list[Tensor]:
-    """Each hyperparameter's values along its own axis of the grid."""
-    order = list(axes)
+    """Each hyperparameter's values along its own axis of the batch, which is the grid and the starts."""
+    order = [*axes, "start"]
     return [values.reshape([-1 if name == axis else 1 for axis in order]) for name, values in own.items()]
 
 

@@ -1,10 +1,39 @@
 """Optimizers you can read. One file per method: the rule as a pure function, then its torch.optim class."""
 
+from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
+from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.optim.engine import RuleOptimizer
+from lwlr_teach.optim.hypergradient import SGDHD
+from lwlr_teach.optim.lamb import LAMB
+from lwlr_teach.optim.lars import LARS
+from lwlr_teach.optim.lookahead import Lookahead
+from lwlr_teach.optim.muon import Muon
+from lwlr_teach.optim.novograd import NovoGrad
+from lwlr_teach.optim.radam import RAdam
+from lwlr_teach.optim.ranger import Ranger
 from lwlr_teach.optim.rmsprop import RMSprop
 from lwlr_teach.optim.sgd import SGD
 
-__all__ = ["METHODS", "SGD", "Adagrad", "Adam", "Method", "RMSprop", "RuleOptimizer", "method"]
+__all__ = [
+    "LAMB",
+    "LARS",
+    "METHODS",
+    "SGD",
+    "SGDHD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lookahead",
+    "Method",
+    "Muon",
+    "NovoGrad",
+    "RAdam",
+    "RMSprop",
+    "Ranger",
+    "RuleOptimizer",
+    "method",
+]

@@ -6,25 +6,32 @@
 Duchi, Hazan & Singer 2011 (the diagonal form).
 
 Convention, as in torch: s starts at ``initial_accumulator_value`` = 0 and ε stands outside the root (optax
-and Keras start at 0.1 with ε inside); δ is ``lr_decay``, an extra decay of the rate that is not in the paper.
+and Keras start at 0.1 with ε inside, which ``eps_in_root`` gives); δ is ``lr_decay``, an extra decay of the
+rate that is not in the paper.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lwlr_teach.arithmetic import State, is_zero, lead, root
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import RuleOptimizer, State, lead
+from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
-def adagrad(grad: Tensor, state: State, step: int, *, lr_decay: Number, eps: Number) -> tuple[Tensor, State]:
+def adagrad(
+    grad: Tensor, state: State, step: int, *, lr_decay: Number, eps: Number, eps_in_root: bool
+) -> tuple[Tensor, State]:
     """Direction of AdaGrad; any shape."""
-    s = state["sum"] + grad * grad
-    return grad / (s.sqrt() + eps) / (1 + (step - 1) * lr_decay), {"sum": s}
+    s = torch.addcmul(state["sum"], grad, grad)
+    direction = grad / root(s, eps, eps_in_root)
+    if not is_zero(lr_decay):
+        direction = direction / (1 + (step - 1) * lr_decay)
+    return direction, {"sum": s}
 
 
 class Adagrad(RuleOptimizer):
@@ -35,6 +42,7 @@ class Adagrad(RuleOptimizer):
     """
 
     rule = staticmethod(adagrad)
+    elementwise = True
 
     def __init__(
         self,
@@ -45,7 +53,8 @@ class Adagrad(RuleOptimizer):
         initial_accumulator_value: Number = 0,
         eps: Number = 1e-10,
         *,
-        maximize: bool = False,
+        eps_in_root: bool = False,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             params,
@@ -55,8 +64,9 @@ class Adagrad(RuleOptimizer):
                 weight_decay=weight_decay,
                 initial_accumulator_value=initial_accumulator_value,
                 eps=eps,
-                maximize=maximize,
+                eps_in_root=eps_in_root,
             ),
+            **options,
         )
 
     @staticmethod

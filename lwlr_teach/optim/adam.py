@@ -6,25 +6,34 @@
 
 Kingma & Ba 2015. AMSGrad (Reddi, Kale & Kumar 2018) divides by the largest v so far.
 
-Convention, as in torch: ε stands outside the root and after the correction; AMSGrad takes the maximum of the
+Convention, as in torch: ε stands outside the root and after the correction (Keras adds it to the uncorrected
+√v; ``eps_in_root`` puts it under the root, as optax's ``eps_root`` does); AMSGrad takes the maximum of the
 uncorrected v (optax takes it of v̂); decay is coupled unless ``decoupled_weight_decay`` is set, which gives
-AdamW (Loshchilov & Hutter 2019) with p ← (1 − ηλ) p.
+AdamW.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lwlr_teach.arithmetic import State, moving_average, root, zeros_like
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import RuleOptimizer, State, moving_average, zeros_like
+from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
 def adam(
-    grad: Tensor, state: State, step: int, *, betas: tuple[Number, Number], eps: Number, amsgrad: bool
+    grad: Tensor,
+    state: State,
+    step: int,
+    *,
+    betas: tuple[Number, Number],
+    eps: Number,
+    amsgrad: bool,
+    eps_in_root: bool,
 ) -> tuple[Tensor, State]:
     """Direction of Adam; any shape. The step counter t starts at 1."""
     beta1, beta2 = betas
@@ -36,7 +45,7 @@ def adam(
         new_state["max_exp_avg_sq"] = v
     m_hat = m / (1 - beta1**step)
     v_hat = v / (1 - beta2**step)
-    return m_hat / (v_hat.sqrt() + eps), new_state
+    return m_hat / root(v_hat, eps, eps_in_root), new_state
 
 
 class Adam(RuleOptimizer):
@@ -47,6 +56,7 @@ class Adam(RuleOptimizer):
     """
 
     rule = staticmethod(adam)
+    elementwise = True
 
     def __init__(
         self,
@@ -57,8 +67,9 @@ class Adam(RuleOptimizer):
         weight_decay: Number = 0,
         amsgrad: bool = False,
         *,
-        maximize: bool = False,
         decoupled_weight_decay: bool = False,
+        eps_in_root: bool = False,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             params,
@@ -68,23 +79,29 @@ class Adam(RuleOptimizer):
                 eps=eps,
                 weight_decay=weight_decay,
                 amsgrad=amsgrad,
-                maximize=maximize,
                 decoupled_weight_decay=decoupled_weight_decay,
+                eps_in_root=eps_in_root,
             ),
+            **options,
         )
 
     @staticmethod
     def check(group: dict[str, Any]) -> None:
         """Ranges; ``betas`` is a pair."""
         RuleOptimizer.check(group)
-        betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
-        check_number("betas[0]", betas[0], low=0, below=1)
-        check_number("betas[1]", betas[1], low=0, below=1)
-        check_number("eps", group["eps"], low=0)
+        check_betas_and_eps(group)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """Both averages start at zero, which is why they need a correction."""
         names = ["exp_avg", "exp_avg_sq"] + (["max_exp_avg_sq"] if group["amsgrad"] else [])
         return zeros_like(param, *names)
+
+
+def check_betas_and_eps(group: dict[str, Any]) -> None:
+    """Raise unless ``betas`` is a pair of numbers in [0, 1) and ``eps`` ≥ 0, as Adam and its kin need."""
+    betas = group["betas"]
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
+    for i, beta in enumerate(betas):
+        check_number(f"betas[{i}]", beta, low=0, below=1)
+    check_number("eps", group["eps"], low=0)

@@ -12,9 +12,16 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.checks import Number, check_choice
+from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
-from lwlr_teach.optim.engine import RuleOptimizer
+from lwlr_teach.optim.adamw import AdamW
+from lwlr_teach.optim.hypergradient import SGDHD
+from lwlr_teach.optim.lamb import LAMB
+from lwlr_teach.optim.lars import LARS
+from lwlr_teach.optim.novograd import NovoGrad
+from lwlr_teach.optim.radam import RAdam
+from lwlr_teach.optim.ranger import Ranger
 from lwlr_teach.optim.rmsprop import RMSprop
 from lwlr_teach.optim.sgd import SGD
 
@@ -28,7 +35,7 @@ class Method:
     """
 
     name: str
-    optimizer: type[RuleOptimizer]
+    optimizer: type[torch.optim.Optimizer]
     settings: Mapping[str, Any] = field(default_factory=dict)
     memory: str | None = None
 
@@ -39,7 +46,9 @@ class Method:
         method does not have is left out, so that one grid can be laid over many methods.
         """
         known = inspect.signature(self.optimizer).parameters
-        result = {name: p.default for name, p in known.items() if name != "params"} | dict(self.settings)
+        result = {name: p.default for name, p in known.items() if p.default is not p.empty} | dict(
+            self.settings
+        )
         for name, value in chosen.items():
             target = self.target(name)
             if target in ("beta1", "beta2"):
@@ -56,7 +65,7 @@ class Method:
         known = inspect.signature(self.optimizer).parameters
         if name in ("beta1", "beta2"):
             return name if "betas" in known else None
-        default = known[name].default if name in known else None
+        default = known[name].default if name in known else None  # nothing for params and options
         return name if isinstance(default, float | int) and not isinstance(default, bool) else None
 
     def __call__(self, params: Iterable[Tensor], **chosen: Number) -> torch.optim.Optimizer:
@@ -68,6 +77,7 @@ def _named(*methods: Method) -> dict[str, Method]:
     return {method.name: method for method in methods}
 
 
+# Muon is not among them: it moves matrices only, and here a method must be able to move anything.
 METHODS: Mapping[str, Method] = MappingProxyType(
     _named(
         Method("SGD", SGD),
@@ -75,8 +85,16 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         Method("Nesterov", SGD, {"momentum": 0.9, "nesterov": True}, memory="momentum"),
         Method("Adagrad", Adagrad),
         Method("RMSprop", RMSprop),
+        Method("Adadelta", Adadelta),
         Method("Adam", Adam, memory="beta1"),
         Method("AMSGrad", Adam, {"amsgrad": True}, memory="beta1"),
+        Method("AdamW", AdamW, memory="beta1"),
+        Method("RAdam", RAdam, memory="beta1"),
+        Method("Ranger", Ranger, memory="beta1"),
+        Method("NovoGrad", NovoGrad, memory="beta1"),
+        Method("LARS", LARS, memory="momentum"),
+        Method("LAMB", LAMB, memory="beta1"),
+        Method("Hypergradient", SGDHD),
     )
 )
 

@@ -1,12 +1,14 @@
-"""The engine: runs any update rule, on one model or on a whole batch of them.
+"""The engine: runs any update rule, on one model or a batch of them, compiled or not, whole or in shards.
 
 A method is two things: a **rule**, a pure function on one tensor that turns a gradient into a direction, and
 a class that gives the rule its hyperparameters and its first state. Everything else that an optimizer does
-stands here, once.
+stands here, once::
+
+    p  ←  p − lr · scale · direction( clip(g) )
 
 The rule is called as ``rule(grad, state, step, **hyperparameters)`` and returns ``(direction, new_state)``.
 It changes nothing in place. ``step`` counts from 1. Its keyword-only arguments name the hyperparameters it
-reads from the parameter group.
+reads from the parameter group; ``param`` stands for the parameter itself.
 
 **Batched.** A hyperparameter may be a tensor. Its axes are matched with the *leading* axes of each parameter,
 so that one optimizer trains many copies of a model at once, each with its own rate::
@@ -14,52 +16,135 @@ so that one optimizer trains many copies of a model at once, each with its own r
     weights = torch.zeros(61, 10, 64, requires_grad=True)  # 61 models
     optimizer = SGD([weights], lr=torch.logspace(-4, 1, 61))  # 61 rates
 
-A torch scheduler sets a single number, so it drives a batch only by a common factor of your own.
+The hyperparameter with most axes says how many of the axes are the batch's; the rest is the layer, whose norm
+LARS takes. A torch scheduler sets a single number, so it drives a batch only by a common factor of your own.
+
+**Compiled.** ``compile=True`` hands the same rules to ``torch.compile``: all parameters in one program.
+
+**Sharded.** A parameter may be a DTensor (FSDP2): each process moves its part, and a layer's norm is the norm
+of the whole layer.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
-from itertools import zip_longest
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, TypedDict, overload
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.checks import check_number
+from lwlr_teach.arithmetic import State
+from lwlr_teach.checks import check_choice, check_number
+from lwlr_teach.clipping import Clip
+from lwlr_teach.layerwise import Scale
+from lwlr_teach.optim.compiling import Compiled
+from lwlr_teach.optim.update import Bucket, Rule, Update, batch_axes, over_batch
+from lwlr_teach.sharding import is_sharded, whole
 
-State = dict[str, Tensor]
-Rule = Callable[..., tuple[Tensor, State]]
+_NONFINITE = {choice: choice for choice in ("ignore", "skip", "raise")}
+_CHOICES_OF_TORCH = ("foreach", "fused", "capturable", "differentiable")
+
+
+class Options(TypedDict, total=False):
+    """What every optimizer takes, by keyword.
+
+    ``maximize``: go up instead of down. ``clip``: what happens to the gradients first, see
+    :mod:`lwlr_teach.clipping`. ``scale``: a factor for each layer, see
+    :func:`lwlr_teach.layerwise.by_trust_ratio`. ``nonfinite``: what to do when a gradient holds nan or inf:
+    ``"ignore"``, as torch does; ``"skip"`` the whole step; or ``"raise"`` FloatingPointError. ``compile``:
+    run the rule through ``torch.compile``; the second step takes seconds to compile, and a machine without a
+    compiler gets a warning and goes on eagerly.
+    """
+
+    maximize: bool
+    clip: Clip | None
+    scale: Scale | None
+    nonfinite: str
+    compile: bool
+    foreach: bool | None
+    fused: bool | None
+    capturable: bool
+    differentiable: bool
 
 
 class RuleOptimizer(torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` whose update is a pure rule.
 
     A subclass sets ``rule``, checks its hyperparameters in ``check`` and, where the rule needs something to
-    start from, gives it in ``init_state``. Every parameter
-    group holds ``lr``, ``weight_decay`` and ``maximize`` beside the rule's own hyperparameters; a group with
-    ``decoupled_weight_decay`` set shrinks the weights directly instead of adding to the gradient.
+    start from, gives it in ``init_state``. Every parameter group holds ``lr``, ``weight_decay`` and
+    ``maximize`` beside the rule's own hyperparameters. Weight decay is added to the gradient; a group with
+    ``decoupled_weight_decay`` set shrinks the weights directly instead, and a rule that reads
+    ``weight_decay`` sees to it itself.
+
+    ``elementwise`` promises that the rule treats every entry of a tensor alike and alone, so that it may be
+    run on a tensor's pieces, shards and batches at once. A rule that takes a norm, or a product of matrices,
+    is not.
     """
 
     rule: ClassVar[Rule]
+    elementwise: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
-    _read_by_rule: ClassVar[tuple[str, ...]] = ()
+    _reads: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         arguments = inspect.signature(cls.rule).parameters.values()
-        cls._read_by_rule = tuple(a.name for a in arguments if a.kind is a.KEYWORD_ONLY)
+        cls._reads = tuple(a.name for a in arguments if a.kind is a.KEYWORD_ONLY)
 
-    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        params: ParamsT,
+        defaults: dict[str, Any],
+        *,
+        maximize: bool = False,
+        clip: Clip | None = None,
+        scale: Scale | None = None,
+        nonfinite: str = "ignore",
+        compile: bool = False,
+        **others: Any,
+    ) -> None:
         self.check(defaults)
-        super().__init__(params, defaults)
+        self._refuse(others)
+        for name, function, example in [
+            ("clip", clip, "lwlr_teach.clipping.by_global_norm(1.0)"),
+            ("scale", scale, "lwlr_teach.layerwise.by_trust_ratio()"),
+        ]:
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be a function, for example {example}, got {function!r}")
+        self.clip, self.scale = clip, scale
+        self.nonfinite = check_choice("nonfinite", nonfinite, _NONFINITE)
+        self.compile = compile
+        self._compiled: Compiled | None = None
+        super().__init__(params, defaults | {"maximize": maximize})
+
+    def _refuse(self, others: dict[str, Any]) -> None:
+        for name, value in others.items():
+            if name not in _CHOICES_OF_TORCH:
+                raise TypeError(f"{type(self).__name__} has no argument {name!r}")
+            if value:
+                raise ValueError(f"{name}={value!r} chooses among torch's own kernels; here use compile=True")
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("clip", "scale", "nonfinite", "compile")
+        return super().__getstate__() | {name: getattr(self, name) for name in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._compiled = None
+        for group in self.param_groups:  # a state_dict of torch's own optimizer lacks what only ours has
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch, with the group's hyperparameters checked."""
-        self.check(self.defaults | param_group)
-        super().add_param_group(param_group)
+        if isinstance(param_group, dict):
+            self.check(self.defaults | param_group)
+        # torch guards its method against torch.compile, and the guard loads all of torch._dynamo: 72 MB, 0.8
+        # s.
+        inspect.unwrap(torch.optim.Optimizer.add_param_group)(self, param_group)
 
     @staticmethod
     def check(group: dict[str, Any]) -> None:
@@ -68,8 +153,20 @@ class RuleOptimizer(torch.optim.Optimizer):
         check_number("weight_decay", group["weight_decay"], low=0)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
-        """What the rule remembers before its first step; tensors like ``param``. Nothing by default."""
+        """What the rule remembers before its first step. Nothing by default.
+
+        An elementwise rule's state is shaped like ``param``, which may be a batch; any other rule sees one
+        layer.
+        """
         return {}
+
+    def batch_axes(self, group: dict[str, Any]) -> int:
+        """How many leading axes of the group's parameters are a batch's."""
+        settings = {name: value for name, value in group.items() if name not in ("params", "param_names")}
+        return batch_axes([settings], self.clip, self.scale)
+
+    def before_step(self) -> None:
+        """What a method changes in its parameter groups once the gradients are known. Nothing by default."""
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -83,67 +180,85 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    self._update(param, param.grad, group)
+        if self.nonfinite != "ignore" and not self._all_finite():
+            return loss
+        self.before_step()
+        update = Update(type(self).rule, self._reads, self.elementwise, self.clip, self.scale)
+        buckets = self._buckets()
+        if self.compile and all(_can_be_compiled(bucket) for bucket in buckets):
+            if self._compiled is None or self._compiled.update != update:
+                self._compiled = Compiled(update)
+            self._compiled(buckets)
+        else:
+            update(buckets)
         return loss
 
-    def _update(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        if grad.is_sparse and not self.takes_sparse:
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients; use SGD")
-        state = self.state[param]
-        if param.is_complex():  # two real numbers, as in torch
-            param, grad = torch.view_as_real(param), torch.view_as_real(grad)
-        if not state:
-            state["step"] = 0
-            state.update(self.init_state(param, group))
-        state["step"] += 1
-        lr, weight_decay = lead(group["lr"], param), lead(group["weight_decay"], param)
-        decoupled = group.get("decoupled_weight_decay", False)
+    def _all_finite(self) -> bool:
+        """Whether no gradient holds nan or inf; with ``"raise"``, FloatingPointError names one that does."""
+        for i, group in enumerate(self.param_groups):
+            for j, param in enumerate(group["params"]):
+                if param.grad is None or _is_finite(param.grad):
+                    continue
+                if self.nonfinite == "raise":
+                    name = group["param_names"][j] if "param_names" in group else f"number {j} of group {i}"
+                    raise FloatingPointError(
+                        f"the gradient of parameter {name}, shape {tuple(param.shape)}, holds nan or inf; "
+                        "nothing was changed"
+                    )
+                return False
+        return True
 
-        if group["maximize"]:
-            grad = -grad
-        if not decoupled and not is_zero(weight_decay):
-            grad = grad + weight_decay * param
+    def _refuse_sparse(self) -> None:
+        if self.takes_sparse and self.clip is None and self.scale is None:
+            return
+        if any(
+            p.grad is not None and p.grad.is_sparse for group in self.param_groups for p in group["params"]
+        ):
+            hint = " together with clip or scale" if self.takes_sparse else "; use SGD"
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{hint}")
 
-        hyperparameters = {name: lead(group[name], param) for name in self._read_by_rule}
-        direction, remembered = type(self).rule(grad, state, state["step"], **hyperparameters)
-        state.update(remembered)
+    def _buckets(self) -> list[Bucket]:
+        """Everything that moves in this step. Counts the step."""
+        self._refuse_sparse()
+        buckets: list[Bucket] = []
+        for group in self.param_groups:
+            settings = {name: group[name] for name in self._reads if name != "param"}
+            settings |= {"lr": group["lr"], "weight_decay": group["weight_decay"]}
+            settings["decoupled_weight_decay"] = group.get("decoupled_weight_decay", False)
+            by_step: dict[int, Bucket] = {}
+            for owner in group["params"]:
+                param, grad = owner, owner.grad
+                if grad is None:
+                    continue
+                state = self.state[owner]
+                if owner.is_complex():  # two real numbers, as in torch
+                    param, grad = torch.view_as_real(param), torch.view_as_real(grad)
+                if group["maximize"]:
+                    grad = -grad
+                step = state["step"] = int(state.get("step", 0)) + 1
+                if step == 1:
+                    state.update(self._first_state(param, group))
+                bucket = by_step.get(step)
+                if bucket is None:
+                    bucket = by_step[step] = Bucket(settings, step, [], [], [])
+                bucket.params.append(param)
+                bucket.grads.append(grad)
+                bucket.states.append(state)
+            buckets += by_step.values()
+        return buckets
 
-        if decoupled and not is_zero(weight_decay):
-            param.mul_(1 - lr * weight_decay)
-        param.sub_(lr * direction)
+    def _first_state(self, param: Tensor, group: dict[str, Any]) -> State:
+        batch = 0 if self.elementwise else self.batch_axes(group)
+        first = over_batch(lambda layer: self.init_state(layer, group), batch, param)
+        return {name: value.clone() for name, value in first.items()} if batch else first
 
 
-def lead(value: Any, like: Tensor) -> Any:
-    """Let a tensor of hyperparameters stand for the leading axes of ``like``; leave everything else alone.
-
-    A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …), in the
-    parameter's precision.
-    """
-    if isinstance(value, Tensor) and value.ndim:
-        if any(n not in (1, m) for n, m in zip_longest(value.shape, like.shape[: value.ndim])):
-            raise ValueError(
-                f"a hyperparameter of shape {tuple(value.shape)} does not match the leading axes "
-                f"of a parameter of shape {tuple(like.shape)}"
-            )
-        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
-    if isinstance(value, tuple | list):
-        return tuple(lead(v, like) for v in value)
-    return value
+def _can_be_compiled(bucket: Bucket) -> bool:
+    """Not the first step, which makes the state; nor sparse and sharded gradients."""
+    return bool(bucket.step > 1) and not any(g.is_sparse or is_sharded(g) for g in bucket.grads)
 
 
-def is_zero(value: float | Tensor) -> bool:
-    """True for the number 0. A tensor is a batch of values and never skipped, whatever it holds."""
-    return not isinstance(value, Tensor) and value == 0
-
-
-def moving_average(old: Tensor, new: Tensor, beta: float | Tensor) -> Tensor:
-    """``beta · old + (1 − beta) · new``, in one pass over memory."""
-    return torch.lerp(old, new, 1 - beta)
-
-
-def zeros_like(param: Tensor, *names: str) -> State:
-    """A state of zeros shaped like ``param`` under each name."""
-    return {name: torch.zeros_like(param, memory_format=torch.preserve_format) for name in names}
+def _is_finite(grad: Tensor) -> bool:
+    values = grad.coalesce().values() if grad.is_sparse else grad
+    # The largest entry, which is nan if any is; of all shards, so that every process decides alike.
+    return math.isfinite(whole(values.abs().amax())) if values.numel() else True

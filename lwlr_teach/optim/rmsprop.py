@@ -6,23 +6,33 @@
 Hinton, lecture 6e of 2012; centered (the mean gradient squared is subtracted from s) and with momentum on top
 as in Graves 2013.
 
-Convention, as in torch: α = 0.99 (Keras and optax: 0.9), ε outside the root, no bias correction, so that the
+Convention, as in torch: α = 0.99 (Keras and optax: 0.9), ε outside the root (``eps_in_root`` puts it
+inside, as Keras and optax do), no bias correction, so that the
 first step is η/√(1 − α), ten times the rate at the default α; the momentum buffer is not damped.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lwlr_teach.arithmetic import State, is_zero, moving_average, root, zeros_like
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import RuleOptimizer, State, is_zero, moving_average, zeros_like
+from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
 def rmsprop(
-    grad: Tensor, state: State, step: int, *, alpha: Number, eps: Number, momentum: Number, centered: bool
+    grad: Tensor,
+    state: State,
+    step: int,
+    *,
+    alpha: Number,
+    eps: Number,
+    momentum: Number,
+    centered: bool,
+    eps_in_root: bool,
 ) -> tuple[Tensor, State]:
     """Direction of RMSProp; any shape."""
     s = moving_average(state["square_avg"], grad * grad, alpha)
@@ -31,7 +41,7 @@ def rmsprop(
         mean = moving_average(state["grad_avg"], grad, alpha)
         new_state["grad_avg"] = mean
         s = s - mean * mean
-    direction = grad / (s.sqrt() + eps)
+    direction = grad / root(s, eps, eps_in_root)
     if not is_zero(momentum):
         direction = momentum * state["momentum_buffer"] + direction
         new_state["momentum_buffer"] = direction
@@ -46,6 +56,7 @@ class RMSprop(RuleOptimizer):
     """
 
     rule = staticmethod(rmsprop)
+    elementwise = True
 
     def __init__(
         self,
@@ -57,7 +68,8 @@ class RMSprop(RuleOptimizer):
         momentum: Number = 0,
         centered: bool = False,
         *,
-        maximize: bool = False,
+        eps_in_root: bool = False,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             params,
@@ -68,8 +80,9 @@ class RMSprop(RuleOptimizer):
                 weight_decay=weight_decay,
                 momentum=momentum,
                 centered=centered,
-                maximize=maximize,
+                eps_in_root=eps_in_root,
             ),
+            **options,
         )
 
     @staticmethod

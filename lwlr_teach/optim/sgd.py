@@ -14,13 +14,14 @@ gradient is amplified 1/(1 − μ) times, tenfold at μ = 0.9; with τ = μ the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lwlr_teach.arithmetic import State, is_zero
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import RuleOptimizer, State, is_zero
+from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
 def sgd(
@@ -30,12 +31,11 @@ def sgd(
     if is_zero(momentum):
         return grad, {}
     if "momentum_buffer" in state:
-        damping = dampening * (
-            momentum != 0
-        )  # in a batch some may have no momentum, and then nothing to damp
+        # In a batch some may have no momentum, and then nothing to damp.
+        damping = dampening * (momentum != 0)
         buffer = momentum * state["momentum_buffer"] + (1 - damping) * grad
     else:
-        buffer = grad.clone()  # the caller uses its gradient again
+        buffer = grad
     direction = grad + momentum * buffer if nesterov else buffer
     return direction, {"momentum_buffer": buffer}
 
@@ -44,10 +44,12 @@ class SGD(RuleOptimizer):
     """Drop-in for :class:`torch.optim.SGD`: same arguments, order and defaults.
 
     ``lr`` (η) ≥ 0, ``momentum`` (μ) ≥ 0, ``dampening`` (τ), ``weight_decay`` (λ) ≥ 0. ``nesterov`` needs a
-    momentum and no dampening. Each number may be a tensor that matches the parameters' leading axes.
+    momentum and no dampening. ``decoupled_weight_decay`` gives SGDW (Loshchilov & Hutter 2019). Each number
+    may be a tensor that matches the parameters' leading axes.
     """
 
     rule = staticmethod(sgd)
+    elementwise = True
     takes_sparse = True
 
     def __init__(
@@ -59,7 +61,8 @@ class SGD(RuleOptimizer):
         weight_decay: Number = 0,
         nesterov: bool = False,
         *,
-        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             params,
@@ -69,8 +72,9 @@ class SGD(RuleOptimizer):
                 dampening=dampening,
                 weight_decay=weight_decay,
                 nesterov=nesterov,
-                maximize=maximize,
+                decoupled_weight_decay=decoupled_weight_decay,
             ),
+            **options,
         )
 
     @staticmethod

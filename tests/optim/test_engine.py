@@ -20,7 +20,7 @@ RUNS = [
     *METHODS.values(),
     Method("damped", SGD, {"momentum": 0.9, "dampening": 0.5}, memory="momentum"),
     Method("centered", RMSprop, {"centered": True, "momentum": 0.5, "alpha": 0.9}, memory="momentum"),
-    Method("AdamW", Adam, {"decoupled_weight_decay": True, "amsgrad": True}, memory="beta1"),
+    Method("AMSGradW", Adam, {"decoupled_weight_decay": True, "amsgrad": True}, memory="beta1"),
     Method("decayed Adagrad", Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
 ]
 every_run = pytest.mark.parametrize("run", RUNS, ids=lambda m: m.name)

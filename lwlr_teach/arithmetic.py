@@ -1,0 +1,75 @@
+"""The words that rules, clips and scales are written in; each works for one model, a batch, and a shard.
+
+A hyperparameter is a number, or a tensor: of no axes (a rate that lives in a tensor) or with the leading axes
+of a batch of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lwlr_teach.checks import Number
+from lwlr_teach.sharding import whole
+
+State = dict[str, Tensor]
+
+
+def lead(value: Any, like: Tensor) -> Any:
+    """Let a tensor of hyperparameters stand for the leading axes of ``like``; leave everything else alone.
+
+    A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …), in the
+    parameter's precision.
+    """
+    if isinstance(value, Tensor) and value.ndim:
+        if any(n not in (1, m) for n, m in zip_longest(value.shape, like.shape[: value.ndim])):
+            raise ValueError(
+                f"a hyperparameter of shape {tuple(value.shape)} does not match the leading axes "
+                f"of a parameter of shape {tuple(like.shape)}"
+            )
+        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
+    if isinstance(value, tuple | list):
+        return tuple(lead(v, like) for v in value)
+    return value
+
+
+def is_zero(value: Number) -> bool:
+    """True for the number 0. A tensor is a batch of values and never skipped, whatever it holds."""
+    return not isinstance(value, Tensor) and value == 0
+
+
+def choose(condition: bool | Tensor, yes: Callable[[], Tensor], no: Callable[[], Tensor]) -> Tensor:
+    """``yes()`` where the condition holds, else ``no()``: an ``if`` for a batch, too."""
+    if isinstance(condition, Tensor):
+        return torch.where(condition, yes(), no())
+    return yes() if condition else no()
+
+
+def moving_average(old: Tensor, new: Tensor, beta: Number) -> Tensor:
+    """``beta · old + (1 − beta) · new``, in one pass over memory."""
+    weight = 1 - beta
+    return torch.lerp(old, new, weight.to(old.dtype) if isinstance(weight, Tensor) else weight)
+
+
+def root(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
+    """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands."""
+    return (square + eps).sqrt() if eps_in_root else square.sqrt() + eps
+
+
+def norm(x: Tensor) -> Tensor:
+    """The Euclidean norm of a whole layer, as a scalar; of all of its shards if it is sharded."""
+    return whole(torch.linalg.vector_norm(x, dtype=norm_dtype(x)))
+
+
+def norm_dtype(x: Tensor) -> torch.dtype:
+    """float32 for half precision, in which a sum of squares overflows or drowns; else as it is."""
+    return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
+
+
+def zeros_like(param: Tensor, *names: str) -> State:
+    """A state of zeros shaped like ``param`` under each name."""
+    return {name: torch.zeros_like(param, memory_format=torch.preserve_format) for name in names}

@@ -1,0 +1,222 @@
+"""Layers of a model, and a rate for each of them.
+
+The *effective rate* of a layer is rate · scale. The scale is one of two things:
+
+- **a number that stands still**: factors by depth, rates by name, muP. These functions return parameter
+groups
+  with an ``lr`` of their own, for any optimizer and any scheduler of torch.
+- **a number found anew in each step**: the trust ratio. Give it to our optimizers as ``scale``.
+
+A *layer* is a module that owns parameters itself; layers are counted in the order in which the model defines
+them, first to last. A parameter that two layers share belongs to the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from lwlr_teach.arithmetic import norm, norm_dtype
+from lwlr_teach.checks import Number, check_choice, check_count, check_number
+
+Scale = Callable[[Tensor, Tensor], Tensor]
+Groups = list[dict[str, Any]]
+
+
+def by_trust_ratio(coefficient: Number = 1.0, eps: Number = 0, exclude_1d: bool = True) -> Scale:
+    """A scale that makes each layer's step as long as ``coefficient`` times its weights.
+
+    ``Adam(…, scale=by_trust_ratio(exclude_1d=False))`` is LAMB without its decay. ``exclude_1d`` leaves
+    biases and the gains of norm layers alone.
+    """
+    check_number("coefficient", coefficient, low=0)
+    check_number("eps", eps, low=0)
+    return partial(trust_ratio, coefficient=coefficient, eps=eps, exclude_1d=exclude_1d)
+
+
+def trust_ratio(
+    param: Tensor,
+    direction: Tensor,
+    *,
+    coefficient: Number = 1.0,
+    eps: Number = 0,
+    exclude_1d: bool = False,
+) -> Tensor:
+    """``coefficient · ‖param‖ / (‖direction‖ + eps)``, and 1 where either norm is 0; a scalar.
+
+    ``exclude_1d`` gives 1 to tensors of at most one axis, which are biases and the gains of norm layers.
+    """
+    if exclude_1d and param.ndim <= 1:
+        return torch.ones((), dtype=norm_dtype(param), device=param.device)
+    w, d = norm(param), norm(direction)
+    return torch.where((w > 0) & (d > 0), coefficient * w / (d + eps), 1.0)
+
+
+def named_layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Each layer's own parameters, by the name of the layer, first to last."""
+    layers: dict[str, list[nn.Parameter]] = {}
+    seen: set[nn.Parameter] = set()
+    for name, module in model.named_modules():
+        own = [p for p in module.parameters(recurse=False) if p not in seen]
+        seen.update(own)
+        if own:
+            layers[name or type(model).__name__] = own
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no parameters")
+    return layers
+
+
+def groups_by_depth(model: nn.Module, lr: float, factor: float) -> Groups:
+    """A parameter group for each layer: the last at ``lr``, each one before it at ``factor`` times the next.
+
+    ``factor`` = 1/2.6 is ULMFiT's (Howard & Ruder 2018), 0.75 or so is usual for transformers; above 1, the
+    first layers are the fast ones.
+    """
+    check_number("lr", lr, low=0)
+    check_number("factor", factor, low=0)
+    layers = named_layers(model)
+    return [
+        {"name": name, "params": params, "lr": lr * factor ** (len(layers) - 1 - depth)}
+        for depth, (name, params) in enumerate(layers.items())
+    ]
+
+
+def groups_by_name(model: nn.Module, lr: float, rates: Mapping[str, float]) -> Groups:
+    """A parameter group for each layer, at the rate that ``rates`` gives for it, else at ``lr``.
+
+    A name in ``rates`` is that of a layer or of a module that holds layers: ``{"encoder": 1e-4, "head":
+    1e-2}``. The longest name that fits a layer counts.
+    """
+    check_number("lr", lr, low=0)
+    for name, rate in rates.items():
+        check_number(f"rates[{name!r}]", rate, low=0)
+    layers = named_layers(model)
+    for name in rates:
+        _check_layer(name, layers)
+    fitting = {layer: [n for n in rates if _holds(n, layer)] for layer in layers}
+    return [
+        {"name": layer, "params": params, "lr": rates[max(fitting[layer], key=len)] if fitting[layer] else lr}
+        for layer, params in layers.items()
+    ]
+
+
+def split_decay(groups: Groups, weight_decay: float) -> Groups:
+    """Each group in two: weights with ``weight_decay``; and biases and gains of norm layers, without any."""
+    check_number("weight_decay", weight_decay, low=0)
+    split = []
+    for group in groups:
+        for decay, wanted in [(weight_decay, lambda p: p.ndim > 1), (0.0, lambda p: p.ndim <= 1)]:
+            params = [p for p in group["params"] if wanted(p)]
+            if params:
+                split.append(group | {"params": params, "weight_decay": decay})
+    return split
+
+
+def mup_groups(model: nn.Module, base: nn.Module, lr: float, *, optimizer: str = "adam") -> Groups:
+    """Rates in maximal update parametrisation (Yang et al. 2021): tuned at the width of ``base``, right at
+    any.
+
+    ``base`` is the same network at the width for which ``lr`` was tuned. An axis that differs between the two
+    is one that grows with the width; m is how many times it grew. Rates become
+
+    ====================================  ==========  ==========
+    parameter                             Adam        SGD
+    ====================================  ==========  ==========
+    first layer, biases, gains            lr          lr · m
+    hidden weights                        lr / m      lr
+    last layer                            lr / m      lr / m
+    ====================================  ==========  ==========
+
+    The first weights of the last layer must have a variance of 1 / m² (and not 1 / m) times the base's, or
+    start at zero; those of the other layers are as usual.
+    """
+    check_number("lr", lr, low=0)
+    power = check_choice("optimizer", optimizer, {"adam": _mup_adam, "sgd": _mup_sgd})
+    sizes = {name: p.shape for name, p in base.named_parameters()}
+    groups = []
+    for name, param in model.named_parameters():
+        if name not in sizes or len(sizes[name]) != param.ndim:
+            raise ValueError(
+                f"base must be the same network at another width; it has no parameter like {name}"
+            )
+        growth = [n / b for n, b in zip(param.shape, sizes[name], strict=True)]
+        fan_out, fan_in = growth[0] if growth else 1.0, growth[1] if len(growth) > 1 else 1.0
+        groups.append({"name": name, "params": [param], "lr": lr * power(fan_in, fan_out)})
+    return groups
+
+
+def _mup_adam(fan_in: float, fan_out: float) -> float:
+    return 1 / fan_in
+
+
+def _mup_sgd(fan_in: float, fan_out: float) -> float:
+    return fan_out / fan_in
+
+
+def layer_schedule(
+    optimizer: torch.optim.Optimizer, factors: Mapping[str, Callable[[int], float]]
+) -> LambdaLR:
+    """A torch scheduler that multiplies each group's rate by its own function of the step.
+
+    ``factors`` maps the names of groups to functions; the other groups keep their rates.
+    """
+    names = [group.get("name") for group in optimizer.param_groups]
+    for name in factors:
+        check_choice("group", name, {str(n): n for n in names})
+    return LambdaLR(optimizer, [factors.get(str(name), _constant) for name in names])
+
+
+def _constant(step: int) -> float:
+    return 1.0
+
+
+def freeze(model: nn.Module, *names: str) -> None:
+    """Stop training these layers (all, if none is named), or all layers inside these modules.
+
+    They get no gradient, so that any optimizer leaves them and its memory of them as they are.
+    """
+    _set_trained(model, names, trained=False)
+
+
+def unfreeze(model: nn.Module, *names: str) -> None:
+    """Train these layers again (all, if none is named)."""
+    _set_trained(model, names, trained=True)
+
+
+def train_top(model: nn.Module, count: int) -> None:
+    """Train the last ``count`` layers and freeze the others.
+
+    With ``count`` = 1, 2, 3, … epoch by epoch this is gradual unfreezing (Howard & Ruder 2018).
+    """
+    layers = list(named_layers(model))
+    check_count("count", count, low=0, high=len(layers))
+    freeze(model)
+    if count:
+        unfreeze(model, *layers[-count:])
+
+
+def _set_trained(model: nn.Module, names: Iterable[str], *, trained: bool) -> None:
+    layers = named_layers(model)
+    for name in names:
+        _check_layer(name, layers)
+    for layer, params in layers.items():
+        if not names or any(_holds(name, layer) for name in names):
+            for param in params:
+                param.requires_grad_(trained)
+                if not trained:
+                    param.grad = None
+
+
+def _holds(name: str, layer: str) -> bool:
+    """Whether ``name`` is the layer, or a module around it."""
+    return layer == name or layer.startswith(name + ".")
+
+
+def _check_layer(name: str, layers: Mapping[str, Any]) -> None:
+    if not any(_holds(name, layer) for layer in layers):
+        check_choice("layer", name, dict.fromkeys(layers))
