@@ -7,8 +7,6 @@ of a batch of models.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import zip_longest
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,24 +15,6 @@ from lwlr_teach.checks import Number
 from lwlr_teach.sharding import whole
 
 State = dict[str, Tensor]
-
-
-def lead(value: Any, like: Tensor) -> Any:
-    """Let a tensor of hyperparameters stand for the leading axes of ``like``; leave everything else alone.
-
-    A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …), in the
-    parameter's precision.
-    """
-    if isinstance(value, Tensor) and value.ndim:
-        if any(n not in (1, m) for n, m in zip_longest(value.shape, like.shape[: value.ndim])):
-            raise ValueError(
-                f"a hyperparameter of shape {tuple(value.shape)} does not match the leading axes "
-                f"of a parameter of shape {tuple(like.shape)}"
-            )
-        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
-    if isinstance(value, tuple | list):
-        return tuple(lead(v, like) for v in value)
-    return value
 
 
 def is_zero(value: Number) -> bool:
@@ -68,6 +48,21 @@ def norm(x: Tensor) -> Tensor:
 def norm_dtype(x: Tensor) -> torch.dtype:
     """float32 for half precision, in which a sum of squares overflows or drowns; else as it is."""
     return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
+
+
+def stretch(x: Tensor, factor: Tensor) -> Tensor:
+    """``factor · x``, multiplied in the factor's precision, which is that of norms.
+
+    The factor is a scalar, or has one number for each of the leading axes of ``x``.
+    """
+    if factor.ndim:  # a scalar stays one, or it would be spread over the processes that hold x
+        factor = factor.reshape(factor.shape + (1,) * (x.ndim - factor.ndim))
+    return (factor * x.to(factor.dtype)).to(x.dtype)
+
+
+def as_real(x: Tensor) -> Tensor:
+    """A complex tensor as two real numbers for each entry, as in torch; a view."""
+    return torch.view_as_real(x) if x.is_complex() else x
 
 
 def zeros_like(param: Tensor, *names: str) -> State:

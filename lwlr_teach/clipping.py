@@ -17,11 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lwlr_teach.arithmetic import norm, norm_dtype
+from lwlr_teach.arithmetic import as_real, norm, norm_dtype
+from lwlr_teach.batching import batch_axes, over_batch
 from lwlr_teach.checks import Number, check_number
 
 Clip = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
@@ -37,6 +39,7 @@ def by_global_norm(max_norm: Number, eps: Number = 0) -> Clip:
     """All gradients times one factor, min(1, max_norm / (‖g‖ + eps)), ‖g‖ over all of them together.
 
     Pascanu, Mikolov & Bengio 2013. torch's ``clip_grad_norm_`` has eps = 1e-6; optax is exact, as this is.
+    A single nan makes every gradient nan, as in torch: ``nonfinite="skip"`` of our optimizers looks first.
     """
     check_number("max_norm", max_norm, low=0)
     check_number("eps", eps, low=0)
@@ -44,7 +47,7 @@ def by_global_norm(max_norm: Number, eps: Number = 0) -> Clip:
 
 
 def by_layer_norm(max_norm: Number) -> Clip:
-    """Each tensor by itself: g · min(1, max_norm / ‖g‖). Only directions of single layers are kept."""
+    """Each tensor by itself: g · min(1, max_norm / ‖g‖). Keeps each layer's direction, not that of all."""
     check_number("max_norm", max_norm, low=0)
     return partial(_by_layer_norm, max_norm=max_norm)
 
@@ -53,7 +56,8 @@ def adaptive(clipping: Number = 0.01, eps: Number = 1e-3) -> Clip:
     """Adaptive gradient clipping: each unit's gradient to at most ``clipping`` times the norm of its weights.
 
     Brock et al. 2021: ‖g_i‖ ≤ λ max(‖w_i‖, ε) for the weights i that enter one unit, which are the rows of a
-    weight matrix in torch's layout. The paper leaves the last layer out: give it an optimizer of its own.
+    weight matrix in torch's layout; a vector is one unit. The paper leaves the last layer out: give it an
+    optimizer of its own.
     """
     check_number("clipping", clipping, low=0)
     check_number("eps", eps, low=0)
@@ -61,26 +65,39 @@ def adaptive(clipping: Number = 0.01, eps: Number = 1e-3) -> Clip:
 
 
 def centralize() -> Clip:
-    """Gradient centralisation (Yong et al. 2020): subtract each unit's mean; vectors stay as they are."""
+    """Gradient centralisation (Yong et al. 2020): subtract each unit's mean over its inputs; vectors stay."""
     return _centralize
 
 
 def in_turn(*clips: Clip) -> Clip:
     """One clip after the other."""
-    return partial(_in_turn, clips)
+    for i, clip in enumerate(clips):
+        _check_clip(f"clips[{i}]", clip)
+    return partial(_in_turn, clips=tuple(_open(clip) for clip in clips))
 
 
 @torch.no_grad()
 def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> None:
     """Clip the ``.grad`` of these parameters in place, for an optimizer that has no ``clip``."""
+    _check_clip("clip", clip)
     owners = [p for p in ([params] if isinstance(params, Tensor) else params) if p.grad is not None]
-    clipped = clip([p.grad for p in owners if p.grad is not None], owners)
-    for param, grad in zip(owners, clipped, strict=True):
-        param.grad = grad
+    for param in owners:
+        if param.grad is not None and param.grad.is_sparse:
+            raise RuntimeError(
+                "clip_gradients_ does not support sparse gradients, and a parameter of shape "
+                f"{tuple(param.shape)} has one; leave it out, or make its gradient dense"
+            )
+    if not owners:
+        return
+    grads = [as_real(p.grad) for p in owners if p.grad is not None]
+    clipped = over_batch(clip, batch_axes([], clip), grads, [as_real(p) for p in owners])
+    for grad, new in zip(grads, clipped, strict=True):
+        grad.copy_(new)
 
 
 def _by_value(grads: list[Tensor], params: list[Tensor], *, clip_value: Number) -> list[Tensor]:
-    return [torch.minimum(torch.maximum(g, -_like(clip_value, g)), _like(clip_value, g)) for g in grads]
+    limits: list[Any] = [_like(clip_value, g) for g in grads]
+    return [g.clamp(-limit, limit) for g, limit in zip(grads, limits, strict=True)]
 
 
 def _by_global_norm(
@@ -89,38 +106,60 @@ def _by_global_norm(
     if not grads:
         return []
     norms = [norm(g) for g in grads]
-    total = torch.stack([n.to(norms[0]) for n in norms]).norm()
-    factor = (max_norm / (total + eps)).clamp(max=1)
-    return [g * factor.to(g.device) for g in grads]
+    total = torch.stack([n.to(norms[0].device) for n in norms]).norm()
+    return [_shrink(g, total + _like(eps, total), max_norm) for g in grads]
 
 
 def _by_layer_norm(grads: list[Tensor], params: list[Tensor], *, max_norm: Number) -> list[Tensor]:
-    return [g * (max_norm / norm(g)).clamp(max=1) for g in grads]
+    return [_shrink(g, norm(g), max_norm) for g in grads]
 
 
 def _adaptive(grads: list[Tensor], params: list[Tensor], *, clipping: Number, eps: Number) -> list[Tensor]:
-    limits = [clipping * _unit_norms(p).clamp(min=eps) for p in params]
-    return [g * (limit / _unit_norms(g)).clamp(max=1) for g, limit in zip(grads, limits, strict=True)]
+    clipped = []
+    for grad, param in zip(grads, params, strict=True):
+        size = _unit_norms(param)
+        limit = _like(clipping, size) * size.clamp(min=_like(eps, size))
+        clipped.append(_shrink(grad, _unit_norms(grad), limit))
+    return clipped
 
 
 def _unit_norms(x: Tensor) -> Tensor:
     """The norm of each unit's weights, shaped to multiply them: over all axes but the first."""
     if x.ndim <= 1:
         return norm(x)
-    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.ndim)), keepdim=True, dtype=norm_dtype(x)).to(
-        x.dtype
-    )
+    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.ndim)), keepdim=True, dtype=norm_dtype(x))
+
+
+def _shrink(grad: Tensor, size: Tensor, limit: Number) -> Tensor:
+    """``grad · min(1, limit / size)``, in the precision of norms: half precision rounds small factors."""
+    limit, wide = _like(limit, size), norm_dtype(grad)
+    factor = torch.where(size <= limit, 1.0, limit / size)  # 1 for 0/0, nan for a size of nan
+    return (grad.to(wide) * factor.to(grad.device, wide)).to(grad.dtype)
 
 
 def _centralize(grads: list[Tensor], params: list[Tensor]) -> list[Tensor]:
     return [g - g.mean(tuple(range(1, g.ndim)), keepdim=True) if g.ndim > 1 else g for g in grads]
 
 
-def _in_turn(clips: tuple[Clip, ...], grads: list[Tensor], params: list[Tensor]) -> list[Tensor]:
-    for clip in clips:
-        grads = clip(grads, params)
+def _in_turn(
+    grads: list[Tensor], params: list[Tensor], *, clips: tuple[tuple[Clip, tuple[Any, ...]], ...]
+) -> list[Tensor]:
+    for clip, keywords in clips:
+        grads = clip(grads, params, **dict(keywords))
     return grads
 
 
-def _like(value: Number, x: Tensor) -> Tensor:
-    return torch.as_tensor(value, dtype=x.dtype, device=x.device)
+def _open(clip: Clip) -> tuple[Callable[..., list[Tensor]], tuple[Any, ...]]:
+    """A clip's function and keywords, in which a batch finds the limits of its models."""
+    if isinstance(clip, partial) and not clip.args:
+        return clip.func, tuple(clip.keywords.items())
+    return clip, ()
+
+
+def _check_clip(name: str, clip: Clip) -> None:
+    if not callable(clip):
+        raise TypeError(f"{name} must be a function, for example by_global_norm(1.0), got {clip!r}")
+
+
+def _like(value: Number, x: Tensor) -> Number:
+    return value.to(x) if isinstance(value, Tensor) else value

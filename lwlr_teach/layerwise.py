@@ -3,17 +3,17 @@
 The *effective rate* of a layer is rate · scale. The scale is one of two things:
 
 - **a number that stands still**: factors by depth, rates by name, muP. These functions return parameter
-groups
-  with an ``lr`` of their own, for any optimizer and any scheduler of torch.
+  groups with an ``lr`` of their own, for any optimizer and any scheduler of torch.
 - **a number found anew in each step**: the trust ratio. Give it to our optimizers as ``scale``.
 
-A *layer* is a module that owns parameters itself; layers are counted in the order in which the model defines
-them, first to last. A parameter that two layers share belongs to the first.
+A *layer* is a module that owns parameters itself, or a block of modules that you name; layers are counted in
+the order in which the model defines them, first to last. A parameter that two layers share belongs to the
+first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,10 +28,10 @@ Scale = Callable[[Tensor, Tensor], Tensor]
 Groups = list[dict[str, Any]]
 
 
-def by_trust_ratio(coefficient: Number = 1.0, eps: Number = 0, exclude_1d: bool = True) -> Scale:
+def by_trust_ratio(coefficient: Number = 1.0, eps: Number = 0, exclude_1d: bool = False) -> Scale:
     """A scale that makes each layer's step as long as ``coefficient`` times its weights.
 
-    ``Adam(…, scale=by_trust_ratio(exclude_1d=False))`` is LAMB without its decay. ``exclude_1d`` leaves
+    ``Adam(…, scale=by_trust_ratio())`` is LAMB without its decay. ``exclude_1d`` leaves
     biases and the gains of norm layers alone.
     """
     check_number("coefficient", coefficient, low=0)
@@ -57,29 +57,41 @@ def trust_ratio(
     return torch.where((w > 0) & (d > 0), coefficient * w / (d + eps), 1.0)
 
 
-def named_layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Each layer's own parameters, by the name of the layer, first to last."""
+def named_layers(model: nn.Module, blocks: Sequence[str] = ()) -> dict[str, list[nn.Parameter]]:
+    """Each layer's own parameters, by the name of the layer, first to last.
+
+    A module named in ``blocks`` is one layer with all that is in it. What the model itself owns stands under
+    the name of its class.
+    """
+    modules = [name for name, _ in model.named_modules() if name]
+    for block in blocks:
+        check_choice("block", block, dict.fromkeys(modules))
     layers: dict[str, list[nn.Parameter]] = {}
-    seen: set[nn.Parameter] = set()
-    for name, module in model.named_modules():
-        own = [p for p in module.parameters(recurse=False) if p not in seen]
-        seen.update(own)
-        if own:
-            layers[name or type(model).__name__] = own
+    for name, param in model.named_parameters():
+        owner = _owner(name)
+        layer = next((block for block in blocks if _holds(block, owner)), owner)
+        layers.setdefault(layer or type(model).__name__, []).append(param)
     if not layers:
         raise ValueError(f"{type(model).__name__} has no parameters")
     return layers
 
 
-def groups_by_depth(model: nn.Module, lr: float, factor: float) -> Groups:
+def _owner(name: str) -> str:
+    """The module that owns the parameter of this name; a parametrised weight is the module's own."""
+    path = name.split(".")
+    return ".".join(path[: path.index("parametrizations")] if "parametrizations" in path else path[:-1])
+
+
+def groups_by_depth(model: nn.Module, lr: float, factor: float, blocks: Sequence[str] = ()) -> Groups:
     """A parameter group for each layer: the last at ``lr``, each one before it at ``factor`` times the next.
 
-    ``factor`` = 1/2.6 is ULMFiT's (Howard & Ruder 2018), 0.75 or so is usual for transformers; above 1, the
-    first layers are the fast ones.
+    ``factor`` = 1/2.6 is ULMFiT's (Howard & Ruder 2018); above 1, the first layers are the fast ones. For
+    transformers 0.65 to 0.9 is usual from block to block: name those in ``blocks``, as in
+    :func:`named_layers`.
     """
     check_number("lr", lr, low=0)
     check_number("factor", factor, low=0)
-    layers = named_layers(model)
+    layers = named_layers(model, blocks)
     return [
         {"name": name, "params": params, "lr": lr * factor ** (len(layers) - 1 - depth)}
         for depth, (name, params) in enumerate(layers.items())
@@ -89,8 +101,8 @@ def groups_by_depth(model: nn.Module, lr: float, factor: float) -> Groups:
 def groups_by_name(model: nn.Module, lr: float, rates: Mapping[str, float]) -> Groups:
     """A parameter group for each layer, at the rate that ``rates`` gives for it, else at ``lr``.
 
-    A name in ``rates`` is that of a layer or of a module that holds layers: ``{"encoder": 1e-4, "head":
-    1e-2}``. The longest name that fits a layer counts.
+    A name in ``rates`` is that of a layer, or of a module that holds layers, for example
+    ``{"encoder": 1e-4, "head": 1e-2}``. The longest name that fits a layer counts.
     """
     check_number("lr", lr, low=0)
     for name, rate in rates.items():
@@ -110,16 +122,16 @@ def split_decay(groups: Groups, weight_decay: float) -> Groups:
     check_number("weight_decay", weight_decay, low=0)
     split = []
     for group in groups:
+        members = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         for decay, wanted in [(weight_decay, lambda p: p.ndim > 1), (0.0, lambda p: p.ndim <= 1)]:
-            params = [p for p in group["params"] if wanted(p)]
+            params = [p for p in members if wanted(p)]
             if params:
                 split.append(group | {"params": params, "weight_decay": decay})
     return split
 
 
 def mup_groups(model: nn.Module, base: nn.Module, lr: float, *, optimizer: str = "adam") -> Groups:
-    """Rates in maximal update parametrisation (Yang et al. 2021): tuned at the width of ``base``, right at
-    any.
+    """Rates in maximal update parametrisation (Yang et al. 2021): tuned at one width, right at any.
 
     ``base`` is the same network at the width for which ``lr`` was tuned. An axis that differs between the two
     is one that grows with the width; m is how many times it grew. Rates become
@@ -132,22 +144,38 @@ def mup_groups(model: nn.Module, base: nn.Module, lr: float, *, optimizer: str =
     last layer                            lr / m      lr / m
     ====================================  ==========  ==========
 
-    The first weights of the last layer must have a variance of 1 / m² (and not 1 / m) times the base's, or
-    start at zero; those of the other layers are as usual.
+    An embedding is a first layer. The first weights of the last layer must have a variance of 1 / m² (and not
+    1 / m) times the base's, or start at zero; those of the other layers are as usual. Attention divides its
+    logits by the size of a head, not by the root of it.
     """
     check_number("lr", lr, low=0)
-    power = check_choice("optimizer", optimizer, {"adam": _mup_adam, "sgd": _mup_sgd})
+    rate = check_choice("optimizer", optimizer, {"adam": _mup_adam, "sgd": _mup_sgd})
     sizes = {name: p.shape for name, p in base.named_parameters()}
+    named = dict(model.named_parameters())
+    for name in named | sizes:
+        if name not in sizes or name not in named or len(sizes[name]) != named[name].ndim:
+            raise ValueError(f"base must be the same network at another width; they differ in {name}")
+    inputs_first = {
+        p for m in model.modules() if isinstance(m, _INPUTS_FIRST) for p in m.parameters(recurse=False)
+    }
     groups = []
-    for name, param in model.named_parameters():
-        if name not in sizes or len(sizes[name]) != param.ndim:
-            raise ValueError(
-                f"base must be the same network at another width; it has no parameter like {name}"
-            )
+    for name, param in named.items():
         growth = [n / b for n, b in zip(param.shape, sizes[name], strict=True)]
-        fan_out, fan_in = growth[0] if growth else 1.0, growth[1] if len(growth) > 1 else 1.0
-        groups.append({"name": name, "params": [param], "lr": lr * power(fan_in, fan_out)})
+        fan_out, fan_in = [*growth, 1.0, 1.0][:2]  # a bias is fed by a single input, 1
+        if param in inputs_first and param.ndim > 1:
+            fan_out, fan_in = fan_in, fan_out
+        groups.append({"name": name, "params": [param], "lr": lr * rate(fan_in, fan_out)})
     return groups
+
+
+# Modules whose weights have the inputs on the first axis and the outputs on the second.
+_INPUTS_FIRST = (
+    nn.Embedding,
+    nn.EmbeddingBag,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
 
 
 def _mup_adam(fan_in: float, fan_out: float) -> float:
@@ -167,8 +195,8 @@ def layer_schedule(
     """
     names = [group.get("name") for group in optimizer.param_groups]
     for name in factors:
-        check_choice("group", name, {str(n): n for n in names})
-    return LambdaLR(optimizer, [factors.get(str(name), _constant) for name in names])
+        check_choice("group", name, {n: n for n in names if n is not None})
+    return LambdaLR(optimizer, [_constant if n is None else factors.get(n, _constant) for n in names])
 
 
 def _constant(step: int) -> float:
@@ -178,7 +206,8 @@ def _constant(step: int) -> float:
 def freeze(model: nn.Module, *names: str) -> None:
     """Stop training these layers (all, if none is named), or all layers inside these modules.
 
-    They get no gradient, so that any optimizer leaves them and its memory of them as they are.
+    They get no gradient, so that any optimizer leaves them and its memory of them as they are. Buffers, such
+    as the averages of batch norm, follow ``model.eval()`` and not this.
     """
     _set_trained(model, names, trained=False)
 
@@ -188,16 +217,15 @@ def unfreeze(model: nn.Module, *names: str) -> None:
     _set_trained(model, names, trained=True)
 
 
-def train_top(model: nn.Module, count: int) -> None:
-    """Train the last ``count`` layers and freeze the others.
+def train_top(model: nn.Module, count: int, blocks: Sequence[str] = ()) -> None:
+    """Train the last ``count`` layers and freeze the others; ``blocks`` as in :func:`named_layers`.
 
     With ``count`` = 1, 2, 3, … epoch by epoch this is gradual unfreezing (Howard & Ruder 2018).
     """
-    layers = list(named_layers(model))
+    layers = list(named_layers(model, blocks).values())
     check_count("count", count, low=0, high=len(layers))
-    freeze(model)
-    if count:
-        unfreeze(model, *layers[-count:])
+    for height, params in zip(range(len(layers), 0, -1), layers, strict=True):
+        _train(params, height <= count)
 
 
 def _set_trained(model: nn.Module, names: Iterable[str], *, trained: bool) -> None:
@@ -206,10 +234,14 @@ def _set_trained(model: nn.Module, names: Iterable[str], *, trained: bool) -> No
         _check_layer(name, layers)
     for layer, params in layers.items():
         if not names or any(_holds(name, layer) for name in names):
-            for param in params:
-                param.requires_grad_(trained)
-                if not trained:
-                    param.grad = None
+            _train(params, trained)
+
+
+def _train(params: Iterable[nn.Parameter], trained: bool) -> None:
+    for param in params:
+        param.requires_grad_(trained)
+        if not trained:
+            param.grad = None
 
 
 def _holds(name: str, layer: str) -> bool:

@@ -27,6 +27,11 @@ def shard(x: Any) -> Tensor:
     return part
 
 
+def align(x: Any, like: Any) -> Any:
+    """The same tensor, in parts that lie where those of ``like`` do."""
+    return x if x.placements == like.placements else x.redistribute(like.device_mesh, like.placements)
+
+
 def from_shard(part: Tensor, like: Any) -> Tensor:
     """The tensor of which each process holds one ``part``, sharded as ``like`` is."""
     from torch.distributed.tensor import DTensor

@@ -48,6 +48,17 @@ def adam(
     return m_hat / root(v_hat, eps, eps_in_root), new_state
 
 
+def check_adam(group: dict[str, Any]) -> None:
+    """Raise unless the hyperparameters that Adam and its kin share are in range; ``betas`` is a pair."""
+    RuleOptimizer.check(group)
+    betas = group["betas"]
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
+    for i, beta in enumerate(betas):
+        check_number(f"betas[{i}]", beta, low=0, below=1)
+    check_number("eps", group["eps"], low=0)
+
+
 class Adam(RuleOptimizer):
     """Drop-in for :class:`torch.optim.Adam`: same arguments, order and defaults.
 
@@ -56,6 +67,7 @@ class Adam(RuleOptimizer):
     """
 
     rule = staticmethod(adam)
+    check = staticmethod(check_adam)
     elementwise = True
 
     def __init__(
@@ -85,23 +97,7 @@ class Adam(RuleOptimizer):
             **options,
         )
 
-    @staticmethod
-    def check(group: dict[str, Any]) -> None:
-        """Ranges; ``betas`` is a pair."""
-        RuleOptimizer.check(group)
-        check_betas_and_eps(group)
-
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """Both averages start at zero, which is why they need a correction."""
         names = ["exp_avg", "exp_avg_sq"] + (["max_exp_avg_sq"] if group["amsgrad"] else [])
         return zeros_like(param, *names)
-
-
-def check_betas_and_eps(group: dict[str, Any]) -> None:
-    """Raise unless ``betas`` is a pair of numbers in [0, 1) and ``eps`` ≥ 0, as Adam and its kin need."""
-    betas = group["betas"]
-    if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
-    for i, beta in enumerate(betas):
-        check_number(f"betas[{i}]", beta, low=0, below=1)
-    check_number("eps", group["eps"], low=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
 from lwlr_teach.optim.adamw import AdamW
+from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.lamb import LAMB
 from lwlr_teach.optim.lars import LARS
@@ -35,7 +36,7 @@ class Method:
     """
 
     name: str
-    optimizer: type[torch.optim.Optimizer]
+    optimizer: Callable[..., torch.optim.Optimizer]
     settings: Mapping[str, Any] = field(default_factory=dict)
     memory: str | None = None
 
@@ -68,9 +69,11 @@ class Method:
         default = known[name].default if name in known else None  # nothing for params and options
         return name if isinstance(default, float | int) and not isinstance(default, bool) else None
 
-    def __call__(self, params: Iterable[Tensor], **chosen: Number) -> torch.optim.Optimizer:
-        """Make the optimizer for these parameters."""
-        return self.optimizer(params, **self.hyperparameters(**chosen))
+    def __call__(
+        self, params: Iterable[Tensor], options: Options | None = None, /, **chosen: Number
+    ) -> torch.optim.Optimizer:
+        """Make the optimizer for these parameters, with the chosen hyperparameters and a clip or a scale."""
+        return self.optimizer(params, **self.hyperparameters(**chosen), **(options or {}))
 
 
 def _named(*methods: Method) -> dict[str, Method]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -11,31 +13,35 @@ from torch import Tensor
 
 from lwlr_teach.optim.update import Bucket, Update, tensors
 
+# What the asserts would check again at each step, torch's guards have checked.
+_HOW: dict[str, Any] = {"dynamic": False, "options": {"size_asserts": False}}
+if "isolate_recompiles" in inspect.signature(torch.compile).parameters:
+    # Each optimizer has programs of its own, so that many of them do not use up torch's limit of eight.
+    _HOW["isolate_recompiles"] = True
+
 
 class Compiled:
     """An update that is compiled at its first call, and that goes on eagerly where that cannot be done.
 
     A number that changes from step to step (the rate, a cycled momentum) must enter the program as a tensor,
-    or each new value would be compiled again. The rate always does; another number does from its first change
-    on.
+    or each new value would be compiled again. The step and the rate always do; another number does from its
+    first change on.
     """
 
     def __init__(self, update: Update) -> None:
         self.update = update
-        # Each optimizer has programs of its own, so that many of them do not use up torch's limit of eight.
-        options: dict[str, Any] = dict(dynamic=False, isolate_recompiles=True)
-        self.program: Callable[..., None] = torch.compile(update.in_place, **options)
-        self.first: dict[tuple[int, str], Any] = {}
-        self.changed: set[tuple[int, str]] = set()
+        self.program: Callable[[list[Bucket], int], None] = torch.compile(update.in_place, **_HOW)
+        self.first: dict[int, dict[str, Any]] = {}
+        self.changed: dict[int, set[str]] = defaultdict(set)
 
     def __call__(self, buckets: list[Bucket]) -> None:
         """Take one step with every tensor in every bucket."""
         from torch._dynamo.exc import TorchDynamoException
         from torch._inductor.exc import InductorError
 
+        batch = self.update.batch_axes(buckets)
         try:
-            batch = self.update.batch_axes(buckets)
-            self.program([self._with_tensors(i, bucket) for i, bucket in enumerate(buckets)], batch)
+            self.program([self._with_tensors(i, b, batch) for i, b in enumerate(buckets)], batch)
         except (TorchDynamoException, InductorError) as error:  # raised before anything has moved
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             warnings.warn(
@@ -46,24 +52,30 @@ class Compiled:
             self.program = lambda buckets, batch: self.update(buckets)
             self.update(buckets)
 
-    def _with_tensors(self, i: int, bucket: Bucket) -> Bucket:
-        def enter(name: str, value: Any) -> Any:
-            if isinstance(value, tuple | list):
-                return tuple(enter(f"{name}[{j}]", v) for j, v in enumerate(value))
-            if isinstance(value, bool | Tensor) or not isinstance(value, int | float):
-                return value
-            # Zero is a question of its own to the rules (is there momentum at all?), so it stays a number.
-            if value != self.first.setdefault((i, name), value) and value != 0:
-                self.changed.add((i, name))
-            varies = name == "lr" or (i, name) in self.changed
-            return (
-                torch.tensor(float(value), dtype=torch.float64)
-                if varies and (value or name == "lr")
-                else value
-            )
-
-        settings = {name: enter(name, value) for name, value in bucket.settings.items()}
-        states = [tensors(state) for state in bucket.states]
+    def _with_tensors(self, i: int, bucket: Bucket, batch: int) -> Bucket:
+        settings, first, changed = bucket.settings, self.first.setdefault(i, bucket.settings), self.changed[i]
+        changed.update(name for name, value in settings.items() if _differs(value, first[name]))
         return bucket._replace(
-            settings=settings, states=states, step=torch.tensor(float(bucket.step), dtype=torch.float64)
+            settings=settings
+            | {name: _as_tensor(settings[name]) for name in changed}
+            | {"lr": _scalar(settings["lr"])},
+            step=_scalar(bucket.step),
+            # A rule takes by name what it needs; a batch takes all, and is not to meet the count of steps.
+            states=[tensors(state) for state in bucket.states] if batch else bucket.states,
         )
+
+
+def _differs(value: Any, first: Any) -> bool:
+    tensor = isinstance(value, Tensor) or isinstance(first, Tensor)
+    return value is not first and not tensor and value != first
+
+
+def _as_tensor(value: Any) -> Any:
+    """Numbers as tensors; but 0 stays a number, because rules ask for it: is there momentum at all?"""
+    if isinstance(value, tuple | list):
+        return tuple(map(_as_tensor, value))
+    return _scalar(value) if isinstance(value, float) and value != 0 else value
+
+
+def _scalar(value: float | Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)

@@ -28,7 +28,6 @@ of the whole layer.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any, ClassVar, TypedDict, overload
 
@@ -36,12 +35,13 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State
+from lwlr_teach.arithmetic import State, as_real, is_zero, norm_dtype
+from lwlr_teach.batching import batch_axes, over_batch
 from lwlr_teach.checks import check_choice, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.layerwise import Scale
 from lwlr_teach.optim.compiling import Compiled
-from lwlr_teach.optim.update import Bucket, Rule, Update, batch_axes, over_batch
+from lwlr_teach.optim.update import Bucket, Rule, Update, tensors
 from lwlr_teach.sharding import is_sharded, whole
 
 _NONFINITE = {choice: choice for choice in ("ignore", "skip", "raise")}
@@ -82,6 +82,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     ``elementwise`` promises that the rule treats every entry of a tensor alike and alone, so that it may be
     run on a tensor's pieces, shards and batches at once. A rule that takes a norm, or a product of matrices,
     is not.
+
+    ``skipped`` counts the steps that ``nonfinite="skip"`` has left out.
     """
 
     rule: ClassVar[Rule]
@@ -117,6 +119,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         self.clip, self.scale = clip, scale
         self.nonfinite = check_choice("nonfinite", nonfinite, _NONFINITE)
         self.compile = compile
+        self.skipped = 0
         self._compiled: Compiled | None = None
         super().__init__(params, defaults | {"maximize": maximize})
 
@@ -128,7 +131,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 raise ValueError(f"{name}={value!r} chooses among torch's own kernels; here use compile=True")
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("clip", "scale", "nonfinite", "compile")
+        own = ("clip", "scale", "nonfinite", "compile", "skipped")
         return super().__getstate__() | {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -146,6 +149,19 @@ class RuleOptimizer(torch.optim.Optimizer):
         # s.
         inspect.unwrap(torch.optim.Optimizer.add_param_group)(self, param_group)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As in torch, from ours or from torch's own optimizer of the same name."""
+        super().load_state_dict(state_dict)
+        saved = [state_dict["state"].get(i, {}) for g in state_dict["param_groups"] for i in g["params"]]
+        owners = [(param, group) for group in self.param_groups for param in group["params"]]
+        for (param, group), values in zip(owners, saved, strict=True):
+            state = self.state.get(param, {})
+            state.update({name: as_real(value) for name, value in tensors(state).items()})
+            if norm_dtype(param) != param.dtype:  # torch gives all of the state the parameter's precision
+                for name, first in self._first_state(param, group).items():
+                    if name in state and first.dtype != param.dtype:
+                        state[name] = values[name].to(first)
+
     @staticmethod
     def check(group: dict[str, Any]) -> None:
         """Raise for hyperparameters that make no sense. Overrides call this one, too."""
@@ -160,10 +176,10 @@ class RuleOptimizer(torch.optim.Optimizer):
         """
         return {}
 
-    def batch_axes(self, group: dict[str, Any]) -> int:
-        """How many leading axes of the group's parameters are a batch's."""
-        settings = {name: value for name, value in group.items() if name not in ("params", "param_names")}
-        return batch_axes([settings], self.clip, self.scale)
+    def batch_axes(self) -> int:
+        """How many leading axes of the parameters, those of all groups, are a batch's."""
+        settings = [{n: v for n, v in group.items() if n != "params"} for group in self.param_groups]
+        return batch_axes(settings, self.clip, self.scale)
 
     def before_step(self) -> None:
         """What a method changes in its parameter groups once the gradients are known. Nothing by default."""
@@ -180,7 +196,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._refuse_sparse()
         if self.nonfinite != "ignore" and not self._all_finite():
+            self.skipped += 1
             return loss
         self.before_step()
         update = Update(type(self).rule, self._reads, self.elementwise, self.clip, self.scale)
@@ -209,17 +227,21 @@ class RuleOptimizer(torch.optim.Optimizer):
         return True
 
     def _refuse_sparse(self) -> None:
-        if self.takes_sparse and self.clip is None and self.scale is None:
-            return
-        if any(
-            p.grad is not None and p.grad.is_sparse for group in self.param_groups for p in group["params"]
-        ):
-            hint = " together with clip or scale" if self.takes_sparse else "; use SGD"
+        for group in self.param_groups:
+            if not any(p.grad is not None and p.grad.is_sparse for p in group["params"]):
+                continue
+            if not self.takes_sparse:
+                hint = "; use SGD"
+            elif self.clip is not None or self.scale is not None:
+                hint = " together with clip or scale"
+            elif not is_zero(group["weight_decay"]) and not group["decoupled_weight_decay"]:
+                hint = " together with weight_decay"
+            else:
+                continue
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{hint}")
 
     def _buckets(self) -> list[Bucket]:
         """Everything that moves in this step. Counts the step."""
-        self._refuse_sparse()
         buckets: list[Bucket] = []
         for group in self.param_groups:
             settings = {name: group[name] for name in self._reads if name != "param"}
@@ -227,14 +249,10 @@ class RuleOptimizer(torch.optim.Optimizer):
             settings["decoupled_weight_decay"] = group.get("decoupled_weight_decay", False)
             by_step: dict[int, Bucket] = {}
             for owner in group["params"]:
-                param, grad = owner, owner.grad
-                if grad is None:
+                if owner.grad is None:
                     continue
                 state = self.state[owner]
-                if owner.is_complex():  # two real numbers, as in torch
-                    param, grad = torch.view_as_real(param), torch.view_as_real(grad)
-                if group["maximize"]:
-                    grad = -grad
+                param, grad = as_real(owner), downhill(owner, group)
                 step = state["step"] = int(state.get("step", 0)) + 1
                 if step == 1:
                     state.update(self._first_state(param, group))
@@ -248,9 +266,16 @@ class RuleOptimizer(torch.optim.Optimizer):
         return buckets
 
     def _first_state(self, param: Tensor, group: dict[str, Any]) -> State:
-        batch = 0 if self.elementwise else self.batch_axes(group)
+        batch = 0 if self.elementwise else self.batch_axes()
         first = over_batch(lambda layer: self.init_state(layer, group), batch, param)
         return {name: value.clone() for name, value in first.items()} if batch else first
+
+
+def downhill(param: Tensor, group: dict[str, Any]) -> Tensor:
+    """The gradient that the rule sees: of what is minimised, in real numbers."""
+    assert param.grad is not None
+    grad = as_real(param.grad)
+    return -grad if group["maximize"] else grad
 
 
 def _can_be_compiled(bucket: Bucket) -> bool:
@@ -260,5 +285,5 @@ def _can_be_compiled(bucket: Bucket) -> bool:
 
 def _is_finite(grad: Tensor) -> bool:
     values = grad.coalesce().values() if grad.is_sparse else grad
-    # The largest entry, which is nan if any is; of all shards, so that every process decides alike.
-    return math.isfinite(whole(values.abs().amax())) if values.numel() else True
+    # Zero, or nan if there is any nan or inf; of all shards, so that every process decides alike.
+    return bool(whole((values - values).sum()) == 0)

@@ -6,22 +6,24 @@ Baydin et al. 2018. −g_t · g_{t−1} is the gradient of the loss with respect
 as successive gradients agree, the rate was too small.
 
 Convention, as in the paper: the additive rule, α is updated before it is used, and one α for all parameters
-of a group (give each layer its own group for a rate per layer). α stands in the group's ``lr``, where a
-scheduler would overwrite it, and may become negative.
+of a group (give each layer its own group for a rate per layer). g_{t−1} is what the last step took, with its
+clip and decay; g_t is the gradient as it came. α stands in the group's ``lr``, where a scheduler would
+overwrite it, and may become negative.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State
+from lwlr_teach.arithmetic import State, norm_dtype
+from lwlr_teach.batching import over_batch
 from lwlr_teach.checks import Number, check_number
-from lwlr_teach.optim.engine import Options, RuleOptimizer
-from lwlr_teach.optim.update import over_batch
+from lwlr_teach.optim.engine import Options, RuleOptimizer, downhill
 from lwlr_teach.sharding import whole
 
 
@@ -30,14 +32,15 @@ def sgd_hd(grad: Tensor, state: State, step: int) -> tuple[Tensor, State]:
     return grad, {"previous_grad": grad}
 
 
-def hypergradient(grads: list[Tensor], previous: list[Tensor], *, batch_axes: int = 0) -> Tensor:
+def hypergradient(grads: Sequence[Tensor], previous: Sequence[Tensor], *, batch_axes: int = 0) -> Tensor:
     """g_t · g_{t−1} over all tensors: a scalar, or one number for each model of a batch."""
     products = [over_batch(_dot, batch_axes, g, p) for g, p in zip(grads, previous, strict=True)]
     return torch.stack([product.to(products[0].device) for product in products]).sum(0)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return whole((a * b).sum())
+    wide = norm_dtype(a)
+    return whole((a.to(wide) * b.to(wide)).sum())
 
 
 class SGDHD(RuleOptimizer):
@@ -72,9 +75,10 @@ class SGDHD(RuleOptimizer):
             seen = [p for p in group["params"] if p.grad is not None and "previous_grad" in self.state[p]]
             if not seen:
                 continue
-            batch = self.batch_axes(group)
-            agreement = hypergradient(
-                [p.grad for p in seen], [self.state[p]["previous_grad"] for p in seen], batch_axes=batch
-            )
+            grads = [downhill(p, group) for p in seen]
+            previous = [self.state[p]["previous_grad"] for p in seen]
+            agreement = hypergradient(grads, previous, batch_axes=self.batch_axes())
+            if isinstance(group["lr"], Tensor):
+                agreement = agreement.to(group["lr"].device)
             rate = group["lr"] + group["hypergrad_lr"] * agreement
             group["lr"] = rate.item() if rate.ndim == 0 and not isinstance(group["lr"], Tensor) else rate

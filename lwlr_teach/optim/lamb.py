@@ -17,10 +17,10 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, zeros_like
+from lwlr_teach.arithmetic import State, stretch, zeros_like
 from lwlr_teach.checks import Number
 from lwlr_teach.layerwise import trust_ratio
-from lwlr_teach.optim.adam import adam, check_betas_and_eps
+from lwlr_teach.optim.adam import adam, check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
@@ -39,7 +39,7 @@ def lamb(
     direction, new_state = adam(grad, state, step, betas=betas, eps=eps, amsgrad=False, eps_in_root=False)
     r = direction + weight_decay * param
     ratio = trust_ratio(param, r, exclude_1d=exclude_1d)
-    return ratio * r, new_state | {"scale": ratio}
+    return stretch(r, ratio), new_state | {"scale": ratio}
 
 
 class LAMB(RuleOptimizer):
@@ -50,6 +50,7 @@ class LAMB(RuleOptimizer):
     """
 
     rule = staticmethod(lamb)
+    check = staticmethod(check_adam)
 
     def __init__(
         self,
@@ -66,12 +67,6 @@ class LAMB(RuleOptimizer):
             dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, exclude_1d=exclude_1d),
             **options,
         )
-
-    @staticmethod
-    def check(group: dict[str, Any]) -> None:
-        """Ranges; ``betas`` is a pair."""
-        RuleOptimizer.check(group)
-        check_betas_and_eps(group)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """Adam's averages."""

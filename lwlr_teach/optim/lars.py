@@ -20,7 +20,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, norm, zeros_like
+from lwlr_teach.arithmetic import State, norm, stretch, zeros_like
 from lwlr_teach.checks import Number, check_number
 from lwlr_teach.layerwise import trust_ratio
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -46,7 +46,7 @@ def lars(
         eps=weight_decay * norm(param) + eps,
         exclude_1d=exclude_1d,
     )
-    buffer = momentum * state["momentum_buffer"] + ratio * (grad + weight_decay * param)
+    buffer = momentum * state["momentum_buffer"] + stretch(grad + weight_decay * param, ratio)
     return buffer, {"momentum_buffer": buffer, "scale": ratio}
 
 

@@ -5,7 +5,8 @@
 Zhang et al. 2019. p are the fast weights, which any optimizer moves; φ are the slow ones.
 
 Convention, as in the paper: φ starts where p starts (timm's starts at the first meeting, which is then none),
-and the inner optimizer keeps its state. Evaluate the slow weights: just after a meeting p is φ.
+and the inner optimizer keeps its state. A parameter without a gradient, as one that is frozen, does not meet.
+Evaluate the slow weights: just after a meeting p is φ.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from lwlr_teach.arithmetic import lead
+from lwlr_teach.arithmetic import as_real
+from lwlr_teach.batching import lead
 from lwlr_teach.checks import Number, check_count, check_number
 
 
@@ -36,6 +38,8 @@ class Lookahead(torch.optim.Optimizer):
     def __init__(self, optimizer: torch.optim.Optimizer, k: int = 5, alpha: Number = 0.5) -> None:
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
+        if isinstance(optimizer, Lookahead):  # both would keep their slow weights in one place
+            raise TypeError(f"optimizer must not look ahead itself, got {type(optimizer).__name__}")
         check_count("k", k)
         check_number("alpha", alpha, low=0, high=1)
         self.optimizer, self.k, self.alpha = optimizer, k, alpha
@@ -44,9 +48,6 @@ class Lookahead(torch.optim.Optimizer):
 
     def _share(self) -> None:
         self.param_groups, self.state = self.optimizer.param_groups, self.optimizer.state
-        # The slow weights of parameters that have not moved yet; the inner optimizer takes a state with
-        # something in it for one that it has set up itself.
-        self._starts: dict[Tensor, Tensor] = {}
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -56,20 +57,28 @@ class Lookahead(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """One step of the inner optimizer; every ``k``-th time, the meeting."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if "slow_param" not in self.state.get(param, {}) and param not in self._starts:
-                    self._starts[param] = param.clone()
+        # Kept aside, for the inner optimizer takes a state with something in it for one that it has set up.
+        starts = {
+            param: as_real(param).clone()
+            for group in self.param_groups
+            for param in group["params"]
+            if "slow_param" not in self.state.get(param, {}) and (closure or param.grad is not None)
+        }
+        skipped = getattr(self.optimizer, "skipped", 0)
         loss = self.optimizer.step(closure)
+        if getattr(self.optimizer, "skipped", 0) > skipped:
+            return loss
         for group in self.param_groups:
             group["lookahead_step"] = group.get("lookahead_step", 0) + 1
             for param in group["params"]:
-                if param.grad is not None and param in self._starts:
-                    self.state[param]["slow_param"] = self._starts.pop(param)
-                if group["lookahead_step"] % self.k == 0 and "slow_param" in self.state.get(param, {}):
-                    slow = self.state[param]["slow_param"]
-                    slow.copy_(lookahead(slow, param, alpha=lead(self.alpha, param)))
-                    param.copy_(slow)
+                if param.grad is None:
+                    continue
+                if param in starts:
+                    self.state[param]["slow_param"] = starts[param]
+                if group["lookahead_step"] % self.k == 0:
+                    slow, fast = self.state[param]["slow_param"], as_real(param)
+                    slow.copy_(lookahead(slow, fast, alpha=lead(self.alpha, fast)))
+                    fast.copy_(slow)
         return loss
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:

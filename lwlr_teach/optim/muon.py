@@ -27,7 +27,7 @@ from lwlr_teach.optim.engine import Options, RuleOptimizer
 from lwlr_teach.sharding import reshard, whole
 
 ADJUSTMENTS = {
-    "original": lambda rows, columns: max(1, rows / columns) ** 0.5,
+    "original": lambda rows, columns: max(1, rows / max(1, columns)) ** 0.5,
     "match_rms_adamw": lambda rows, columns: 0.2 * max(rows, columns) ** 0.5,
 }
 
@@ -107,17 +107,25 @@ class Muon(RuleOptimizer):
             **options,
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for known in self.state.values():  # torch's Muon does not count its steps
+            if "momentum_buffer" in known:
+                known.setdefault("step", 1)
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch; refuses a parameter that is not a matrix, or a batch of matrices."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
-        batch = self.batch_axes(group)
+        batch = self.batch_axes()
         for param in group["params"]:
             if param.ndim - batch != 2 or param.is_complex():
                 self.param_groups.pop()
                 kind = "a complex parameter" if param.is_complex() else "a parameter"
+                batched = f", whose first {batch} axes are a batch's" if batch else ""
                 raise ValueError(
-                    f"Muon moves real matrices, got {kind} of shape {tuple(param.shape)}; give it to AdamW"
+                    f"Muon moves real matrices, got {kind} of shape {tuple(param.shape)}{batched}; "
+                    "give it to AdamW"
                 )
 
     @staticmethod

@@ -21,7 +21,7 @@ from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.arithmetic import State, choose, moving_average, norm, norm_dtype, zeros_like
 from lwlr_teach.checks import Number
-from lwlr_teach.optim.adam import check_betas_and_eps
+from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
@@ -54,6 +54,7 @@ class NovoGrad(RuleOptimizer):
     """
 
     rule = staticmethod(novograd)
+    check = staticmethod(check_adam)
 
     def __init__(
         self,
@@ -70,12 +71,6 @@ class NovoGrad(RuleOptimizer):
             dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, grad_averaging=grad_averaging),
             **options,
         )
-
-    @staticmethod
-    def check(group: dict[str, Any]) -> None:
-        """Ranges; ``betas`` is a pair."""
-        RuleOptimizer.check(group)
-        check_betas_and_eps(group)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """An average direction, and one number for the layer."""

@@ -22,7 +22,7 @@ from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.arithmetic import State, choose, moving_average, zeros_like
 from lwlr_teach.checks import Number
-from lwlr_teach.optim.adam import check_betas_and_eps
+from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 
@@ -54,6 +54,7 @@ class RAdam(RuleOptimizer):
     """
 
     rule = staticmethod(radam)
+    check = staticmethod(check_adam)
     elementwise = True
 
     def __init__(
@@ -77,12 +78,6 @@ class RAdam(RuleOptimizer):
             ),
             **options,
         )
-
-    @staticmethod
-    def check(group: dict[str, Any]) -> None:
-        """Ranges; ``betas`` is a pair."""
-        RuleOptimizer.check(group)
-        check_betas_and_eps(group)
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """Both averages start at zero."""

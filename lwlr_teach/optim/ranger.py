@@ -37,8 +37,7 @@ class Ranger(Lookahead):
         use_gc: bool = True,
         **options: Unpack[Options],
     ) -> None:
-        if use_gc:
-            clip = options.get("clip")
-            options["clip"] = in_turn(centralize(), clip) if clip else centralize()
         inner = RAdam(params, lr, betas, eps, weight_decay, decoupled_weight_decay=True, **options)
+        if use_gc:
+            inner.clip = in_turn(centralize(), inner.clip) if inner.clip else centralize()
         super().__init__(inner, k=k, alpha=alpha)

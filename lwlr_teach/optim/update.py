@@ -6,23 +6,21 @@ enough for ``torch.compile`` to trace, which is how the same rules become fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
-from lwlr_teach.arithmetic import State, is_zero, lead
-from lwlr_teach.checks import Number
+from lwlr_teach.arithmetic import State, is_zero, stretch
+from lwlr_teach.batching import batch_axes, lead, over_batch
 from lwlr_teach.clipping import Clip
 from lwlr_teach.layerwise import Scale
-from lwlr_teach.sharding import from_shard, is_sharded, shard
+from lwlr_teach.sharding import align, from_shard, is_sharded, shard
 
 Rule = Callable[..., tuple[Tensor, State]]
-Result = TypeVar("Result")
+Finder = Callable[[Tensor, Tensor, State], tuple[Tensor, State]]
 
 # A large tensor is moved in pieces of so many elements: what the rule writes in between then stays in cache.
 PIECE = 2**18
@@ -52,23 +50,28 @@ class Update:
         """Take one step with every tensor in every bucket, eagerly. The states get new tensors."""
         batch = self.batch_axes(buckets)
         for bucket in self._clipped(buckets, batch):
-            small: list[tuple[Tensor, Tensor]] = []
+            find, small = self._finder(bucket, batch), []
             for param, grad, state in zip(bucket.params, bucket.grads, bucket.states, strict=True):
                 if self.cuttable and is_sharded(param):
-                    self._move_shard(param, grad, state, bucket, batch)
+                    _move_shard(param, grad, state, find, bucket.settings)
                 elif self.cuttable and not batch and _can_be_cut(param, grad, state):
-                    self._move_in_pieces(param, grad, state, bucket)
+                    _move_in_pieces(param, grad, state, find, bucket.settings)
                 else:
-                    direction, new_state = self._direction(param, grad, state, bucket, batch)
+                    direction, new_state = find(param, grad, state)
                     state.update({n: v.clone() if v is grad else v for n, v in new_state.items()})
-                    small.append((param, direction))
+                    # At once, so that a large direction need not be kept; and lists hold no DTensors.
+                    if param.numel() > PIECE or is_sharded(param):
+                        _move([param], [direction], bucket.settings)
+                    else:
+                        small.append((param, direction))
             _move([param for param, _ in small], [direction for _, direction in small], bucket.settings)
 
     def in_place(self, buckets: list[Bucket], batch: int) -> None:
         """The same in its plainest form, for ``torch.compile``. The states keep their tensors."""
         for bucket in self._clipped(buckets, batch):
+            find = self._finder(bucket, batch)
             for param, grad, state in zip(bucket.params, bucket.grads, bucket.states, strict=True):
-                self._move_in_place(param, grad, state, bucket, batch)
+                _move_in_place(param, grad, state, find, bucket.settings)
 
     def batch_axes(self, buckets: list[Bucket]) -> int:
         """How many leading axes of the parameters are a batch's."""
@@ -80,76 +83,93 @@ class Update:
         return self.elementwise and self.scale is None
 
     def _clipped(self, buckets: list[Bucket], batch: int) -> list[Bucket]:
-        if self.clip is None:
+        if self.clip is None or not buckets:
             return buckets
         grads = [grad for bucket in buckets for grad in bucket.grads]
         params = [param for bucket in buckets for param in bucket.params]
         clipped = iter(over_batch(self.clip, batch, grads, params))
         return [bucket._replace(grads=[next(clipped) for _ in bucket.grads]) for bucket in buckets]
 
-    def _move_in_place(self, param: Tensor, grad: Tensor, state: State, bucket: Bucket, batch: int) -> None:
-        direction, new_state = self._direction(param, grad, state, bucket, batch)
-        _move([param], [direction], bucket.settings)
-        for name, value in new_state.items():
-            if name in state:
-                state[name].copy_(value)
-            else:
-                state[name] = value.clone()
-
-    def _move_in_pieces(self, param: Tensor, grad: Tensor, state: State, bucket: Bucket) -> None:
-        cut = {name: value.view(-1).split(PIECE) for name, value in tensors(state).items()}
-        pieces = zip(param.view(-1).split(PIECE), grad.view(-1).split(PIECE), strict=True)
-        states: list[State] = []
-        for i, (p, g) in enumerate(pieces):
-            states.append({name: parts[i] for name, parts in cut.items()})
-            self._move_in_place(p, g, states[-1], bucket, batch=0)
-        for name in states[0].keys() - cut.keys():  # what the rule has begun to remember
-            state[name] = torch.cat([s[name] for s in states]).view_as(param)
-
-    def _move_shard(self, param: Tensor, grad: Tensor, state: State, bucket: Bucket, batch: int) -> None:
-        part = {name: shard(value) for name, value in tensors(state).items()}
-        self._move_in_place(shard(param), shard(grad), part, bucket, batch)
-        for name in part.keys() - state.keys():
-            state[name] = from_shard(part[name], like=param)
-
-    def _direction(
-        self, param: Tensor, grad: Tensor, state: State, bucket: Bucket, batch: int
-    ) -> tuple[Tensor, State]:
-        """What ``lr`` multiplies, and the new state. Changes nothing."""
-        settings = bucket.settings
+    def _finder(self, bucket: Bucket, batch: int) -> Finder:
+        """The rule with this bucket's numbers in it, for whole parameters: of one model or of a batch."""
+        step, settings = bucket.step, bucket.settings
         if batch == 0:
-            return self._scaled(param, grad, state, step=bucket.step, **settings)
-        if self.cuttable:
-            settings = {name: lead(value, param) for name, value in settings.items()}
-            return self._scaled(param, grad, state, step=bucket.step, **settings)
-        find = partial(self._scaled, step=bucket.step)  # one layer at a time, as the rule is written
-        return over_batch(find, batch, param, grad, tensors(state), **settings)
+            return self._scaled(self._with_numbers(step, settings))
 
-    def _scaled(
-        self,
-        param: Tensor,
-        grad: Tensor,
-        state: State,
-        *,
-        step: int | Tensor,
-        weight_decay: Number,
-        decoupled_weight_decay: bool,
-        **settings: Any,
-    ) -> tuple[Tensor, State]:
-        """Decay, direction, scale."""
-        if "weight_decay" in self.reads:
-            settings["weight_decay"] = weight_decay
-        elif not decoupled_weight_decay and not is_zero(weight_decay):
-            grad = grad + weight_decay * param
-        if "param" in self.reads:
-            settings["param"] = param
-        if "lr" not in self.reads:
-            del settings["lr"]
-        direction, new_state = self.rule(grad, state, step, **settings)
-        if self.scale is None:
-            return direction, new_state
-        factor = self.scale(param, direction)
-        return factor * direction, new_state | {"scale": factor}
+        def broadcast(param: Tensor, grad: Tensor, state: State) -> tuple[Tensor, State]:
+            numbers = {name: lead(value, param) for name, value in settings.items()}
+            return self._with_numbers(step, numbers)(param, grad, state)
+
+        def layer_by_layer(param: Tensor, grad: Tensor, state: State) -> tuple[Tensor, State]:
+            def find(param: Tensor, grad: Tensor, state: State, **numbers: Any) -> tuple[Tensor, State]:
+                return self._with_numbers(step, numbers)(param, grad, state)
+
+            return over_batch(find, batch, param, grad, tensors(state), **settings)
+
+        return broadcast if self.cuttable else self._scaled(layer_by_layer, batch)
+
+    def _scaled(self, find: Finder, batch: int = 0) -> Finder:
+        """The same, with the layer's factor on the direction."""
+        scale = self.scale
+        if scale is None:
+            return find
+
+        def scaled(param: Tensor, grad: Tensor, state: State) -> tuple[Tensor, State]:
+            direction, new_state = find(param, grad, state)
+            factor = over_batch(scale, batch, param, direction)
+            return stretch(direction, factor), new_state | {"scale": factor}
+
+        return scaled
+
+    def _with_numbers(self, step: int | Tensor, settings: dict[str, Any]) -> Finder:
+        """Decay, then direction."""
+        weight_decay = settings["weight_decay"]
+        coupled = "weight_decay" not in self.reads and not settings["decoupled_weight_decay"]
+        decays = coupled and not is_zero(weight_decay)
+        read = {name: settings[name] for name in self.reads if name != "param"}
+
+        def find(param: Tensor, grad: Tensor, state: State) -> tuple[Tensor, State]:
+            if decays:
+                grad = grad + weight_decay * param
+            own = {"param": param} if "param" in self.reads else {}
+            return self.rule(grad, state, step, **own, **read)
+
+        return find
+
+
+def _move_in_place(param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]) -> None:
+    direction, new_state = find(param, grad, state)
+    _move([param], [direction], settings)
+    for name, value in new_state.items():
+        if name in state:
+            _writable(state[name]).copy_(value)
+        else:
+            state[name] = value.clone()
+
+
+def _writable(x: Tensor) -> Tensor:
+    """A view with an axis: torch.compile (2.13) drops what is written into a double that has none."""
+    return x if x.ndim else x.view(1)
+
+
+def _move_in_pieces(
+    param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]
+) -> None:
+    cut = {name: value.view(-1).split(PIECE) for name, value in tensors(state).items()}
+    pieces = zip(param.view(-1).split(PIECE), grad.view(-1).split(PIECE), strict=True)
+    states: list[State] = []
+    for i, (p, g) in enumerate(pieces):
+        states.append({name: parts[i] for name, parts in cut.items()})
+        _move_in_place(p, g, states[-1], find, settings)
+    for name in states[0].keys() - cut.keys():  # what the rule has begun to remember
+        state[name] = torch.cat([s[name] for s in states]).view_as(param)
+
+
+def _move_shard(param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]) -> None:
+    part = {name: shard(value) for name, value in tensors(state).items()}
+    _move_in_place(shard(param), shard(align(grad, param)), part, find, settings)
+    for name in part.keys() - state.keys():
+        state[name] = from_shard(part[name], like=param)
 
 
 def _move(params: list[Tensor], directions: list[Tensor], settings: dict[str, Any]) -> None:
@@ -158,10 +178,10 @@ def _move(params: list[Tensor], directions: list[Tensor], settings: dict[str, An
     decays = settings["decoupled_weight_decay"] and not is_zero(weight_decay)
     if isinstance(lr, Tensor) or isinstance(weight_decay, Tensor):
         for param, direction in zip(params, directions, strict=True):
-            rate = lead(lr, param)
+            rate, target = lead(lr, param), _writable(param)
             if decays:
-                param.mul_(1 - rate * lead(weight_decay, param))
-            param.sub_(rate * direction)
+                target.mul_(1 - rate * lead(weight_decay, param))
+            target.sub_(rate * direction)
     elif params:
         if decays:
             torch._foreach_mul_(params, 1 - lr * weight_decay)
@@ -173,48 +193,8 @@ def tensors(state: Mapping[str, Any]) -> State:
     return {name: value for name, value in state.items() if name != "step"}
 
 
-def batch_axes(settings: Iterable[Mapping[str, Any]], *hooks: Clip | Scale | None) -> int:
-    """How many leading axes of each parameter are a batch's: those of the largest hyperparameter."""
-    keywords = [hook.keywords for hook in hooks if isinstance(hook, partial)]
-    return max((_axes(value) for mapping in [*settings, *keywords] for value in mapping.values()), default=0)
-
-
-def _axes(value: Any) -> int:
-    if isinstance(value, Tensor):
-        return value.ndim
-    return max(map(_axes, value), default=0) if isinstance(value, tuple | list) else 0
-
-
 def _can_be_cut(param: Tensor, grad: Tensor, state: State) -> bool:
     """Whether the tensor is large, and lies in memory in such a way that pieces of it are views."""
     if param.numel() <= PIECE:
         return False
     return all(t.is_contiguous() for t in (param, grad, *tensors(state).values()))
-
-
-def over_batch(function: Callable[..., Result], axes: int, *args: Any, **settings: Any) -> Result:
-    """Call ``function`` once for each model of a batch, all at once.
-
-    ``args`` are tensors, or trees of tensors, that begin with the batch's ``axes``. A tensor among the
-    settings, or among the keywords of a ``functools.partial``, holds a value for each model.
-    """
-    if axes == 0:
-        return function(*args, **settings)
-    if isinstance(function, partial):
-        settings = function.keywords | settings
-        function = partial(function.func, *function.args)
-    shape = next(leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)).shape[:axes]
-    settings = tree_map(lambda v: _spread(v, shape) if isinstance(v, Tensor) else v, settings)
-    mapped = tree_map(lambda v: 0 if isinstance(v, Tensor) else None, settings)
-
-    def call(args: tuple[Any, ...], settings: dict[str, Any]) -> Result:
-        return function(*args, **settings)
-
-    for _ in range(axes):
-        call = torch.vmap(call, in_dims=(0, mapped))
-    return call(args, settings)
-
-
-def _spread(value: Tensor, shape: torch.Size) -> Tensor:
-    """One value for each model: the axes that a hyperparameter has are the batch's first ones."""
-    return value.reshape(value.shape + (1,) * (len(shape) - value.ndim)).expand(shape)

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import io
+import itertools
 import pickle
 import re
 
@@ -10,21 +11,62 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._pytree import tree_leaves
 
-from lwlr_teach.optim import METHODS, SGD, Adagrad, Adam, Method, RMSprop
+from lwlr_teach.optim import (
+    LAMB,
+    LARS,
+    SGD,
+    SGDHD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    Lookahead,
+    Muon,
+    NovoGrad,
+    RAdam,
+    Ranger,
+    RMSprop,
+)
+from tests.optim.runs import (
+    AT_A_GIVEN_RATE,
+    CLASSES,
+    CLASSES_AT_A_GIVEN_RATE,
+    MUONS,
+    RUNS,
+    assert_identical,
+    exact_muon,
+    fresh,
+    gradient,
+    layer,
+    make,
+    train,
+    values,
+)
 
-CLASSES = sorted({m.optimizer for m in METHODS.values()}, key=lambda c: c.__name__)
 
-# Every method of the catalogue, and the settings that take another branch of a rule.
-RUNS = [
-    *METHODS.values(),
-    Method("damped", SGD, {"momentum": 0.9, "dampening": 0.5}, memory="momentum"),
-    Method("centered", RMSprop, {"centered": True, "momentum": 0.5, "alpha": 0.9}, memory="momentum"),
-    Method("AMSGradW", Adam, {"decoupled_weight_decay": True, "amsgrad": True}, memory="beta1"),
-    Method("decayed Adagrad", Adagrad, {"lr_decay": 0.1, "initial_accumulator_value": 0.1}),
-]
-every_run = pytest.mark.parametrize("run", RUNS, ids=lambda m: m.name)
+def each(runs):
+    return pytest.mark.parametrize("run", runs, ids=lambda m: m.name)
+
+
+every_run = each(RUNS + MUONS)
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+every_class_at_a_given_rate = pytest.mark.parametrize(
+    "cls", CLASSES_AT_A_GIVEN_RATE, ids=lambda c: c.__name__
+)
+
+
+@pytest.fixture(
+    scope="module",
+    autouse=True,
+    params=["cpu", *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])],
+)
+def device(request):
+    """Where the tests of this module put their tensors; a machine with a GPU runs them there, too."""
+    with torch.device(request.param):
+        yield request.param
+
 
 # Where the batch's hyperparameters are drawn from; a new name needs a line only if it is to be batched.
 RANGES = {
@@ -38,37 +80,6 @@ RANGES = {
     "eps": (1e-8, 1e-2),
     "lr_decay": (0.0, 1.0),
 }
-
-
-def gradient(parameter, step):
-    """Of some loss; entry by entry, so that a slice of it is the gradient of the slice."""
-    return torch.cos(3 * parameter.detach() + 2 * step)
-
-
-def train(optimizer, steps, first=1):
-    for step in range(first, first + steps):
-        for group in optimizer.param_groups:
-            for p in group["params"]:
-                p.grad = gradient(p, step)
-        optimizer.step()
-
-
-def fresh(*shapes, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(7)
-    draws = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes or [(4,), (2, 3), ()]]
-    return [d.to(dtype).requires_grad_() for d in draws]
-
-
-def make(run, params=None, **chosen):
-    return run(fresh() if params is None else params, **{"lr": 0.1, "weight_decay": 0.01} | chosen)
-
-
-def values(optimizer):
-    return [p.detach().clone() for group in optimizer.param_groups for p in group["params"]]
-
-
-def assert_identical(got, expected):
-    assert all(torch.equal(g, e) for g, e in zip(got, expected, strict=True))
 
 
 # --- batched ---------------------------------------------------------------------------------------------
@@ -85,7 +96,9 @@ def batch_of_hyperparameters(run, batch, generator):
     for i, name in enumerate(names):
         shape = batch if i % 2 == 0 else [n if axis == i % len(batch) else 1 for axis, n in enumerate(batch)]
         low, high = RANGES[name]
-        chosen[name] = low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
+        chosen[name] = low + (high - low) * torch.rand(
+            shape, generator=generator, dtype=torch.float64, device="cpu"
+        )
     return chosen
 
 
@@ -99,15 +112,17 @@ def batch_of_hyperparameters(run, batch, generator):
 def test_a_batch_takes_the_steps_of_its_members_one_by_one(run, batch, tails, seed):
     generator = torch.Generator().manual_seed(seed)
     chosen = batch_of_hyperparameters(run, batch, generator)
-    params = [torch.randn(*batch, *t, generator=generator, dtype=torch.float64) for t in tails]
+    options = dict(generator=generator, dtype=torch.float64, device="cpu")
+    sizes = [(*batch, *layer(run, *tail)) for tail in tails]
+    params = [torch.randn(size, **options).to(torch.get_default_device()) for size in sizes]
     starts = [p.clone() for p in params]
-    train(run(params, **chosen), steps=5)
-    for index in torch.cartesian_prod(*map(torch.arange, batch)).reshape(-1, len(batch)).tolist():
-        index = tuple(index)
-        alone = [start[index].clone() for start in starts]
-        train(run(alone, **{k: v.expand(batch)[index].item() for k, v in chosen.items()}), steps=5)
-        for p, expected in zip(params, alone, strict=True):
-            torch.testing.assert_close(p[index], expected, rtol=1e-12, atol=1e-12)
+    with exact_muon():
+        train(run(params, **chosen), steps=5)
+        for index in itertools.product(*map(range, batch)):
+            alone = [start[index].clone() for start in starts]
+            train(run(alone, **{k: v.expand(batch)[index].item() for k, v in chosen.items()}), steps=5)
+            for p, expected in zip(params, alone, strict=True):
+                torch.testing.assert_close(p[index], expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dampening", [0, 0.5])
@@ -132,9 +147,31 @@ def test_weight_decay_zero_in_a_batch_leaves_the_others_their_decay(cls):
     torch.testing.assert_close(together.detach(), torch.stack(alone), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("cls", [LARS, LAMB, NovoGrad, Ranger, SGDHD], ids=lambda c: c.__name__)
+def test_a_group_without_a_hyperparameter_of_its_own_belongs_to_the_batch_as_well(cls):
+    first, second = fresh((3, 2), (3, 4, 2))
+    alone = [[p[i].detach().clone() for p in (first, second)] for i in range(3)]
+    rates = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    train(cls([{"params": [first], "lr": rates}, {"params": [second], "lr": 0.1}]), 5)
+    for i, (one, two) in enumerate(alone):
+        train(cls([{"params": [one], "lr": rates[i].item()}, {"params": [two], "lr": 0.1}]), 5)
+        torch.testing.assert_close(first[i].detach(), one, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(second[i].detach(), two, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "size", [(4,), (3, 4, 2, 2), (2, 4, 5)], ids=["vector", "four axes", "wrong number of matrices"]
+)
+def test_a_batch_of_muons_moves_a_batch_of_matrices(size):
+    rates = torch.tensor([0.1, 0.2, 0.3])
+    train(Muon(fresh((3, 4, 5)), lr=rates), 2)
+    with pytest.raises(ValueError, match=r"Muon moves real matrices|\(3,\) does not match the leading axes"):
+        train(Muon(fresh(size), lr=rates), 1)
+
+
 @every_run
 def test_rates_in_double_precision_leave_a_float_model_float(run):
-    params = fresh((2, 3), dtype=torch.float32)
+    params = fresh((2, *layer(run, 3)), dtype=torch.float32)
     memory = {"momentum": torch.tensor([0.5, 0.9], dtype=torch.float64)}
     optimizer = run(params, lr=torch.tensor([0.1, 0.2], dtype=torch.float64), **memory)
     train(optimizer, 3)
@@ -142,7 +179,7 @@ def test_rates_in_double_precision_leave_a_float_model_float(run):
     assert all(v.dtype == torch.float32 for v in kept)
 
 
-@every_run
+@each(AT_A_GIVEN_RATE + MUONS)
 def test_a_rate_in_a_tensor_is_the_rate(run):
     number, tensor = make(run, lr=0.25), make(run, lr=torch.tensor(0.25, dtype=torch.float64))
     train(number, 5)
@@ -150,7 +187,7 @@ def test_a_rate_in_a_tensor_is_the_rate(run):
     assert_identical(values(tensor), values(number))
 
 
-@every_class
+@every_class_at_a_given_rate
 def test_a_rate_in_a_tensor_can_be_changed_in_place(cls):
     rate = torch.tensor(0.5)
     optimizer = cls(fresh(), lr=rate)
@@ -164,37 +201,55 @@ def test_a_rate_in_a_tensor_can_be_changed_in_place(cls):
 # --- the rule --------------------------------------------------------------------------------------------
 
 
-@every_run
+@each([run for run in RUNS + MUONS if run.optimizer is not Ranger])  # which has no rule; RAdam's is tested
 def test_the_rule_is_pure(run):
     """It changes none of its inputs, and the same inputs give the same answer."""
     params = fresh((3, 2))
     optimizer = make(run, params)
     train(optimizer, 3)
-    group, kept = optimizer.param_groups[0], optimizer.state[params[0]]
-    state = {k: v.clone() for k, v in kept.items() if isinstance(v, torch.Tensor)}
-    before = {k: v.clone() for k, v in state.items()}
-    grad = gradient(params[0], 4)
-    untouched = grad.clone()
+    settings = optimizer.param_groups[0] | {"param": params[0].detach()}
     rule = run.optimizer.rule
     keywords = [a.name for a in inspect.signature(rule).parameters.values() if a.kind is a.KEYWORD_ONLY]
-    first, second = (rule(grad, state, 4, **{k: group[k] for k in keywords}) for _ in range(2))
-    assert torch.equal(grad, untouched)
-    assert state.keys() == before.keys()
-    assert_identical(state.values(), before.values())
+    inputs = [gradient(params[0], 4), optimizer.state[params[0]], params[0].detach()]
+    before = copy.deepcopy(inputs)
+    first, second = (rule(inputs[0], inputs[1], 4, **{k: settings[k] for k in keywords}) for _ in range(2))
+    for kept, expected in zip(tree_leaves(inputs), tree_leaves(before), strict=True):
+        assert torch.equal(torch.as_tensor(kept), torch.as_tensor(expected))
+    assert inputs[1].keys() == before[1].keys()
     assert torch.equal(first[0], second[0])
-    assert first[1].keys() == second[1].keys() == state.keys()
+    assert (
+        first[1].keys()
+        == second[1].keys()
+        == inputs[1].keys() - {"step"} - ({"scale"} if optimizer.scale else set())
+    )
     assert_identical(first[1].values(), second[1].values())
 
 
 @every_run
 def test_a_step_leaves_the_gradient_alone(run):
-    params = fresh((3,))
+    params = fresh(layer(run, 3))
     optimizer = make(run, params, maximize=True)
     for step in range(1, 4):
         params[0].grad = gradient(params[0], step)
         kept = params[0].grad.clone()
         optimizer.step()
         assert torch.equal(params[0].grad, kept)
+
+
+@every_run
+def test_a_gradient_that_is_overwritten_in_place_is_not_part_of_the_state(run):
+    reused, renewed = make(run), make(run)
+    for step in range(1, 6):
+        for optimizer, in_place in [(reused, True), (renewed, False)]:
+            for p in optimizer.param_groups[0]["params"]:
+                if in_place and p.grad is not None:
+                    p.grad.copy_(gradient(p, step))
+                else:
+                    p.grad = gradient(p, step)
+            optimizer.step()
+            for p in optimizer.param_groups[0]["params"]:
+                p.grad = p.grad.zero_() if in_place else None
+    assert_identical(values(reused), values(renewed))
 
 
 # --- what a torch optimizer does -------------------------------------------------------------------------
@@ -222,7 +277,7 @@ def test_a_closure_is_called_once_with_gradients_on_and_its_loss_returned(cls):
 
 @every_run
 def test_a_parameter_without_a_gradient_stays_and_does_not_age(run):
-    seen, skipped = fresh((2,), (2,))
+    seen, skipped = fresh(layer(run, 2), layer(run, 2))
     optimizer = make(run, [seen, skipped])
     start = skipped.detach().clone()
     seen.grad = gradient(seen, 1)
@@ -280,7 +335,7 @@ def test_a_batch_can_be_saved_and_loaded(cls):
     assert_identical(values(second), values(straight))
 
 
-@every_class
+@every_class_at_a_given_rate
 def test_a_torch_scheduler_sets_the_rate_of_each_step(cls):
     scheduled, by_hand = cls(fresh(), lr=0.4), cls(fresh(), lr=0.4)
     schedule = torch.optim.lr_scheduler.StepLR(scheduled, step_size=2, gamma=0.5)
@@ -292,9 +347,9 @@ def test_a_torch_scheduler_sets_the_rate_of_each_step(cls):
     assert_identical(values(scheduled), values(by_hand))
 
 
-@every_run
+@each([run for run in RUNS + MUONS if "clip" not in run.settings])  # the norm would be that of both groups
 def test_a_group_added_later_has_its_own_settings_and_starts_at_step_one(run):
-    early, late = fresh((2,), (3,))
+    early, late = fresh(layer(run, 2), layer(run, 3))
     optimizer = make(run, [early])
     train(optimizer, 3)
     optimizer.add_param_group({"params": [late], "lr": 0.03})
@@ -318,12 +373,79 @@ def test_each_group_follows_its_own_settings(cls):
     assert_identical(values(optimizer), [v for one in alone for v in values(one)])
 
 
-@every_class
+@every_class_at_a_given_rate
 def test_a_rate_of_zero_moves_nothing(cls):
     optimizer = cls(fresh(), lr=0.0, weight_decay=0.5)
     before = values(optimizer)
     train(optimizer, 5)
     assert_identical(values(optimizer), before)
+
+
+# --- gradients that are not finite ----------------------------------------------------------------------
+
+
+def everything(optimizer):
+    """All that a step may change."""
+    return copy.deepcopy([values(optimizer), optimizer.state_dict()])
+
+
+def assert_same(got, expected):
+    for g, e in zip(tree_leaves(got), tree_leaves(expected), strict=True):
+        assert torch.equal(g, e) if isinstance(g, torch.Tensor) else g == e or g is e
+
+
+def spoil(optimizer, value, step):
+    """Gradients of which one entry, of the last parameter, is not finite."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    for p in params:
+        p.grad = gradient(p, step)
+    params[-1].grad.view(-1)[-1] = value
+
+
+@every_run
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_skipped_step_leaves_no_trace(run, value, after):
+    optimizer, straight = make(run, nonfinite="skip"), make(run)
+    train(optimizer, after)
+    before = everything(optimizer)
+    spoil(optimizer, float(value), step=99)
+    assert optimizer.step(lambda: 7.0) == 7.0
+    assert_same(everything(optimizer), before)
+    train(optimizer, 7, first=after + 1)
+    train(straight, 7 + after)
+    assert_same(everything(optimizer), everything(straight))
+
+
+@every_run
+def test_a_refused_step_names_the_parameter_and_leaves_no_trace(run):
+    params = fresh(*[layer(run, 4), layer(run, 2, 3)])
+    named = make(run, list(zip(["head.weight", "tail.weight"], params, strict=True)), nonfinite="raise")
+    unnamed = make(run, fresh(layer(run, 4), layer(run, 2, 3)), nonfinite="raise")
+    for optimizer, name in [(named, "tail.weight"), (unnamed, "number 1 of group 0")]:
+        train(optimizer, 3)
+        before = everything(optimizer)
+        spoil(optimizer, float("nan"), step=4)
+        with pytest.raises(FloatingPointError, match=rf"parameter {name}, shape \(2, 3\), holds nan or inf"):
+            optimizer.step()
+        assert_same(everything(optimizer), before)
+
+
+def test_skipped_steps_are_counted():
+    optimizer = make(RUNS[0], nonfinite="skip")
+    for step in range(3):
+        spoil(optimizer, float("nan"), step)
+        optimizer.step()
+    train(optimizer, 2)
+    assert optimizer.skipped == copy.deepcopy(optimizer).skipped == 3
+
+
+def test_a_gradient_that_is_huge_but_finite_is_taken():
+    (p,) = fresh((2,), dtype=torch.float32)
+    optimizer = SGD([p], lr=1e-38, nonfinite="raise")
+    p.grad = torch.full_like(p, 3e38)
+    optimizer.step()
+    assert torch.isfinite(p).all()
 
 
 # --- bad input -------------------------------------------------------------------------------------------
@@ -364,6 +486,40 @@ BAD = [
         "initial_accumulator_value must be a finite number ≥ 0, got -1",
     ),
     (Adagrad, {"eps": INF}, "eps must be a finite number ≥ 0, got inf"),
+    *[
+        (cls, {"betas": betas}, f"betas[{i}] must be a finite number ≥ 0 and < 1, got {betas[i]:g}")
+        for cls in (AdamW, RAdam, Ranger, LAMB, NovoGrad)
+        for i, betas in enumerate([(-0.1, 0.9), (0.9, 1.0)])
+    ],
+    *[
+        (cls, {"eps": -1}, "eps must be a finite number ≥ 0, got -1")
+        for cls in (Adadelta, AdamW, RAdam, Ranger, LAMB, NovoGrad, LARS, Muon)
+    ],
+    (Adadelta, {"rho": 1.5}, "rho must be a finite number ≥ 0 and ≤ 1, got 1.5"),
+    (Adadelta, {"rho": -0.1}, "rho must be a finite number ≥ 0 and ≤ 1, got -0.1"),
+    (LARS, {"momentum": -1}, "momentum must be a finite number ≥ 0, got -1"),
+    (LARS, {"trust_coefficient": -1}, "trust_coefficient must be a finite number ≥ 0, got -1"),
+    (SGDHD, {"hypergrad_lr": -1}, "hypergrad_lr must be a finite number ≥ 0, got -1"),
+    (SGDHD, {"hypergrad_lr": NAN}, "hypergrad_lr must be a finite number ≥ 0, got nan"),
+    (Ranger, {"k": 0}, "k must be at least 1, got 0"),
+    (Ranger, {"alpha": 1.5}, "alpha must be a finite number ≥ 0 and ≤ 1, got 1.5"),
+    (Ranger, {"alpha": -0.5}, "alpha must be a finite number ≥ 0 and ≤ 1, got -0.5"),
+    (Muon, {"momentum": -1}, "momentum must be a finite number ≥ 0, got -1"),
+    (Muon, {"ns_steps": 0}, "ns_steps must be from 1 to 99, got 0"),
+    (Muon, {"ns_steps": 100}, "ns_steps must be from 1 to 99, got 100"),
+    (Muon, {"ns_coefficients": (1.0, 2.0)}, "ns_coefficients must be three numbers, got (1.0, 2.0)"),
+    (Muon, {"adjust_lr_fn": "match_rms_adam"}, "adjust_lr_fn 'match_rms_adam' is not known; did you mean"),
+    (Muon, {}, "Muon moves real matrices, got a parameter of shape (4,); give it to AdamW"),
+    *[
+        (cls, options, message)
+        for cls in (SGD, Ranger, Muon)
+        for options, message in [
+            ({"nonfinite": "skp"}, "nonfinite 'skp' is not known; did you mean skip?"),
+            ({"nonfinite": True}, "is not known; choose from ignore, skip, raise"),
+            ({"foreach": True}, "foreach=True chooses among torch's own kernels; here use compile=True"),
+            ({"fused": True}, "fused=True chooses among torch's own kernels; here use compile=True"),
+        ]
+    ],
 ]
 
 
@@ -401,3 +557,34 @@ def test_betas_that_are_no_pair_are_refused_in_plain_words(betas):
 def test_a_rate_that_is_no_number_is_a_type_error(cls):
     with pytest.raises(TypeError, match="lr must be a number or a tensor of numbers, got 'fast'"):
         cls(fresh(), lr="fast")
+
+
+@pytest.mark.parametrize("cls", [*CLASSES, Muon], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"momentun": 0.9}, "has no argument 'momentun'"),
+        ({"clip": "x"}, r"clip must be a function, for example .*by_global_norm\(1.0\), got 'x'"),
+        ({"clip": 1.0}, r"clip must be a function, for example .*by_global_norm\(1.0\), got 1.0"),
+        ({"scale": 1}, r"scale must be a function, for example .*by_trust_ratio\(\), got 1"),
+    ],
+    ids=["unknown keyword", "clip is text", "clip is a number", "scale is a number"],
+)
+def test_an_option_that_does_not_exist_or_is_no_function_is_a_type_error(cls, wrong, message):
+    with pytest.raises(TypeError, match=message):
+        cls(fresh((2, 3)), **wrong)
+
+
+def test_torchs_own_choices_may_be_left_to_torch():
+    Adam(fresh(), foreach=None, fused=False, capturable=False, differentiable=False)
+
+
+@pytest.mark.parametrize("k", [2.5, "5", True])
+def test_a_k_that_is_no_whole_number_is_a_type_error(k):
+    with pytest.raises(TypeError, match="k must be a whole number, got"):
+        Lookahead(SGD(fresh()), k=k)
+
+
+def test_lookahead_needs_an_optimizer():
+    with pytest.raises(TypeError, match=r"optimizer must be a torch.optim.Optimizer, got"):
+        Lookahead(fresh())

@@ -33,7 +33,7 @@ def test_a_method_looks_the_same_in_every_picture():
 
 
 def test_all_differ_in_colour_and_in_a_second_cue():
-    eight = styles([*METHODS.values(), Method("mine", SGD)])
+    eight = styles([*list(METHODS.values())[:7], Method("mine", SGD)])
     assert len({s["colour"] for s in eight}) == 8
     assert len({(s["marker"], tuple(s["dash"])) for s in eight}) == 8
     assert all(s["marker"] in MATPLOTLIB_MARKERS for s in eight)

@@ -1,0 +1,81 @@
+"""Many models at once: hyperparameters whose axes are the leading axes of the parameters.
+
+A rate of shape (61,) beside weights of shape (61, 10, 64) stands for 61 models, each with a rate of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+Result = TypeVar("Result")
+
+
+def batch_axes(settings: Iterable[Mapping[str, Any]], *hooks: Callable[..., Any] | None) -> int:
+    """How many leading axes of each parameter are a batch's: those of the largest hyperparameter."""
+    keywords = [hook.keywords for hook in hooks if isinstance(hook, partial)]
+    return max((_axes(value) for mapping in [*settings, *keywords] for value in mapping.values()), default=0)
+
+
+def _axes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.ndim
+    return max(map(_axes, value), default=0) if isinstance(value, tuple | list) else 0
+
+
+def lead(value: Any, like: Tensor) -> Any:
+    """Let a tensor of hyperparameters stand for the leading axes of ``like``; leave everything else alone.
+
+    A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …), in the
+    parameter's precision.
+    """
+    if isinstance(value, Tensor) and value.ndim:
+        check_axes(value, like.shape)
+        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
+    if isinstance(value, tuple | list):
+        return tuple(lead(v, like) for v in value)
+    return value
+
+
+def check_axes(value: Tensor, shape: torch.Size) -> None:
+    """Raise unless a hyperparameter's axes match the leading axes of a parameter's."""
+    fits = all(n in (1, m) for n, m in zip(value.shape, shape, strict=False))
+    if value.ndim > len(shape) or not fits:
+        raise ValueError(
+            f"a hyperparameter of shape {tuple(value.shape)} does not match the leading axes "
+            f"of a parameter, {tuple(shape)}"
+        )
+
+
+def over_batch(function: Callable[..., Result], axes: int, *args: Any, **settings: Any) -> Result:
+    """Call ``function`` once for each model of a batch, all at once.
+
+    ``args`` are tensors, or trees of tensors, that begin with the batch's ``axes``. A tensor among the
+    settings, or among the keywords of a ``functools.partial``, holds a value for each model.
+    """
+    if axes == 0:
+        return function(*args, **settings)
+    if isinstance(function, partial):
+        settings = function.keywords | settings
+        function = partial(function.func, *function.args)
+    shape = next(leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)).shape[:axes]
+    settings = tree_map(lambda v: _spread(v, shape) if isinstance(v, Tensor) else v, settings)
+    mapped = tree_map(lambda v: 0 if isinstance(v, Tensor) else None, settings)
+
+    def call(args: tuple[Any, ...], settings: dict[str, Any]) -> Result:
+        return function(*args, **settings)
+
+    for _ in range(axes):
+        call = torch.vmap(call, in_dims=(0, mapped))
+    return call(args, settings)
+
+
+def _spread(value: Tensor, shape: torch.Size) -> Tensor:
+    """One value for each model: the axes that a hyperparameter has are the batch's first ones."""
+    check_axes(value, shape)
+    return value.reshape(value.shape + (1,) * (len(shape) - value.ndim)).expand(shape)

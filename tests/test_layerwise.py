@@ -1,0 +1,682 @@
+"""Layers, their rates and factors: the numbers of the papers, and groups that every optimizer takes."""
+
+import copy
+import math
+import re
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+import lwlr_teach.optim as ours
+from lwlr_teach.layerwise import (
+    by_trust_ratio,
+    freeze,
+    groups_by_depth,
+    groups_by_name,
+    layer_schedule,
+    mup_groups,
+    named_layers,
+    split_decay,
+    train_top,
+    trust_ratio,
+    unfreeze,
+)
+from lwlr_teach.optim import LAMB, LARS, METHODS, SGD, Adam, Lookahead, Method, Muon
+
+
+def mlp(*sizes, dtype=torch.float64):
+    """Linear layers, named 0, 1, 2, …"""
+    torch.manual_seed(0)
+    return nn.Sequential(*(nn.Linear(a, b, dtype=dtype) for a, b in pairwise(sizes)))
+
+
+def draw(*shape, seed=0):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+class Tied(nn.Module):
+    """A language model in small: the embedding is the last layer's weight; and a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(3))
+        self.embedding = nn.Embedding(7, 4)
+        self.body = nn.ModuleDict({"mix": nn.Linear(4, 4), "norm": nn.LayerNorm(4)})
+        self.head = nn.Linear(4, 7)
+        self.head.weight = self.embedding.weight
+        self.register_buffer("count", torch.zeros(1))
+
+
+def transformer():
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2, enable_nested_tensor=False)
+
+
+def weight_normed(*sizes):
+    return nn.utils.parametrizations.weight_norm(nn.Linear(*sizes))
+
+
+MODELS = {
+    "mlp": lambda: mlp(3, 5, 4, 2),
+    "bare": lambda: nn.Linear(3, 2),
+    "tied": Tied,
+    "transformer": transformer,
+    "batch norm": lambda: nn.Sequential(nn.Conv1d(2, 3, 2), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(4, 1)),
+    "parametrised": lambda: nn.Sequential(weight_normed(3, 2), nn.Linear(2, 1)),
+}
+every_model = pytest.mark.parametrize("model", [make() for make in MODELS.values()], ids=MODELS)
+
+
+# --- layers ----------------------------------------------------------------------------------------------
+
+
+def layout(model, *args):
+    names = {id(p): n for n, p in model.named_parameters()}
+    return {layer: [names[id(p)] for p in params] for layer, params in named_layers(model, *args).items()}
+
+
+@every_model
+def test_every_parameter_is_in_one_layer_in_the_models_order(model):
+    found = [p for params in named_layers(model).values() for p in params]
+    assert sorted(map(id, found)) == sorted(map(id, model.parameters()))
+    assert all(named_layers(model).values())
+
+
+def test_layers_of_nested_modules():
+    inner = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.LayerNorm(2))
+    model = nn.ModuleDict(
+        {"body": nn.ModuleList([inner, nn.Linear(2, 2, bias=False)]), "head": nn.Linear(2, 1)}
+    )
+    assert layout(model) == {
+        "body.0.0": ["body.0.0.weight", "body.0.0.bias"],
+        "body.0.2": ["body.0.2.weight", "body.0.2.bias"],
+        "body.1": ["body.1.weight"],
+        "head": ["head.weight", "head.bias"],
+    }
+
+
+def test_a_bare_layer_goes_by_its_class():
+    assert layout(nn.Linear(3, 2)) == {"Linear": ["weight", "bias"]}
+
+
+def test_a_shared_weight_belongs_to_the_first_and_buffers_to_nobody():
+    assert layout(Tied()) == {
+        "Tied": ["token"],
+        "embedding": ["embedding.weight"],
+        "body.mix": ["body.mix.weight", "body.mix.bias"],
+        "body.norm": ["body.norm.weight", "body.norm.bias"],
+        "head": ["head.bias"],
+    }
+
+
+def test_a_child_named_like_the_model_loses_nothing():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(1))
+            self.Net = nn.Linear(2, 1)
+
+    assert layout(Net()) == {"Net": ["gain", "Net.weight", "Net.bias"]}
+
+
+def test_layers_of_a_transformer_and_its_blocks():
+    model = transformer()
+    parts = ["self_attn", "self_attn.out_proj", "linear1", "linear2", "norm1", "norm2"]
+    assert list(named_layers(model)) == [f"layers.{i}.{part}" for i in range(2) for part in parts]
+    assert layout(model)["layers.0.self_attn"] == [
+        "layers.0.self_attn.in_proj_weight",
+        "layers.0.self_attn.in_proj_bias",
+    ]
+    blocks = named_layers(model, ["layers.0", "layers.1"])
+    assert {name: len(params) for name, params in blocks.items()} == {"layers.0": 12, "layers.1": 12}
+    mixed = list(named_layers(model, ["layers.1"]))
+    assert mixed == [*(f"layers.0.{part}" for part in parts), "layers.1"]
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: nn.Sequential(m)], ids=["bare", "nested"])
+def test_a_parametrised_weight_belongs_to_its_module(wrap):
+    linear = weight_normed(3, 2)
+    (params,) = named_layers(wrap(linear)).values()
+    assert len(params) == 3
+
+
+def test_a_model_without_parameters_is_refused():
+    with pytest.raises(ValueError, match="ReLU has no parameters"):
+        named_layers(nn.ReLU())
+
+
+def test_an_unknown_block_lists_the_nearest():
+    with pytest.raises(ValueError, match=re.escape("block 'layer.0' is not known; did you mean layers.0")):
+        named_layers(transformer(), ["layer.0"])
+
+
+# --- rates that stand still ------------------------------------------------------------------------------
+
+
+def rates(groups):
+    return {group["name"]: group["lr"] for group in groups}
+
+
+def test_by_depth_gives_the_rates_of_ulmfit():
+    """Howard & Ruder 2018."""
+    found = rates(groups_by_depth(mlp(2, 3, 4, 5, 1), lr=0.01, factor=1 / 2.6))
+    assert list(found) == ["0", "1", "2", "3"]
+    assert list(found.values())[::-1] == pytest.approx([0.01, 0.003846, 0.001479, 0.000569], abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(1, [0.1] * 3), (2, [0.4, 0.2, 0.1]), (0, [0, 0, 0.1])], ids=str
+)
+def test_by_depth_with_other_factors(factor, expected):
+    found = rates(groups_by_depth(mlp(2, 3, 4, 1), 0.1, factor))
+    assert list(found.values()) == pytest.approx(expected)
+
+
+def test_by_depth_counts_blocks_as_one():
+    model = nn.ModuleDict({"body": transformer(), "head": nn.Linear(8, 1)})
+    found = rates(groups_by_depth(model, 1.0, 0.75, blocks=["body.layers.0", "body.layers.1"]))
+    assert found == {"body.layers.0": 0.75**2, "body.layers.1": 0.75, "head": 1.0}
+
+
+def test_by_name_takes_the_longest_name_that_fits():
+    model = nn.ModuleDict({"body": mlp(2, 3, 4, 1), "body2": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
+    groups = groups_by_name(model, 0.1, {"body.1": 0.3, "body": 0.2, "head": 0.0})
+    assert rates(groups) == {"body.0": 0.2, "body.1": 0.3, "body.2": 0.2, "body2": 0.1, "head": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bdy", "layer 'bdy' is not known; did you mean body.1 or body.0?"),
+        ("bod", "layer 'bod' is not known; did you mean"),
+        ("body.", "layer 'body.' is not known; did you mean"),
+        ("qq", "layer 'qq' is not known; choose from body.0, body.1, head"),
+        ("", "layer '' is not known"),
+    ],
+)
+def test_an_unknown_name_lists_the_nearest(name, message):
+    model = nn.ModuleDict({"body": mlp(2, 3, 4), "head": nn.Linear(4, 1)})
+    for function in (lambda: groups_by_name(model, 0.1, {name: 0.1}), lambda: freeze(model, name)):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            function()
+
+
+def test_split_decay_spares_biases_and_gains():
+    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 1, bias=False))
+    groups = split_decay(groups_by_depth(model, 0.1, 0.5), 0.2)
+    described = [
+        (g["name"], g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in groups
+    ]
+    assert described == [
+        ("0", 0.025, 0.2, [(3, 2)]),
+        ("0", 0.025, 0.0, [(3,)]),
+        ("1", 0.05, 0.0, [(3,), (3,)]),
+        ("2", 0.1, 0.2, [(1, 3)]),
+    ]
+
+
+def test_split_decay_takes_groups_as_torch_takes_them():
+    model = mlp(2, 3)
+    for params in (model.parameters(), list(model.parameters())):
+        groups = split_decay([{"params": params, "betas": (0.8, 0.9)}], 0.2)
+        assert [(g["weight_decay"], len(g["params"]), g["betas"]) for g in groups] == [
+            (0.2, 1, (0.8, 0.9)),
+            (0.0, 1, (0.8, 0.9)),
+        ]
+    (group,) = split_decay([{"params": model[0].weight}], 0.2)
+    assert group["params"] == [model[0].weight]
+
+
+MAKERS = {
+    "depth": lambda m: groups_by_depth(m, 0.01, 0.5),
+    "name": lambda m: groups_by_name(m, 0.01, {next(iter(named_layers(m))): 0.02}),
+    "split depth": lambda m: split_decay(groups_by_depth(m, 0.01, 0.5), 0.1),
+    "mup": lambda m: mup_groups(m, copy.deepcopy(m), 0.01),
+    "split mup": lambda m: split_decay(mup_groups(m, m, 0.01), 0.1),
+}
+OPTIMIZERS = [torch.optim.AdamW, torch.optim.SGD, ours.AdamW, ours.SGD, ours.LAMB]
+
+
+@every_model
+@pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("cls", OPTIMIZERS, ids=lambda c: f"{c.__module__.split('.')[0]}.{c.__name__}")
+def test_groups_go_into_any_optimizer_and_under_any_scheduler(model, maker, cls):
+    model = copy.deepcopy(model)
+    groups = maker(model)
+    found = [id(p) for g in groups for p in g["params"]]
+    assert sorted(found) == sorted(map(id, model.parameters()))
+    optimizer = cls(groups, lr=9.0)
+    before = [g["lr"] for g in optimizer.param_groups]
+    assert before == [g["lr"] for g in groups]
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    scheduler.step()
+    assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([lr / 2 for lr in before])
+
+
+def test_each_layer_moves_at_its_own_rate():
+    model = mlp(2, 2, 2, 2)
+    optimizer = SGD(groups_by_depth(model, 1.0, 0.5), lr=9.0)
+    before = [p.detach().clone() for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    moved = [(b - p).mean().item() for p, b in zip(model.parameters(), before, strict=True)]
+    assert moved == pytest.approx([0.25, 0.25, 0.5, 0.5, 1, 1])
+
+
+# --- muP -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ("adam", [1, 1, 1 / 8, 1, 1 / 8, 1]),
+        ("sgd", [8, 8, 1, 8, 1 / 8, 1]),
+    ],
+)
+def test_mup_rates_are_those_of_the_table(optimizer, expected):
+    """Yang et al. 2021, table 3, for weight and bias of the first, a hidden and the last layer; m = 8."""
+    groups = mup_groups(mlp(5, 64, 64, 3), mlp(5, 8, 8, 3), 1.0, optimizer=optimizer)
+    assert rates(groups) == {f"{i // 2}.{('weight', 'bias')[i % 2]}": x for i, x in enumerate(expected)}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_mup_at_the_base_width_changes_nothing(optimizer):
+    assert set(rates(mup_groups(Tied(), Tied(), 0.3, optimizer=optimizer)).values()) == {0.3}
+
+
+def test_mup_knows_which_way_round_a_layer_is():
+    def network(width):
+        return nn.ModuleDict(
+            {
+                "embedding": nn.Embedding(11, width),
+                "conv": nn.Conv1d(width, 2 * width, 3),
+                "back": nn.ConvTranspose1d(2 * width, width, 3),
+                "norm": nn.LayerNorm(width),
+                "attention": nn.MultiheadAttention(width, 2),
+                "up": nn.ConvTranspose1d(4, width, 3),
+            }
+        )
+
+    wide, base = network(32), network(8)
+    adam, sgd = (rates(mup_groups(wide, base, 1.0, optimizer=name)) for name in ("adam", "sgd"))
+    for name in wide.state_dict():
+        hidden = name in (
+            "conv.weight",
+            "back.weight",
+            "attention.in_proj_weight",
+            "attention.out_proj.weight",
+        )
+        assert (adam[name], sgd[name]) == ((1 / 4, 1) if hidden else (1, 4)), name
+
+
+def hidden_change(width, groups_of, optimizer):
+    """How far, typically, one step changes the inputs of the second layer's units and the outputs."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, width), nn.Linear(width, width), nn.Linear(width, 5))
+    with torch.no_grad():
+        for layer, variance in zip(model, [1 / 20, 1 / width, 64 / width**2], strict=True):
+            layer.weight.normal_(std=variance**0.5)
+            layer.bias.zero_()
+    x, y = draw(32, 20).float(), torch.arange(32) % 5
+
+    def values():
+        hidden = model[1](torch.relu(model[0](x)))
+        return hidden, model[2](torch.relu(hidden))
+
+    steps = optimizer(groups_of(model), lr=0.003)
+    hidden, logits = values()
+    nn.functional.cross_entropy(logits, y).backward()
+    steps.step()
+    with torch.no_grad():
+        changes = [new - old for new, old in zip(values(), (hidden, logits), strict=True)]
+    return [change.square().mean().sqrt().item() for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [("adam", Adam), ("adam", torch.optim.Adam), ("sgd", SGD)],
+    ids=["ours", "torchs", "SGD"],
+)
+def test_with_mup_a_step_changes_wide_networks_as_much_as_narrow_ones(name, optimizer):
+    """Yang et al. 2021: what makes a rate found at one width right at another."""
+
+    def mup(model):
+        width = 64
+        base = nn.Sequential(nn.Linear(20, width), nn.Linear(width, width), nn.Linear(width, 5))
+        return mup_groups(model, base, 0.003 if name == "adam" else 0.1, optimizer=name)
+
+    narrow, wide = hidden_change(128, mup, optimizer), hidden_change(1024, mup, optimizer)
+    for n, w in zip(narrow, wide, strict=True):
+        assert 0.6 < w / n < 1.6
+    if name == "adam":  # one rate for all: eight times the width, about eight times the change
+        narrow, wide = (hidden_change(w, lambda m: m.parameters(), optimizer) for w in (128, 1024))
+        assert wide[0] / narrow[0] > 4
+        assert wide[1] / narrow[1] > 4
+
+
+def test_mup_refuses_another_network():
+    message = "base must be the same network at another width; they differ in "
+    for base, name in [(mlp(5, 8, 3), "2.weight"), (mlp(5, 8, 8, 8, 3), "3.weight")]:
+        with pytest.raises(ValueError, match=re.escape(message + name)):
+            mup_groups(mlp(5, 64, 64, 3), base, 0.1)
+    with pytest.raises(ValueError, match=re.escape(message + "weight")):
+        mup_groups(nn.Conv1d(2, 2, 3), nn.Linear(2, 2), 0.1)
+
+
+# --- schedules -------------------------------------------------------------------------------------------
+
+
+def grown(params):
+    params = list(params)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    return params
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.optim.AdamW,
+        torch.optim.SGD,
+        ours.AdamW,
+        ours.SGD,
+        lambda groups, lr: Lookahead(SGD(groups, lr)),
+        lambda groups, lr: Lookahead(torch.optim.Adam(groups, lr)),
+    ],
+    ids=["torch AdamW", "torch SGD", "AdamW", "SGD", "Lookahead(SGD)", "Lookahead(torch Adam)"],
+)
+def test_each_group_follows_its_own_function(make):
+    model = mlp(2, 3, 4, 1)
+    optimizer = make(split_decay(groups_by_depth(model, 1.0, 0.5), 0.1), lr=9.0)
+    scheduler = layer_schedule(optimizer, {"0": lambda t: 1 / (1 + t), "2": lambda t: 0.0 if t < 2 else 1.0})
+    seen = []
+    for _ in range(3):
+        seen.append({g["name"]: g["lr"] for g in optimizer.param_groups})
+        grown(model.parameters())
+        optimizer.step()
+        scheduler.step()
+    assert [s["0"] for s in seen] == pytest.approx([0.25, 0.125, 0.25 / 3])
+    assert [s["1"] for s in seen] == [0.5] * 3
+    assert [s["2"] for s in seen] == [0, 0, 1]
+
+
+def test_a_schedule_for_an_unknown_group_lists_the_nearest():
+    optimizer = SGD([*groups_by_depth(mlp(2, 3, 1), 1.0, 0.5), {"params": [torch.ones(1)]}], lr=0.1)
+    with pytest.raises(ValueError, match=re.escape("group '3' is not known; choose from 0, 1")):
+        layer_schedule(optimizer, {"3": lambda t: 1.0})
+    with pytest.raises(ValueError, match=re.escape("group 'None' is not known")):
+        layer_schedule(optimizer, {"None": lambda t: 1.0})
+
+
+# --- frozen and unfrozen ---------------------------------------------------------------------------------
+
+
+def trained(model):
+    return [name for name, p in model.named_parameters() if p.requires_grad]
+
+
+def test_freeze_and_unfreeze():
+    model = nn.ModuleDict({"body": mlp(2, 3, 4, 1), "body2": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
+    for p in grown(model.parameters()):
+        assert p.grad is not None
+    freeze(model, "body.1", "head")
+    assert trained(model) == [f"{n}.{p}" for n in ("body.0", "body.2", "body2") for p in ("weight", "bias")]
+    assert [p.grad is None for p in model.parameters()] == [not p.requires_grad for p in model.parameters()]
+    freeze(model, "body")
+    assert trained(model) == ["body2.weight", "body2.bias"]
+    unfreeze(model, "body.0")
+    assert trained(model) == ["body.0.weight", "body.0.bias", "body2.weight", "body2.bias"]
+    freeze(model)
+    assert trained(model) == []
+    unfreeze(model)
+    assert len(trained(model)) == len(list(model.parameters()))
+
+
+def test_train_top_unfreezes_gradually_and_keeps_the_gradients_of_the_top():
+    model = mlp(2, 3, 4, 1)
+    grown(model.parameters())
+    for count in range(4):
+        if count == 2:
+            grown(model.parameters())
+        train_top(model, count)
+        expected = [f"{i}.{p}" for i in range(3 - count, 3) for p in ("weight", "bias")]
+        assert trained(model) == expected
+    train_top(model, 2)
+    assert [p.grad is not None for p in model.parameters()] == [False, False, True, True, True, True]
+
+
+def test_train_top_counts_blocks_as_one():
+    model = nn.ModuleDict({"body": transformer(), "head": nn.Linear(8, 1)})
+    train_top(model, 2, blocks=["body.layers.0", "body.layers.1"])
+    assert {name.split(".")[2] if "layers" in name else name for name in trained(model)} == {
+        "1",
+        "head.weight",
+        "head.bias",
+    }
+
+
+def loss_of(model, step):
+    return model(draw(8, 2, seed=step)).square().mean()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1),
+        lambda p: Adam(p, lr=0.1, weight_decay=0.1),
+        lambda p: ours.AdamW(p, lr=0.1),
+        lambda p: Lookahead(SGD(p, lr=0.1, momentum=0.9), k=2),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1),
+        lambda p: torch.optim.AdamW(p, lr=0.1),
+    ],
+    ids=["SGD", "Adam", "AdamW", "Lookahead", "torch SGD", "torch AdamW"],
+)
+def test_frozen_layers_stay_bit_for_bit_and_so_does_what_is_remembered_of_them(make):
+    model = mlp(2, 3, 4, 1)
+    optimizer = make(model.parameters())
+
+    def train(first, last):
+        for step in range(first, last):
+            optimizer.zero_grad()
+            loss_of(model, step).backward()
+            optimizer.step()
+
+    def snapshot(layer):
+        state = [v for p in layer.parameters() for _, v in sorted(optimizer.state[p].items())]
+        return [torch.as_tensor(v).clone() for v in [*layer.parameters(), *state]]
+
+    train(0, 3)
+    freeze(model, "0", "1")
+    before, top = snapshot(model[0]) + snapshot(model[1]), snapshot(model[2])
+    train(3, 7)
+    assert all(map(torch.equal, snapshot(model[0]) + snapshot(model[1]), before))
+    assert not torch.equal(snapshot(model[2])[0], top[0])
+    unfreeze(model, "1")
+    train(7, 8)
+    assert not torch.equal(snapshot(model[1])[0], before[len(before) // 2])
+    assert all(map(torch.equal, snapshot(model[0]), before))
+
+
+def test_gradual_unfreezing():
+    """One layer more each epoch; a layer takes its first step in its own epoch."""
+    model = mlp(2, 3, 4, 1)
+    optimizer = SGD(groups_by_depth(model, 0.1, 1 / 2.6), lr=0.1, momentum=0.9)
+    starts = [layer.weight.detach().clone() for layer in model]
+    for epoch in range(1, 4):
+        train_top(model, epoch)
+        optimizer.zero_grad()
+        loss_of(model, epoch).backward()
+        optimizer.step()
+        moved = [not torch.equal(layer.weight, start) for layer, start in zip(model, starts, strict=True)]
+        assert moved == [False] * (3 - epoch) + [True] * epoch
+
+
+@pytest.mark.parametrize("count", [-1, 4])
+def test_train_top_cannot_train_more_layers_than_there_are(count):
+    with pytest.raises(ValueError, match=f"count must be from 0 to 3, got {count}"):
+        train_top(mlp(2, 3, 4, 1), count)
+
+
+# --- the trust ratio -------------------------------------------------------------------------------------
+
+SHAPES = [(3, 4), (4,), (), (2, 3, 2), (0, 2)]
+
+
+def train(optimizer, steps=6, seed=1):
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            for i, p in enumerate(group["params"]):
+                p.grad = draw(*p.shape, seed=seed + 100 * step + i).to(p.dtype)
+        optimizer.step()
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def params(*shapes):
+    return [draw(*shape, seed=50 + i) for i, shape in enumerate(shapes or SHAPES)]
+
+
+def assert_same(got, expected, tolerance=1e-12):
+    for g, e in zip(got, expected, strict=True):
+        torch.testing.assert_close(g, e, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("exclude_1d", [False, True])
+def test_adam_with_trust_ratio_is_lamb(exclude_1d):
+    scaled = Adam(params(), lr=0.1, eps=1e-6, scale=by_trust_ratio(exclude_1d=exclude_1d))
+    assert_same(train(scaled), train(LAMB(params(), lr=0.1, exclude_1d=exclude_1d)))
+
+
+@pytest.mark.parametrize("exclude_1d", [False, True])
+def test_sgd_with_trust_ratio_is_lars_without_momentum(exclude_1d):
+    scaled = SGD(params(), lr=2.0, scale=by_trust_ratio(0.001, exclude_1d=exclude_1d))
+    lars = LARS(params(), lr=2.0, momentum=0, trust_coefficient=0.001, exclude_1d=exclude_1d)
+    assert_same(train(scaled), train(lars))
+
+
+def test_with_momentum_lars_scales_what_goes_into_the_buffer_and_the_scale_what_comes_out():
+    """So the first step is the same, and the second is not."""
+
+    def both(steps):
+        scaled = SGD(params(), lr=2.0, momentum=0.9, scale=by_trust_ratio(0.001, exclude_1d=False))
+        return train(scaled, steps)[0], train(LARS(params(), lr=2.0), steps)[0]
+
+    torch.testing.assert_close(*both(1), rtol=1e-12, atol=0)
+    first, second = both(2)
+    assert not torch.allclose(first, second, rtol=1e-6)
+
+
+def test_the_ratio():
+    param, direction = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.6, 0.8]])
+    assert trust_ratio(param, direction).item() == pytest.approx(5)
+    assert trust_ratio(param, direction, coefficient=0.1, eps=1.0).item() == pytest.approx(0.25)
+    assert trust_ratio(param[0], direction[0], exclude_1d=True).item() == 1
+    assert trust_ratio(param, direction, exclude_1d=True).item() == pytest.approx(5)
+
+
+@pytest.mark.parametrize(("param", "direction"), [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
+def test_a_norm_of_zero_gives_a_ratio_of_one(param, direction):
+    ratio = trust_ratio(torch.full((2, 2), param), torch.full((2, 2), direction), coefficient=0.01)
+    assert ratio.item() == 1
+    p = torch.full((2, 2), param)
+    p.grad = torch.full((2, 2), direction)
+    SGD([p], lr=0.5, scale=by_trust_ratio(0.01)).step()
+    assert torch.equal(p, torch.full((2, 2), param - 0.5 * direction))
+
+
+RULES = [m for m in METHODS.values() if m.name not in ("Ranger",)] + [Method("Muon", Muon)]
+
+
+@pytest.mark.parametrize("run", RULES, ids=lambda m: m.name)
+def test_with_any_method_the_relative_update_is_rate_times_coefficient(run):
+    """And its own decay and steps do not matter, unless the decay does not pass through the direction."""
+    matrices = params((3, 4), (5, 2))
+    settings = run.hyperparameters(lr=0.25) | {"scale": by_trust_ratio(0.04), "weight_decay": 0.0}
+    if "hypergrad_lr" in settings:
+        settings["hypergrad_lr"] = 0.0
+    optimizer = run.optimizer(matrices, **settings)
+    for step in range(5):
+        before = [p.clone() for p in matrices]
+        train(optimizer, 1, seed=step)
+        for p, b in zip(matrices, before, strict=True):
+            assert ((p - b).norm() / b.norm()).item() == pytest.approx(0.01, rel=1e-9)
+    assert all("scale" in optimizer.state[p] for p in matrices)
+
+
+def test_the_state_shows_the_factor():
+    (p,) = params((3, 4))
+    optimizer = SGD([p], lr=0.1, scale=by_trust_ratio(0.5))
+    before = p.clone()
+    train(optimizer, 1)
+    torch.testing.assert_close(optimizer.state[p]["scale"], 0.5 * before.norm() / p.grad.norm())
+
+
+@pytest.mark.parametrize("exclude_1d", [False, True])
+@pytest.mark.parametrize("cls", [SGD, Adam, LARS], ids=lambda c: c.__name__)
+def test_a_batch_of_coefficients_is_one_for_each_model(cls, exclude_1d):
+    coefficients = torch.tensor([0.001, 0.1, 2.0], dtype=torch.float64)
+    together = params(*[(3, *shape) for shape in SHAPES])
+    apart = [[p[i].clone() for p in together] for i in range(3)]
+    alone = [
+        cls(ps, lr=0.1, scale=by_trust_ratio(c, exclude_1d=exclude_1d))
+        for ps, c in zip(apart, coefficients.tolist(), strict=True)
+    ]
+    optimizer = cls(together, lr=0.1, scale=by_trust_ratio(coefficients, exclude_1d=exclude_1d))
+    for step in range(4):
+        for j, p in enumerate(together):
+            p.grad = draw(*p.shape, seed=10 * step + j)
+        optimizer.step()
+        for i, one in enumerate(alone):
+            for a, p in zip(apart[i], together, strict=True):
+                a.grad = p.grad[i].clone()
+            one.step()
+    for i in range(3):
+        assert_same([p[i] for p in together], apart[i])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_norm_that_half_precision_cannot_hold(dtype):
+    p = torch.full((1000, 10), 3.0, dtype=dtype)
+    p.grad = torch.full_like(p, 2000.0)
+    SGD([p], lr=0.5, scale=by_trust_ratio(0.1)).step()
+    torch.testing.assert_close(p, torch.full_like(p, 3 - 0.15), rtol=0.01, atol=0)
+
+
+def test_a_ratio_that_half_precision_cannot_hold():
+    """1e5, where float16 ends at 65504."""
+    p = torch.ones(10, 10, dtype=torch.float16)
+    p.grad = torch.full_like(p, 1e-5)
+    SGD([p], lr=0.5, scale=by_trust_ratio(1.0)).step()
+    torch.testing.assert_close(p, torch.full_like(p, 0.5), rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: by_trust_ratio(-1), "coefficient must be a finite number ≥ 0, got -1"),
+        (lambda: by_trust_ratio(1, math.inf), "eps must be a finite number ≥ 0, got inf"),
+        (lambda: groups_by_depth(mlp(2, 1), -0.1, 1), "lr must be a finite number ≥ 0, got -0.1"),
+        (lambda: groups_by_depth(mlp(2, 1), 0.1, -1), "factor must be a finite number ≥ 0, got -1"),
+        (lambda: groups_by_name(mlp(2, 1), -0.1, {}), "lr must be a finite number ≥ 0, got -0.1"),
+        (lambda: groups_by_name(mlp(2, 1), 0.1, {"0": -2}), "rates['0'] must be a finite number ≥ 0, got -2"),
+        (lambda: split_decay([], -1), "weight_decay must be a finite number ≥ 0, got -1"),
+        (lambda: mup_groups(mlp(2, 1), mlp(2, 1), math.nan), "lr must be a finite number ≥ 0, got nan"),
+        (
+            lambda: mup_groups(mlp(2, 1), mlp(2, 1), 0.1, optimizer="Adm"),
+            "optimizer 'Adm' is not known; did you mean adam?",
+        ),
+    ],
+    ids=range(9),
+)
+def test_a_bad_value_is_refused_by_name_value_and_range(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()
+
+
+def test_a_scale_that_is_no_function_is_refused():
+    with pytest.raises(TypeError, match="scale must be a function, for example"):
+        SGD(params(), lr=0.1, scale=0.001)
