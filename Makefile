@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast lint lessons picture bench clean
+.PHONY: help lab test test-fast lint lessons lesson-lint teacher picture bench agreement clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -17,7 +17,7 @@ help: ## show these targets
 # would then rewrite its source in lessons/src.
 lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
-		lessons/01-learning-rate.ipynb
+		lessons/00-start-here.ipynb
 
 test: lint ## run everything that CI runs: lint, the tests, every lesson
 	$(BIN)/pytest
@@ -34,11 +34,20 @@ lint: $(VENV)/.test ## check style, format and types
 lessons: $(VENV)/.test ## build lessons/*.ipynb from lessons/src/*.py
 	$(BIN)/python lessons/build.py
 
+lesson-lint: $(VENV)/.test ## say what the lessons lack
+	$(BIN)/python lessons/lint.py
+
+teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
+	$(BIN)/python lessons/build.py --teacher
+
 picture: $(VENV)/.test ## take the picture of the README
 	$(BIN)/python -m docs.picture
 
 bench: $(VENV)/.test ## measure the speed figures of the README
 	$(BIN)/python -m benchmarks
+
+agreement: $(VENV)/.test ## measure how far each method is from its oracles: docs/agreement.md
+	$(BIN)/python -m tests.optim.agreement
 
 clean: ## remove .venv and everything else that was made here, except the lessons
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -3,16 +3,20 @@
     python lessons/build.py                  builds every lesson
     python lessons/build.py 01-learning-rate builds one
     python lessons/build.py --check          builds nothing; says which notebooks are not their source's
+    python lessons/build.py --teacher        writes the teacher's pack to build/teacher (or --teacher FOLDER)
 
 A notebook is never edited. It keeps texts and pictures but no widget state, and two builds on one machine
-give the same bytes.
+give the same bytes. lessons/NAME.ipynb is the learner's: what its source has from ``### BEGIN SOLUTION`` to
+``### END SOLUTION`` is one line there, and cells tagged "teacher" are left out. The teacher's pack has both.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import jupytext
@@ -20,7 +24,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from lessons import cells, guide
+
 LESSONS = Path(__file__).parent
+TEACHERS = LESSONS.parent / "build" / "teacher"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -34,8 +41,8 @@ def notebook_of(source: Path) -> Path:
     return LESSONS / f"{source.stem}.ipynb"
 
 
-def read(source: Path) -> NotebookNode:
-    """The notebook of a source, not run yet."""
+def read(source: Path, *, teacher: bool = False) -> NotebookNode:
+    """The notebook of a source, not run yet: the learner's, or the teacher's with solutions and notes."""
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = nbformat.from_dict(
         {
@@ -48,23 +55,54 @@ def read(source: Path) -> NotebookNode:
         cell.metadata = nbformat.from_dict(
             {k: cell.metadata[k] for k in ("tags", "jupyter") if k in cell.metadata}
         )
+        if cell.cell_type == "code":
+            cut = cells.teacher_code if teacher else cells.student_code
+            try:
+                cell.source = cut(cell.source)
+            except ValueError as error:
+                raise ValueError(f"{source.name}, cell {number}: {error}") from None
+    if not teacher:
+        notebook.cells = [cell for cell in notebook.cells if not cells.is_teachers(cell)]
     return notebook
 
 
-def build(source: Path) -> None:
-    """Run a source from top to bottom and write its notebook."""
-    notebook = read(source)
+def run(notebook: NotebookNode) -> None:
+    """Run a notebook from top to bottom, as somebody who has never opened a lesson before."""
     metadata = notebook.metadata.copy()
     client = NotebookClient(
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(LESSONS)}}
     )
-    client.execute()
+    with tempfile.TemporaryDirectory() as folder:
+        client.execute(env=os.environ | {"LWLR_PROGRESS": str(Path(folder) / "progress.json")})
     notebook.metadata = metadata  # without the widgets' state, and without the versions of this machine
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = _tidy(cell.outputs)
-    text = nbformat.writes(notebook)
-    notebook_of(source).write_text(text + "\n", encoding="utf-8", newline="\n")
+    for _, cell in cells.code_cells(notebook):
+        cell.outputs = _tidy(cell.outputs)
+
+
+def build(source: Path) -> None:
+    """Run a source from top to bottom and write the learner's notebook."""
+    notebook = read(source)
+    run(notebook)
+    _write(notebook, notebook_of(source))
+
+
+def build_teachers(chosen: list[Path], folder: Path) -> None:
+    """Write the teacher's pack: each notebook with its solutions, and a guide to all of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    notebooks = {}
+    for source in chosen:
+        print(f"building {folder / notebook_of(source).name}", flush=True)
+        notebook = notebooks[source.stem] = read(source, teacher=True)
+        run(notebook)
+        problems = guide.unsolved(notebook)
+        if problems:
+            raise ValueError(f"{source.name}: {'; '.join(problems)}")
+        _write(notebook, folder / notebook_of(source).name)
+    (folder / "guide.md").write_text(guide.guide(notebooks), encoding="utf-8", newline="\n")
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
 def _tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -107,16 +145,24 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", help="lessons, by name; all by default")
     parser.add_argument("--check", action="store_true", help="only say what is not up to date")
+    parser.add_argument(
+        "--teacher", nargs="?", const=TEACHERS, type=Path, metavar="FOLDER", help="write the teacher's pack"
+    )
     chosen = parser.parse_args()
     known = {source.stem: source for source in sources()}
     unknown = [name for name in chosen.names if name not in known]
     if unknown:
         parser.error(f"no lesson is called {', '.join(unknown)}; there are {', '.join(known)}")
+    if chosen.teacher and str(chosen.teacher) in known:
+        parser.error(f"--teacher {chosen.teacher} names a folder; write the lesson before it")
     wanted = [known[name] for name in chosen.names or known]
     if chosen.check:
         problems = [problem for source in wanted for problem in differences(source)]
         print("\n".join(problems) or "every notebook is its source, run from top to bottom")
         return bool(problems)
+    if chosen.teacher:
+        build_teachers(wanted, chosen.teacher)
+        return 0
     for source in wanted:
         print(f"building {notebook_of(source).name}", flush=True)
         build(source)

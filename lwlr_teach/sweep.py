@@ -7,7 +7,7 @@ cost little more than one: the runs of a grid are one tensor, and each optimizer
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from lwlr_teach.checks import check_count, check_device, check_number
+from lwlr_teach.clipping import Clip
 from lwlr_teach.optim import METHODS, Method, method
 from lwlr_teach.surfaces import Point, Surface, find_surface
 
@@ -67,6 +68,8 @@ def sweep(
     seed: int = 0,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float64,
+    clip: Clip | None = None,
+    schedule: Callable[[int], float] | None = None,
     progress: bool = True,
     memory_limit: float = 2**30,
     **grid: Sequence[float] | Tensor,
@@ -82,6 +85,8 @@ def sweep(
         target: a loss; ``reached_at`` says when each run got there. By default a thousandth of the way from
             the lowest loss to the loss at the first start is left.
         seed: of the gradient noise. All settings meet the same noise, each start its own.
+        clip: what happens to the gradients first, see ``lwlr_teach.clipping``; the same for all runs.
+        schedule: the factor of every rate as a function of the step, which counts from 0.
         device, dtype: where and in what precision to compute.
         progress: show a bar when the sweep takes longer than a second.
         memory_limit: bytes that the result may take; a larger grid is refused before it is run.
@@ -109,7 +114,7 @@ def sweep(
     visited = torch.empty(steps + 1, len(methods), *shape, *begin.shape, device=device, dtype=dtype)
     with tqdm(total=len(methods) * steps, desc="sweep", delay=1, leave=False, disable=not progress) as bar:
         for i, contestant in enumerate(methods):
-            _run(contestant, surface, axes, begin, seed, visited[:, i], bar)
+            _run(contestant, surface, axes, begin, seed, clip, schedule, visited[:, i], bar)
 
     paths = visited.movedim(0, -2)
     losses = surface.loss(paths)
@@ -134,6 +139,8 @@ def _run(
     axes: dict[str, Tensor],
     begin: Tensor,
     seed: int,
+    clip: Clip | None,
+    schedule: Callable[[int], float] | None,
     out: Tensor,
     bar: tqdm,
 ) -> None:
@@ -142,11 +149,14 @@ def _run(
     # A hyperparameter that the method does not read keeps an axis of length 1, repeated when it is written.
     shape = [len(values) if name in own else 1 for name, values in axes.items()]
     points = begin.expand(*shape, *begin.shape).clone()
-    optimizer = contestant([points], **dict(zip(own, _open_mesh(own, axes), strict=True)))
+    numbers = dict(zip(own, _open_mesh(own, axes), strict=True))
+    optimizer = contestant([points], {"clip": clip}, **numbers)
     generator = torch.Generator().manual_seed(seed)
     out[0] = points
     for step in range(1, len(out)):
         points.grad = surface.sample_grad(points, generator)
+        if schedule is not None:
+            optimizer.param_groups[0]["lr"] = numbers["lr"] * schedule(step - 1)
         optimizer.step()
         out[step] = points
         bar.update()

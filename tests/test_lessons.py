@@ -1,14 +1,20 @@
 """The notebooks are their sources, run from top to bottom. What their cells print is checked by nbval."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import nbformat
 import pytest
 
-from lessons import build
+from lessons import build, cells, guide, lint
 
 SOURCES = build.sources()
-LESSONS = ["01-learning-rate"]
+CONFTEST = build.LESSONS / "conftest.py"
+LESSONS = ["00-start-here", "01-learning-rate"]
+# The lessons in which the lint finds nothing. Every new one belongs here.
+LINTED = ["00-start-here", "01-learning-rate"]
 
 
 def test_the_lessons_are_these():
@@ -38,15 +44,40 @@ def test_every_picture_has_a_png_and_words_and_no_widget_state(source):
     assert build.notebook_of(source).stat().st_size < 500_000
 
 
+@pytest.mark.parametrize("name", LINTED)
+def test_the_lint_finds_nothing(name):
+    assert lint.lint(lint.load(build.LESSONS / "src" / f"{name}.py")) == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+def test_the_stubs_fit_their_solutions_and_the_bank(source):
+    given = lint.Lesson(source.stem, build.read(source), build.read(source, teacher=True))
+    assert list(lint.exercises_fit(given)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+def test_the_solutions_are_right_and_the_guide_can_be_written(source):
+    notebook = build.read(source, teacher=True)
+    build.run(notebook)
+    assert guide.unsolved(notebook) == []
+    assert guide.guide({source.stem: notebook}).count("\n## ") == 1
+
+
+def _source(folder, monkeypatch, text):
+    """A source in a folder of its own, which takes the place of ``lessons``."""
+    (folder / "src").mkdir()
+    source = folder / "src" / "small.py"
+    source.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(build, "LESSONS", folder)
+    return source
+
+
 @pytest.fixture
 def lesson(tmp_path, monkeypatch):
-    """A small lesson, built in a folder of its own."""
-    (tmp_path / "src").mkdir()
-    source = tmp_path / "src" / "small.py"
-    source.write_text(
-        "# %% [markdown]\n# # Title\n\n# %%\nx = 1 + 1\nprint(x)\n\n# %%\nx\n", encoding="utf-8"
-    )
-    monkeypatch.setattr(build, "LESSONS", tmp_path)
+    """A small lesson, built."""
+    text = "# %% [markdown]\n# # Title\n\n# %%\nx = 1 + 1\nprint(x)\n\n# %%\nx\n"
+    source = _source(tmp_path, monkeypatch, text)
     build.build(source)
     return source
 
@@ -106,3 +137,162 @@ def test_two_builds_give_the_same_bytes(source, tmp_path, monkeypatch):
         build.build(tmp_path / "src" / source.name)
         copies.append((tmp_path / f"{source.stem}.ipynb").read_bytes())
     assert copies[0] == copies[1], f"{copy} is not built the same twice"
+
+
+# --- the learner's and the teacher's version ----------------------------------------------------------------
+
+EXERCISE = """\
+# %% [markdown]
+# # Title
+#
+# | | |
+# |---|---|
+# | **Time** | 40 minutes |
+
+# %% [markdown] tags=["teacher"]
+# Bring a ball.
+
+# %%
+from lwlr_teach.teaching import check, claim, predict_number
+from lwlr_teach.teaching.progress import progress_file, read_progress
+
+# %%
+guess = predict_number("small-steps", "How many?", [1, 2, 3], within=1)
+guess
+
+# %% [markdown] tags=["teacher"]
+# Many say 3.
+
+# %%
+for steps in (2, 4):
+    claim(f"It took {steps} steps | or so.", steps < 5 or steps | 1)
+guess.reveal(2)
+
+# %%
+def step(p, g, lr):
+    ### BEGIN SOLUTION
+    return p - lr * g
+    ### END SOLUTION
+
+
+check("01-step", step)
+
+# %%
+print(len(read_progress()["exercises"]), progress_file().parent.name != "learner")
+"""
+
+
+@pytest.fixture
+def exercise(tmp_path, monkeypatch):
+    """The source of a small lesson with a note, a prediction and an exercise."""
+    return _source(tmp_path, monkeypatch, EXERCISE)
+
+
+def _printed(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return "\n".join(cells.printed(cell) for _, cell in cells.code_cells(notebook))
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory):
+    """The learner's notebook of that lesson and the teacher's, with the guide beside it."""
+    folder = tmp_path_factory.mktemp("versions")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        source = _source(folder, monkeypatch, EXERCISE)
+        build.build(source)
+        assert build.differences(source) == []
+        build.build_teachers([source], folder / "pack")
+    return folder / "small.ipynb", folder / "pack" / "small.ipynb"
+
+
+def test_the_learner_gets_a_stub_and_the_teacher_the_solution(versions):
+    learners, teachers = versions
+    assert cells.MISSING in _printed(learners)
+    assert cells.RIGHT in _printed(teachers)
+    for word, place in [("lr * g", teachers), ("Bring a ball", teachers), ("your code here", learners)]:
+        assert {path for path in versions if word in path.read_text("utf-8")} == {place}
+    assert not any("### " in path.read_text("utf-8") for path in versions)
+
+
+def test_the_guide_says_what_a_teacher_needs(versions):
+    text = (versions[1].parent / "guide.md").read_text("utf-8")
+    for line in [
+        "| small | 40 minutes |",
+        "*Title*: Bring a ball.",
+        "1. **How many?**",
+        "   - Measured: 2.",
+        "   - answers: `[1, 2, 3]`",
+        "   - Expect: Many say 3.",
+        "| It took 2 steps \\| or so. | `steps < 5 or steps \\| 1` |",
+        "| It took 4 steps \\| or so. | `steps < 5 or steps \\| 1` |",
+        "    return p - lr * g",
+        "- This goes uphill: the step is along the gradient. Downhill is minus.",
+    ]:
+        assert line in text.splitlines()
+    assert text.count("Many say 3.") == text.count("Bring a ball.") == 1
+
+
+@pytest.mark.slow
+def test_a_wrong_solution_is_no_solution(exercise, tmp_path):
+    exercise.write_text(EXERCISE.replace("p - lr * g", "p + lr * g"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"small\.py: the solution of 01-step is not right: ✘ not yet"):
+        build.build_teachers([exercise], tmp_path / "pack")
+
+
+def test_a_bad_mark_is_named_with_its_cell(exercise):
+    exercise.write_text(EXERCISE.replace("    ### END SOLUTION\n", ""), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"small\.py, cell 6: '### BEGIN SOLUTION' has no partner"):
+        build.read(exercise)
+
+
+@pytest.mark.slow
+def test_the_progress_of_whoever_builds_stays_out_of_a_lesson(exercise, tmp_path, monkeypatch):
+    build.build(exercise)
+    alone = build.notebook_of(exercise).read_bytes()
+    guess = '"small-steps": {"guess": [0], "confidence": 90}'
+    record = f'{{"version": 1, "predictions": {{{guess}}}, "exercises": {{"01-step": {{"passed": true}}}}}}'
+    (tmp_path / "learner").mkdir()
+    files = [tmp_path / "lwlr-progress.json", tmp_path / "learner" / "progress.json"]
+    for file in files:
+        file.write_text(record, encoding="utf-8")
+    monkeypatch.setenv("LWLR_PROGRESS", str(files[1]))
+    build.build(exercise)
+    assert build.notebook_of(exercise).read_bytes() == alone
+    assert "0 True" in _printed(build.notebook_of(exercise))
+    assert [file.read_text("utf-8") for file in files] == [record, record]
+
+
+@pytest.mark.slow
+def test_nbval_begins_every_notebook_with_an_empty_record(exercise, tmp_path):
+    build.build(exercise)
+    shutil.copy(build.notebook_of(exercise), tmp_path / "again.ipynb")
+    shutil.copy(CONFTEST, tmp_path)
+    file = tmp_path / "learner.json"
+    record = '{"version": 1, "exercises": {"01-step": {"tries": 3, "passed": true, "hints": 0}}}'
+    file.write_text(record, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "--nbval", "."]
+    result = subprocess.run(
+        [*command, "--nbval-current-env", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=os.environ | {"LWLR_PROGRESS": str(file)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+    assert "10 passed" in result.stdout
+    assert file.read_text("utf-8") == record
+
+
+def test_the_command_writes_the_teachers_pack(lesson, tmp_path, monkeypatch):
+    build.notebook_of(lesson).unlink()
+    default, named = tmp_path / "build" / "teacher", tmp_path / "named"
+    monkeypatch.setattr(build, "TEACHERS", default)
+    for arguments, folder in [([], default), ([str(named)], named)]:
+        monkeypatch.setattr("sys.argv", ["build.py", "--teacher", *arguments])
+        assert build.main() == 0
+        assert sorted(path.name for path in folder.iterdir()) == ["guide.md", "small.ipynb"]
+    assert not build.notebook_of(lesson).exists()
+    monkeypatch.setattr("sys.argv", ["build.py", "--teacher", "small"])
+    with pytest.raises(SystemExit):
+        build.main()

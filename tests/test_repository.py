@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 SLUG = REPOSITORY.removeprefix("https://github.com/")
 BINDER = "https://mybinder.org/v2/gh/" + SLUG + "/main?urlpath=lab/tree/"
-FIRST_LESSON = "lessons/01-learning-rate.ipynb"
+FIRST_LESSON = "lessons/00-start-here.ipynb"
 
 # No pattern here matches its own source text, so this file needs no exception.
 GITHUB_ADDRESS = re.compile(r"github(?:usercontent)?(?:\.com)?[/:]([\w.-]+)/(lwlr[\w.-]*)", re.IGNORECASE)

@@ -444,7 +444,7 @@ BAD = [
     (dict(optimizers=["Nesterov"], nesterov=[0, 1]), "nesterov"),
     (dict(momentum=[0.5], beta1=[0.1, 0.2]), "momentum", "beta1", "Adam"),
     (dict(optimizers=[]), "optimizers must name at least one of SGD, Momentum, Nesterov"),
-    (dict(optimizers=["Adm"]), "optimizer 'Adm' is not known; did you mean Adam?"),
+    (dict(optimizers=["Adm"]), "optimizer 'Adm' is not known; did you mean Adam"),
     (dict(optimizers=["SGD", "Momentun"]), "optimizer 'Momentun' is not known; did you mean Momentum?"),
     (dict(surface="quadratik"), "surface 'quadratik' is not known; did you mean quadratic"),
     (dict(surface="zzz"), "surface 'zzz' is not known; choose from quadratic, ravine"),

@@ -5,21 +5,24 @@
 # |---|---|
 # | **Question** | Which learning rate makes a network learn, and what happens on either side of it? |
 # | **Afterwards you can** | tell from a loss curve whether the rate is too small, right, or too large; say why there is a sharp edge, and compute where it lies; recognise a spike that is not a disaster |
-# | **Time** | 35 minutes |
+# | **Time** | 45 minutes |
 # | **You need** | what a gradient is; a little Python. No earlier lesson |
 # | **Difficulty** | ●○○ |
 #
-# Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The pictures are alive once their cell has run: drag, or press the arrow keys.
+# Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. The pictures are alive once their cell has run: drag, or press the arrow keys. Before each of them you are asked what you will see. Lock a guess, even a wild one: a wrong guess that you remember teaches more than a right answer that you read.
 
 # %%
 import torch
 
+from lwlr_teach.data import digits
 from lwlr_teach.ensemble import train_ensemble
 from lwlr_teach.optim import SGD
 from lwlr_teach.surfaces import quadratic, sharp_and_flat
 from lwlr_teach.sweep import sweep
-from lwlr_teach.teaching import claim
+from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number
 from lwlr_teach.views import SIX, RatesView, SurfaceView
+
+begin("01-learning-rate")
 
 # %% [markdown]
 # ## A walk downhill in fog
@@ -30,10 +33,22 @@ from lwlr_teach.views import SIX, RatesView, SurfaceView
 #
 # Here is the simplest valley there is. It is gentle from left to right and ten times more curved from bottom to top. The ring is the start, the star is the goal, each dot is one step.
 #
-# **Before you drag**, decide: the slider goes from 0.005 to 0.25. Which rate will get closest to the star in 100 steps: a small one, the largest one, or one in between? Now try it, and find **the largest rate at which the path still ends at the star**.
+# The rate will go from 0.005 to 0.25. Small rates are safe. Somewhere the steps become too large for the valley. Where?
 
 # %%
-rates = 0.005 * torch.arange(1, 51)
+rates = torch.linspace(0.005, 0.25, 50)
+edge_guess = predict_number(
+    "01-edge", "What is the largest rate at which the path still ends at the star?", rates, within=0.02
+)
+edge_guess
+
+# %% [markdown] tags=["teacher"]
+# Most guesses lie between 0.05 and 0.15: people expect that steps become worse little by little. Ask those who guessed 0.25 what would have to be true of the valley. Give about six minutes to this part, with the sliders.
+
+# %% [markdown]
+# Now try it: find the largest rate at which the path still ends at the star, and then **the rate that gets closest to it in 100 steps**. Is it a small one, the largest one, or one in between?
+
+# %%
 SurfaceView("quadratic", ["SGD"], lr=rates, at_lr=0.05)
 
 # %% [markdown]
@@ -93,6 +108,7 @@ claim(
     f"Measured: {last_good:.4f} still goes down, {first_bad:.4f} goes up.",
     last_good <= 2 / curvature < first_bad,
 )
+edge_guess.reveal(last_good)
 
 # %% [markdown]
 # Along the valley the curvature is only 1. If that were the only direction, every rate up to 2 would do. But there is one rate for all directions, and **the steepest one sets the limit, while the gentlest one sets the time**. A long, narrow valley is hard for this one reason. Lessons 2 and 5 to 7 are about ways out.
@@ -130,7 +146,21 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 #
 # The same valley, with five more methods. You will meet each of them in a lesson of its own; here only one thing matters: **how each of them answers to the same rate**. The slider is now logarithmic, from 0.001 to 1: each third of it is a factor of ten.
 #
-# Before you drag, decide: is there one rate that suits all six? Then look for each method's best one. Untick the boxes of the others if the picture is too full, and press *play* to watch the steps.
+# "Arrives" shall mean: a thousandth of the first loss is left, within 100 steps.
+
+# %%
+shared_guess = predict_choice(
+    "01-shared-rate",
+    "Is there a rate at which all six arrive?",
+    ["yes, many: a third of the slider or more", "yes, a narrow range", "no, not one"],
+)
+shared_guess
+
+# %% [markdown] tags=["teacher"]
+# "A narrow range" is the usual guess, from the habit of trying 0.01 or 0.001 first. Let the class find each method's best rate and write the six numbers on the board: the spread is the point.
+
+# %% [markdown]
+# Look for each method's best rate. Untick the boxes of the others if the picture is too full, and press *play* to watch the steps.
 
 # %%
 SurfaceView("quadratic", SIX, at_lr=0.02)
@@ -152,13 +182,29 @@ for name, rate in zip(runs.names, quickest, strict=True):
     print(f"{name:9} is quickest at {rate:.3g}")
 claim(f"Rates at which all six arrive within 100 steps: {together.sum()} of 61.", together.sum() == 0)
 claim("Adagrad, RMSprop and Adam leave the map at none of them.", (runs.diverged_at[3:] == -1).all())
+shared_guess.reveal("no, not one")
 
 # %% [markdown]
 # ## A spike is not the end
 #
 # A loss that goes up looks like an explosion. Sometimes it is something better.
 #
-# This surface has two valleys of equal depth. The left one is narrow, with curvature 50. The right one is wide, with curvature 2. The run starts in the narrow one, almost at its lowest point. Drag the rate up from the left end and find **the rate at which the narrow valley cannot hold the run any longer**. Then watch the loss curve: what happens after the spike?
+# This surface has two valleys of equal depth. The left one is narrow, with curvature 50. The right one is wide, with curvature 2. The run starts in the narrow one, almost at its lowest point. You know the edge of the narrow valley: 2/50. We take a rate well above it. Draw what the loss will do.
+
+# %%
+spike_guess = predict_curve(
+    "01-spike",
+    "Rate 0.1 in the narrow valley: draw the loss over 30 steps.",
+    x={"range": [0, 30], "title": "step"},
+    y={"range": [1e-6, 100], "title": "loss", "log": True},
+)
+spike_guess
+
+# %% [markdown] tags=["teacher"]
+# Nearly everybody draws a line that climbs and leaves the picture. That is what one valley would do. Ask: where does the run land, and what is the edge there?
+
+# %% [markdown]
+# Drag the rate up from the left end and find **the rate at which the narrow valley cannot hold the run any longer**. Then watch the loss curve: what happens after the spike?
 
 # %%
 two_valleys = sharp_and_flat(sharp=50, flat=2)
@@ -179,23 +225,46 @@ claim(
     highest[1] > 100 * first[1] and last[1] < 1e-6,
 )
 claim("Rate 1.1: no valley can hold it.", runs.diverged_at[0, 2, 0] > 0)
+spike_guess.reveal(runs.losses[0, 1, 0, :31])
 
 # %% [markdown]
 # ## A real network
 #
-# Now a network that reads handwritten digits: 1,297 images of 8 × 8 pixels to learn from and 500 others to be tested on. It has 2,410 weights, so its loss is a landscape over 2,410 directions, and nobody tells us its curvature. What stays of the picture?
+# Now a network that reads handwritten digits. Its loss is a landscape over as many directions as it has weights, and nobody tells us its curvature. What stays of the picture?
 #
-# We train it with six methods, at 61 rates from 0.0001 to 10, from three random beginnings each. That is 1,098 networks, trained side by side in a few seconds.
+# We train it with six methods, at 61 rates, from three random beginnings each, side by side.
 
 # %%
-digits_runs = train_ensemble(
-    SIX, lr=torch.logspace(-4, 1, 61, dtype=torch.float64), seeds=3, steps=300, progress=False
+data = digits()
+weights = (64 * 32 + 32) + (32 * 10 + 10)  # 64 pixels, 32 hidden units, 10 digits
+digit_rates = torch.logspace(-4, 1, 61, dtype=torch.float64)
+digits_runs = train_ensemble(SIX, lr=digit_rates, seeds=3, steps=300, hidden=(32,), data=data, progress=False)
+
+images = f"{len(data.x_train):,} images to learn from, {len(data.x_test)} others to be tested on"
+claim(f"{images}, {data.x_train.shape[1]} pixels each.", data.x_train.shape[1] == 64)
+claim(
+    f"{digits_runs.train_loss.numel():,} networks with {weights:,} weights each.",
+    digits_runs.train_loss.shape == (6, 61, 3),
 )
 
 # %% [markdown]
 # Each strip is one method. On the left is the loss after training, in the middle the share of test images that the network gets right, both against the rate. The band is the range of the three beginnings; the small triangle marks the best rate. On the right is the training itself, at the rate where the slider stands.
 #
-# **Before you drag**: SGD is at its best at a rate of about 1. Where will it be hopeless: at 1.8, at 10, or nowhere on this slider? Then find out, and look at the training curve there: does the loss explode, or does it do something else?
+# SGD is at its best at a rate of about 1.
+
+# %%
+hopeless_guess = predict_choice(
+    "01-hopeless",
+    "From which rate on is SGD no better than guessing?",
+    ["1.8", "10", "nowhere on this slider"],
+)
+hopeless_guess
+
+# %% [markdown] tags=["teacher"]
+# "10" is the common guess. The best rate and the first hopeless one differ by less than a factor of two, as in the valley at the beginning; point back to it.
+
+# %% [markdown]
+# Find out, and look at the training curve there: does the loss explode, or does it do something else?
 
 # %%
 RatesView(digits_runs, at_lr=0.01)
@@ -224,16 +293,46 @@ claim(
     f"At rate 0.01 SGD is still in the jam with {right[sgd, at[0.01]]:.1f}, where Adam has {right[adam, at[0.01]]:.2f}.",
     right[sgd, at[0.01]] < 0.75 and right[adam, at[0.01]] > 0.95,
 )
+hopeless_guess.reveal("1.8")
+
+# %%
 claim("SGD's best rate is more than ten times Adam's.", best[sgd] > 10 * best[adam])
 claim("At its own best rate each of the six gets at least 95% right.", (right.max(1).values > 0.95).all())
 
 # %% [markdown]
-# The last three lines belong together. Somebody who tries both at 0.01 reports that Adam is far better than SGD. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
+# Put these two beside the line about the rate 0.01. Somebody who tries both at 0.01 reports that Adam is far better than SGD. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
+
+# %% [markdown]
+# ## Exercise
+#
+# Two functions, one line each. `check` says what it thinks; run it as often as you like. If you are stuck, write `hint("01-step")` in a new cell, once, twice, three times; `solution("01-step")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+
+
+# %%
+def step(p, g, lr):
+    """The new place after one step of SGD from p, where the gradient is g."""
+    ### BEGIN SOLUTION
+    return p - lr * g
+    ### END SOLUTION
+
+
+check("01-step", step)
+
+
+# %%
+def edge(curvatures):
+    """The rate beyond which SGD explodes in a valley with these curvatures (a tensor)."""
+    ### BEGIN SOLUTION
+    return 2 / curvatures.max()
+    ### END SOLUTION
+
+
+check("01-edge", edge)
 
 # %% [markdown]
 # ## What to keep
 #
-# 1. The learning rate multiplies the slope. Too small: a traffic jam. Too large: a missed exit. The best rate is near the edge, not in the middle.
+# 1. The learning rate multiplies the slope: too small is a traffic jam, too large a missed exit, and the best one is near the edge and not in the middle.
 # 2. The edge is sharp, because every step multiplies by the same factor, and it lies at 2/λ, where λ is the largest curvature.
 # 3. A spike that comes back is not a divergence; a curve that is flat from the start can be one.
 #

@@ -1,5 +1,21 @@
-"""What makes a lesson honest: sentences that are checked before they are printed."""
+"""What makes a learner think and a lesson honest: predictions, exercises, recall, checked sentences."""
 
 from lwlr_teach.teaching.claims import claim
+from lwlr_teach.teaching.exercises import check, hint, solution
+from lwlr_teach.teaching.predictions import calibration, predict_choice, predict_curve, predict_number
+from lwlr_teach.teaching.recall import recall
+from lwlr_teach.teaching.start import begin, course_map
 
-__all__ = ["claim"]
+__all__ = [
+    "begin",
+    "calibration",
+    "check",
+    "claim",
+    "course_map",
+    "hint",
+    "predict_choice",
+    "predict_curve",
+    "predict_number",
+    "recall",
+    "solution",
+]

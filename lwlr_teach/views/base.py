@@ -11,6 +11,7 @@ from typing import Any
 import anywidget
 import torch
 from IPython.core.getipython import get_ipython
+from ipywidgets import Widget
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -67,7 +68,7 @@ class View(anywidget.AnyWidget):
                 f"{MOST_BYTES / 1e6:.1f} MB; use fewer steps, rates, momenta or optimizers"
             )
         super().__init__(**traits)
-        _close_predecessors(self)
+        close_predecessors(self)
 
     def describe(self) -> str:
         """What the picture shows now, in a sentence."""
@@ -85,9 +86,12 @@ class View(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        data["image/png"] = _png(self.figure())
-        metadata = {**metadata, "image/png": {"alt": self.describe()}}
-        return data, metadata
+        picture, words = self.twin(self.describe())
+        return {**data, **picture}, {**metadata, **words}
+
+    def twin(self, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The drawing as a mime bundle, with these words for those who do not see it."""
+        return {"image/png": _png(self.figure())}, {"image/png": {"alt": alt}}
 
 
 def _png(figure: Figure) -> str:
@@ -115,10 +119,10 @@ def pack_uint16(values: Tensor, low: Tensor | float, high: Tensor | float) -> by
 
 # Views by the notebook cell that made them. ipywidgets never drops a widget by itself, so that each new run
 # of a cell would leave megabytes behind.
-_by_cell: dict[str, tuple[str, list[View]]] = {}
+_by_cell: dict[str, tuple[str, list[Widget]]] = {}
 
 
-def _close_predecessors(view: View) -> None:
+def close_predecessors(view: Widget) -> None:
     """Close the views that an earlier run of this cell made."""
     cell, run = _where()
     if cell is None:

@@ -111,7 +111,7 @@ export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, yTicks =
   }
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";
-  for (const value of ticks(f.y, yTicks)) {
+  for (const value of yTicks ? ticks(f.y, yTicks) : []) {
     const at = Math.round(f.py(value)) + 0.5;
     line(ctx, f.left, at, f.right, at);
     ctx.fillText(tickLabel(value, f.y), f.left - 6, at);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lwlr_teach.checks import check_count
+from lwlr_teach.clipping import Clip
 from lwlr_teach.optim import Method
 from lwlr_teach.surfaces import Point, Surface
 from lwlr_teach.sweep import NEVER, check_methods, sweep
@@ -44,6 +45,7 @@ class SurfaceView(View):
         steps: how many steps each run takes.
         start: where the runs begin; the surface's own start by default.
         seed: of the gradient noise, where the surface has some.
+        clip, schedule: what is done to gradients and to the rate, see :func:`~lwlr_teach.sweep.sweep`.
         at_lr, at_momentum, at_step: where the sliders stand at first (the nearest position is taken).
         shown: names of the methods that are visible at first; all by default.
 
@@ -73,6 +75,8 @@ class SurfaceView(View):
         steps: int = 100,
         start: Point | None = None,
         seed: int = 0,
+        clip: Clip | None = None,
+        schedule: Callable[[int], float] | None = None,
         at_lr: float = 0.1,
         at_momentum: float = 0.9,
         at_step: int | None = None,
@@ -87,6 +91,8 @@ class SurfaceView(View):
             steps=steps,
             starts=None if start is None else [start],
             seed=seed,
+            clip=clip,
+            schedule=schedule,
             progress=False,
             **grid,
         )

@@ -1,0 +1,92 @@
+# %% [markdown]
+# # 0 · How do these lessons work?
+#
+# This course is about one number, the **learning rate**. It decides whether a neural network learns, crawls or explodes. You will not read much about it: you will guess, drag, look, and be told when you are wrong.
+#
+# Nothing to install is left to do. Press <kbd>Shift</kbd>+<kbd>Enter</kbd> in each cell, from top to bottom.
+
+# %%
+import torch
+
+from lwlr_teach.optim import SGD
+from lwlr_teach.teaching import begin, check, claim, course_map, predict_number
+from lwlr_teach.views import SurfaceView
+from lwlr_teach.views.playground import Playground
+
+begin("00-start-here")
+
+# %% [markdown]
+# ## Four words
+#
+# Every method in this course is the same line. A network's weights $p$ take a step:
+#
+# $$ p \;\leftarrow\; p - \text{rate}(t)\cdot \text{scale}(\text{layer})\cdot \text{direction}\big(\,\text{clip}(g)\,\big) $$
+#
+# | word | what it decides | where you meet it |
+# |---|---|---|
+# | **clip** | what happens to the gradient $g$ before it is used | lesson 10 |
+# | **direction** | which way to go, and how far, for each weight | lessons 2 and 5 to 9 |
+# | **scale** | a factor for each layer | lessons 11 to 15 |
+# | **rate** | the number for this step | lessons 1, 3 and 4 |
+#
+# Whenever you meet a new method, ask which of the four it changes. It is nearly always only one.
+
+# %% [markdown]
+# ## Predict
+#
+# Before you see a result you are asked for it. Set the slider, say how sure you are, and lock your guess. It is kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
+#
+# Here is a first one. A ball lies on the wall of a round bowl, at height 1, and rolls. It rolls with *momentum*: it keeps nine tenths of its speed from step to step.
+
+# %%
+guess = predict_number(
+    "00-ball", "After how many steps has the ball rolled past the bottom?", range(1, 31), within=2
+)
+guess
+
+# %% [markdown]
+# Now let it roll, with the optimizer `SGD` and the learning rate 0.1. The sentence below the cell is a *claim*: it is printed only if the run agrees, and the lesson stops if it does not. What you read in these lessons was measured a moment ago.
+
+# %%
+ball = torch.ones(1)
+optimizer = SGD([ball], lr=0.1, momentum=0.9)
+steps = 0
+while ball > 0:
+    ball.grad = ball.clone()  # the slope of a round bowl is the place itself
+    optimizer.step()
+    steps += 1
+
+claim(f"After {steps} steps the ball is past the bottom, at {ball.item():.2f}.", ball < 0)
+guess.reveal(steps)
+
+# %% [markdown]
+# ## Drag
+#
+# The pictures are alive. A slider answers at once; click it and use the arrow keys for single positions. *play* shows the steps one by one, and the boxes of the legend show and hide methods.
+
+# %%
+SurfaceView("quadratic", ["SGD", "Momentum"], lr=torch.logspace(-3, -0.5, 51), at_lr=0.05)
+
+# %% [markdown]
+# ## Check
+#
+# At the end of a lesson you write a line or two of code. `check` compares them with the right answer on many random problems and says what it found. This answer is wrong on purpose:
+
+# %%
+check("01-step", lambda p, g, lr: p + lr * g)
+
+# %% [markdown]
+# ## The course, and where you are
+#
+# Run this cell again whenever you want to see how far you are.
+
+# %%
+course_map()
+
+# %% [markdown]
+# ## The playground
+#
+# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. The choices on top are computed anew, the sliders in the picture answer at once.
+
+# %%
+Playground("rosenbrock", at_lr=0.001)

@@ -1,0 +1,15 @@
+"""What the lessons ask: exercises with their known answers, and questions to recall. One file a lesson."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lwlr_teach.teaching.bank import learning_rate
+from lwlr_teach.teaching.exercises import Exercise
+from lwlr_teach.teaching.recall import Question
+
+_LESSONS = (learning_rate,)
+
+EXERCISES: Mapping[str, Exercise] = MappingProxyType(
+    {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}
+)
+QUESTIONS: tuple[Question, ...] = tuple(question for lesson in _LESSONS for question in lesson.QUESTIONS)

@@ -1,0 +1,45 @@
+"""The course: its lessons in order, each with its question and its minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One notebook. ``minutes`` is what its card says; ``ready`` is False while it is still to be written."""
+
+    name: str
+    part: str
+    question: str
+    minutes: int
+    ready: bool = False
+
+
+_ONE, _PARAMETER, _LAYER, _CHOOSING = (
+    "One rate for everything",
+    "A rate for every parameter",
+    "A rate for every layer",
+    "Choosing",
+)
+
+COURSE = (
+    Lesson("01-learning-rate", _ONE, "How big a step?", 45, ready=True),
+    Lesson("02-momentum", _ONE, "Why remember?", 45),
+    Lesson("03-schedules", _ONE, "When to slow down?", 45),
+    Lesson("04-finding-a-rate", _ONE, "Which number do I type?", 45),
+    Lesson("05-adagrad", _PARAMETER, "What if features are rare?", 40),
+    Lesson("06-rmsprop-adadelta", _PARAMETER, "How to forget?", 40),
+    Lesson("07-adam", _PARAMETER, "Why does everybody start here?", 45),
+    Lesson("08-adamw", _PARAMETER, "Is weight decay the same as L2?", 35),
+    Lesson("09-after-adam", _PARAMETER, "What came next?", 45),
+    Lesson("10-exploding-gradients", _LAYER, "How to survive a cliff?", 45),
+    Lesson("11-rates-by-depth", _LAYER, "Should early layers move less?", 45),
+    Lesson("12-lars", _LAYER, "Can a layer choose its own rate?", 45),
+    Lesson("13-lamb-large-batch", _LAYER, "What if the batch is huge?", 45),
+    Lesson("14-first-two-steps", _LAYER, "Which layer should move first?", 50),
+    Lesson("15-width", _LAYER, "Does the best rate survive a wider network?", 40),
+    Lesson("16-loss-landscapes", _CHOOSING, "What does the surface really look like?", 40),
+    Lesson("17-four-fields", _CHOOSING, "Which one for my problem?", 45),
+    Lesson("18-clinic", _CHOOSING, "Why does my run fail?", 50),
+)

@@ -1,0 +1,316 @@
+"""Exercises: the learner writes a rule, and is told whether it is right or what exactly is wrong.
+
+An answer is compared with the reference on many random problems, over several steps, in all tensors. If it is
+wrong, it is compared with every known variant and mistake, so that the message can name what was done. The
+same mistakes are the tests of the checker: each of them must be caught, with its own message.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import copy
+import inspect
+import io
+import linecache
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lwlr_teach.checks import check_choice
+from lwlr_teach.teaching.progress import Record, note, read_progress
+
+PROBLEMS = 12
+SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Known:
+    """An answer that is met often: a function, and what to say to somebody who wrote it.
+
+    ``passes`` says whether it is accepted, as another way to write what was asked for.
+    """
+
+    answer: Callable[..., Any]
+    says: str
+    passes: bool = False
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Something to write, and all that is needed to judge and to help.
+
+    ``play(answer, problem)`` calls the answer as the lesson would, several times if there are several steps,
+    and returns every tensor that came out, by name. ``problem(generator)`` draws the arguments.
+    """
+
+    name: str
+    asks: str
+    answer: Callable[..., Any]
+    problem: Callable[[torch.Generator], dict[str, Any]]
+    play: Callable[[Callable[..., Any], dict[str, Any]], dict[str, Any]]
+    known: tuple[Known, ...]
+    hints: tuple[str, ...]
+    right: str
+    lesson: str = field(default="")
+
+    @property
+    def solution(self) -> str:
+        """The source of the reference answer."""
+        return inspect.getsource(self.answer)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checker found: ``kind`` is right, wrong or missing; ``says`` is for the learner."""
+
+    kind: str
+    says: str
+
+    @property
+    def line(self) -> str:
+        """The first line that is printed."""
+        return {"right": "✔ right", "wrong": "✘ not yet", "missing": "… not written yet"}[self.kind]
+
+
+def judge(exercise: Exercise, answer: object) -> Verdict:
+    """Compare an answer with the reference, then with everything known.
+
+    Never raises, whatever the answer does; only the learner's own interrupt goes through.
+    """
+    if answer is None or answer is Ellipsis:
+        return Verdict("missing", exercise.asks)
+    if not callable(answer):
+        return Verdict(
+            "wrong", f"check needs your function itself, not {_short(answer)}. Give it without ( )."
+        )
+    misfit = _misfit(exercise, answer)
+    if misfit:
+        return Verdict("wrong", misfit)
+    problems = [exercise.problem(torch.Generator().manual_seed(seed)) for seed in range(PROBLEMS)]
+    try:
+        with _guarded(answer) as guarded:
+            given = [_play(exercise, guarded, problem) for problem in problems]
+    except NotImplementedError:
+        return Verdict("missing", exercise.asks)
+    except _Endless:
+        return Verdict(
+            "wrong",
+            f"Your function did not come to an end within {SECONDS:.0f} seconds. Does a loop never stop?",
+        )
+    except _Changed as changed:
+        return Verdict(
+            "wrong", f"Your function changes its argument {changed} in place. Return a new tensor."
+        )
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a learner's code raises, sys.exit() included
+        return Verdict("wrong", _explain(error))
+    if any(value is None or value is Ellipsis for result in given for value in result.values()):
+        return Verdict("missing", f"{exercise.asks} Your function returns nothing so far.")
+    wanted = [exercise.play(exercise.answer, copy.deepcopy(problem)) for problem in problems]
+    difference = _first_difference(given, wanted)
+    if difference is None:
+        return Verdict("right", exercise.right)
+    for known in exercise.known:
+        tried = (_quietly(exercise, known.answer, problem) for problem in problems)
+        expected = [result for result in tried if result is not None]
+        if len(expected) == PROBLEMS and _first_difference(given, expected) is None:
+            return Verdict("right" if known.passes else "wrong", known.says)
+    return Verdict("wrong", difference)
+
+
+def check(name: str, answer: object) -> None:
+    """Say whether ``answer`` solves the exercise; the first line is right, not yet, or not written yet."""
+    exercise = find_exercise(name)
+    verdict = judge(exercise, answer)
+    print(verdict.line)
+    print(verdict.says)
+    if verdict.kind == "missing":
+        return
+
+    def count(record: Record) -> None:
+        kept = record["exercises"].setdefault(name, {"tries": 0, "passed": False, "hints": 0})
+        if not kept["passed"]:
+            kept["tries"] += 1
+            kept["passed"] = verdict.kind == "right"
+
+    note(count)
+
+
+def hint(name: str) -> None:
+    """Print the next hint; the last one again when there are no more."""
+    exercise = find_exercise(name)
+    shown = read_progress()["exercises"].get(name, {}).get("hints", 0)
+    number = min(shown, len(exercise.hints) - 1)
+    print(f"Hint {number + 1} of {len(exercise.hints)}: {exercise.hints[number]}")
+    note(lambda record: _seen(record, name, "hints", number + 1))
+
+
+def solution(name: str) -> None:
+    """Print an answer that is right."""
+    print(find_exercise(name).solution)
+    note(lambda record: _seen(record, name, "solution", 1))
+
+
+def find_exercise(name: str) -> Exercise:
+    """The exercise of this name; ValueError with the nearest names otherwise."""
+    from lwlr_teach.teaching.bank import EXERCISES
+
+    return check_choice("exercise", name, EXERCISES)
+
+
+def _seen(record: Record, name: str, what: str, value: int) -> None:
+    record["exercises"].setdefault(name, {"tries": 0, "passed": False, "hints": 0})[what] = value
+
+
+class _Endless(Exception):
+    pass
+
+
+class _Changed(Exception):
+    pass
+
+
+class _Nowhere(io.TextIOBase):
+    """What is printed here is forgotten, also when there is no end to it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@contextlib.contextmanager
+def _guarded(answer: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """The answer, hidden in what it prints, and interrupted when it does not end."""
+    fired = threading.Event()
+
+    def guarded(*args: Any) -> Any:
+        if fired.is_set():  # the learner's code has swallowed the interrupt
+            raise _Endless
+        return answer(*args)
+
+    def interrupt() -> None:
+        fired.set()
+        if hasattr(signal, "pthread_kill"):  # wakes a sleep, too
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
+
+    timer = threading.Timer(SECONDS, interrupt)
+    in_main = threading.current_thread() is threading.main_thread()
+    nowhere = _Nowhere()
+    try:
+        if in_main:
+            timer.start()
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield guarded
+        if fired.is_set():
+            raise _Endless
+    except KeyboardInterrupt:
+        if fired.is_set():
+            raise _Endless from None
+        raise
+    finally:
+        timer.cancel()
+
+
+def _misfit(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
+    """What to say to somebody whose function does not take what it is given; None if it does."""
+    wanted = inspect.signature(exercise.answer).parameters
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):  # some functions of C do not tell
+        return None
+    try:
+        signature.bind(*wanted)
+    except TypeError:
+        call = f"{exercise.answer.__name__}({', '.join(wanted)})"
+        return f"Your function is called as {call}, but it takes {signature}."
+    return None
+
+
+def _play(exercise: Exercise, answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
+    used = copy.deepcopy(problem)
+    result = exercise.play(answer, used)
+    for name, before in problem.items():
+        if isinstance(before, Tensor) and not torch.equal(before, used[name]):
+            raise _Changed(name)
+    return result
+
+
+def _quietly(
+    exercise: Exercise, answer: Callable[..., Any], problem: dict[str, Any]
+) -> dict[str, Any] | None:
+    """What a known answer gives; None where it cannot be run on this problem."""
+    try:
+        return exercise.play(answer, copy.deepcopy(problem))
+    except Exception:
+        return None
+
+
+def _first_difference(given: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> str | None:
+    """Where two results first differ, in words; None if they are the same."""
+    for mine, theirs in zip(given, wanted, strict=True):
+        for name, right in theirs.items():
+            found = mine.get(name)
+            try:
+                value = _as_number(found)
+            except Exception:  # text, an object, a list, nothing at all
+                return f"{name} should be a tensor, and is {_short(found)}."
+            target = torch.as_tensor(right, dtype=torch.float64)
+            if value.shape != target.shape:
+                return f"{name} has the shape {tuple(value.shape)}; it should be {tuple(target.shape)}."
+            # Who computes in single precision is right as far as that goes.
+            rtol, atol = (1e-5, 1e-6) if _is_single(found) else (1e-9, 1e-12)
+            close = torch.isclose(value, target, rtol=rtol, atol=atol, equal_nan=True)
+            if not close.all():
+                i = int((~close.flatten()).nonzero()[0])
+                is_now, should_be = value.flatten()[i].item(), target.flatten()[i].item()
+                digits = next(d for d in (4, 10, 17) if f"{is_now:.{d}g}" != f"{should_be:.{d}g}" or d == 17)
+                rounded = "" if digits == 4 else " Is something rounded, for example to float32?"
+                return f"{name} is {is_now:.{digits}g} where it should be {should_be:.{digits}g}.{rounded}"
+    return None
+
+
+def _as_number(found: object) -> Tensor:
+    """A number, a tensor or an array in double precision; an error for anything else."""
+    if isinstance(found, list | tuple | str | complex) or torch.is_complex(torch.as_tensor(found)):
+        raise TypeError
+    return torch.as_tensor(found, dtype=torch.float64).detach().cpu().to_dense()
+
+
+def _is_single(value: object) -> bool:
+    return str(getattr(value, "dtype", "")).endswith("float32")  # of torch and of NumPy
+
+
+def _explain(error: BaseException) -> str:
+    """The error, and the learner's own line in which it came up."""
+    text = f"Your function stopped with {type(error).__name__}: {_text(error, str)}".rstrip(": ")
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+        if line and not frame.filename.startswith(_PACKAGE) and "site-packages" not in frame.filename:
+            return f"{text}\nin the line: {line}"
+    return text
+
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def _short(value: object) -> str:
+    text = _text(value, repr)
+    return f"{text if len(text) < 60 else text[:57] + '…'} (type {type(value).__name__})"
+
+
+def _text(value: object, write: Callable[[object], str]) -> str:
+    """The value in one line; a learner's class may fail even at that."""
+    try:
+        return " ".join(write(value).split())
+    except Exception:
+        return "something"

@@ -1,0 +1,447 @@
+"""Predictions, recall, the map and the playground in JupyterLab: as a learner meets them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import Notebook, View, write_notebook
+
+COLUMNS = 60
+FIRST = """
+import os
+os.environ["LWLR_PROGRESS"] = {file!r}
+from lwlr_teach.teaching import *
+from lwlr_teach.teaching import bank
+from lwlr_teach.views.playground import Playground
+"""
+NUMBER = (
+    "n = predict_number('01-n', 'Which rate is best?', [0.001 * i for i in range(1, 42)], within=0.01)\nn"
+)
+CHOICE = "c = predict_choice('01-c', 'Who is first?', ['SGD', 'Adam', 'neither'])\nc"
+CURVE = (
+    "k = predict_curve('01-k', 'Draw the loss.', x={'range': [0, 30], 'title': 'step'},"
+    " y={'range': [1e-6, 100], 'title': 'loss', 'log': True})\nk"
+)
+SHOWN = ["n.reveal(0.03)", "c.reveal('Adam')", "k.reveal([10 ** (2 - i / 5) for i in range(31)])"]
+
+
+@pytest.fixture
+def file(root, tmp_path) -> Path:
+    return tmp_path / "lwlr-progress.json"
+
+
+@pytest.fixture
+def open_cells(root, file, open_notebook):
+    """Opens a notebook with these cells and runs them, except those after ``None``."""
+
+    def open_one(*cells: str, **options) -> Notebook:
+        write_notebook(root / "teaching.ipynb", FIRST.format(file=str(file)), *cells)
+        notebook = open_notebook("teaching.ipynb", **options)
+        for number in range(1 + len(cells)):
+            if number and cells[number - 1] in SHOWN:
+                break
+            notebook.run_cell(number)
+        opened.append(notebook)
+        return notebook
+
+    opened: list[Notebook] = []
+    yield open_one
+    for notebook in opened:
+        assert notebook.page_errors == []
+        assert notebook.cell_errors() == []
+
+
+def kept(file: Path):
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def status(view: View) -> str:
+    return view.root.locator(".lwlr-status").inner_text()
+
+
+def option(view: View, number: int):
+    return view.root.locator(f'input[type=radio][data-option="{number}"]')
+
+
+def controls(view: View) -> list[bool]:
+    """Which inputs are disabled."""
+    return view.root.locator("input").evaluate_all("inputs => inputs.map(input => input.disabled)")
+
+
+def has(view: View, name: str, colour: tuple[int, int, int]) -> int:
+    """How many pixels of the canvas have this colour."""
+    return view.canvas(name).evaluate(
+        "(c, [r, g, b]) => {"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let i = 0; i < d.length; i += 4)"
+        "   n += Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 12 && d[i + 3] > 200;"
+        " return n; }",
+        list(colour),
+    )
+
+
+ORANGE, BLUE, LIGHT_BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2), (0x56, 0xB4, 0xE9)
+
+
+# --- a number -----------------------------------------------------------------------------------------------
+
+
+def test_a_number_is_guessed_with_the_mouse_locked_and_compared(open_cells, file):
+    notebook = open_cells(NUMBER, SHOWN[0])
+    view = notebook.view()
+    assert view.button("lock").is_disabled()
+    assert status(view) == "move the slider first"
+    view.drag("guess", 0.5)
+    assert view.position("guess") == 20
+    assert status(view) == ""
+    view.drag("confidence", 1.0)
+    assert has(view, "number", ORANGE) > 20
+    assert has(view, "number", BLUE) == 0
+    assert not file.exists()
+    view.button("lock").click()
+    assert notebook.ask("print(n.locked, n.guess, n.confidence)") == "True [20] 100"
+    assert kept(file)["predictions"] == {"01-n": {"guess": [20], "confidence": 100}}
+    view.settle()
+    assert controls(view) == [True, True]
+    assert view.button("lock").is_hidden()
+    assert status(view) == "Locked: 0.021, 100% sure."
+    before = view.picture("number")
+    notebook.run_cell(2)
+    notebook.ask("")
+    view.settle()
+    assert view.picture("number") != before
+    assert has(view, "number", ORANGE) > 20
+    assert has(view, "number", BLUE) > 20
+    assert status(view) == "You said 0.021, 100% sure; it is 0.03."
+    assert view.sentence() == notebook.ask("print(n.describe())") == "Which rate is best? " + status(view)
+    assert kept(file)["predictions"]["01-n"]["right"] is True
+    again = notebook.view(1)  # the same view once more, below the cell that shows the truth
+    assert again.sentence() == view.sentence()
+    assert again.picture("number") == view.picture("number")
+
+
+def test_a_number_is_guessed_with_the_keyboard(open_cells, file):
+    notebook = open_cells(NUMBER)
+    view = notebook.view()
+    cell = notebook.active_cell()
+    view.press("guess", "Tab")
+    assert status(view) == "move the slider first"
+    view.press("guess", "Enter")  # the middle, where it stands
+    assert notebook.ask("print(n.guess)") == "[20]"
+    view.slider("guess").focus()
+    keyboard = notebook.page.keyboard
+    for key in ("End", "ArrowLeft", "ArrowLeft"):
+        keyboard.press(key)
+    keyboard.press("Tab")
+    for _ in range(3):
+        keyboard.press("ArrowRight")
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    assert notebook.ask("print(n.locked, n.guess, n.confidence)") == "True [38] 85"
+    assert kept(file)["predictions"]["01-n"] == {"guess": [38], "confidence": 85}
+    assert notebook.active_cell() == cell
+
+
+def test_after_the_truth_was_shown_there_is_nothing_to_lock(open_cells, file):
+    notebook = open_cells(NUMBER, SHOWN[0])
+    notebook.run_cell(2)
+    notebook.ask("")
+    view = notebook.view()
+    assert view.button("lock").is_hidden()
+    assert controls(view) == [True, True]
+    assert status(view) == "No guess was locked; it is 0.03."
+    assert has(view, "number", BLUE) > 20
+    assert not file.exists()
+
+
+def test_a_guess_is_locked_when_the_lesson_is_opened_again(open_cells, file):
+    notebook = open_cells(NUMBER)
+    view = notebook.view()
+    view.press("guess", "Home")
+    view.press("guess", "ArrowRight", times=4)
+    view.button("lock").click()
+    assert notebook.ask("print(n.locked)") == "True"
+    notebook.run_cell(1)
+    view = notebook.view()
+    assert notebook.ask("print(n.locked, n.guess)") == "True [4]"
+    assert status(view) == "Locked: 0.005, 70% sure."
+    assert controls(view) == [True, True]
+
+
+# --- a choice -----------------------------------------------------------------------------------------------
+
+
+def test_a_choice_is_made_with_the_mouse_and_compared(open_cells, file):
+    notebook = open_cells(CHOICE, SHOWN[1])
+    view = notebook.view()
+    assert view.button("lock").is_disabled()
+    view.root.get_by_text("neither").click()
+    view.button("lock").click()
+    assert notebook.ask("print(c.locked, c.guess)") == "True [2]"
+    assert kept(file)["predictions"]["01-c"] == {"guess": [2], "confidence": 70}
+    notebook.run_cell(2)
+    notebook.ask("")
+    for shown in (notebook.view(0), notebook.view(1)):  # two displays of one view
+        verdicts = shown.root.locator(".lwlr-verdict").all_inner_texts()
+        assert verdicts == ["", "★ measured", "▼ your guess"]
+        assert [option(shown, i).is_checked() for i in range(3)] == [False, False, True]
+        assert controls(shown) == [True] * 4
+        assert status(shown) == "You said “neither”, 70% sure; measured: “Adam”."
+    assert kept(file)["predictions"]["01-c"]["right"] is False
+
+
+def test_a_choice_is_made_with_the_keyboard(open_cells, file):
+    notebook = open_cells(CHOICE)
+    view = notebook.view()
+    cell = notebook.active_cell()
+    option(view, 0).focus()
+    for key in ("Space", "ArrowDown", "Tab", "Home", "Tab", "Space"):
+        notebook.page.keyboard.press(key)
+    assert notebook.ask("print(c.locked, c.guess, c.confidence)") == "True [1] 50"
+    assert notebook.active_cell() == cell
+
+
+# --- a curve ------------------------------------------------------------------------------------------------
+
+
+def frame_of(view: View) -> tuple[float, float, float, float]:
+    box = view.canvas("curve").bounding_box()
+    return box["x"] + 46, box["y"] + 26, box["width"] - 66, box["height"] - 66
+
+
+def test_a_curve_is_drawn_with_the_mouse(open_cells, file):
+    notebook = open_cells(CURVE, SHOWN[2])
+    view = notebook.view()
+    assert status(view) == "draw a curve first"
+    left, top, width, height = frame_of(view)
+    mouse = notebook.page.mouse
+    mouse.move(left, top)
+    mouse.down()
+    mouse.move(left + width / 2, top + height, steps=4)  # fewer events than columns: no gaps
+    mouse.move(left + width, top + height / 2, steps=4)
+    mouse.up()
+    guess = json.loads(notebook.ask("print(k.guess)"))
+    assert len(guess) == COLUMNS
+    middle = (COLUMNS - 1) / 2
+    wanted = [1 - i / middle if i <= middle else (i - middle) / (2 * middle) for i in range(COLUMNS)]
+    assert max(abs(g - w) for g, w in zip(guess, wanted, strict=True)) < 0.06
+    mouse.move(left + width / 4, top)  # a second stroke mends the first
+    mouse.down()
+    mouse.move(left + width / 2, top, steps=3)
+    mouse.up()
+    mended = json.loads(notebook.ask("print(k.guess)"))
+    assert min(mended[16:29]) > 0.99
+    assert mended[:14] == guess[:14]
+    assert mended[31:] == guess[31:]
+    view.button("lock").click()
+    assert notebook.ask("print(k.locked)") == "True"
+    assert kept(file)["predictions"]["01-k"]["guess"] == mended
+    before = view.picture("curve")
+    mouse.move(left, top + height)
+    mouse.down()
+    mouse.move(left + width, top + height, steps=3)
+    mouse.up()
+    notebook.page.keyboard.press("ArrowUp")
+    assert json.loads(notebook.ask("print(k.guess)")) == mended  # locked is locked
+    notebook.run_cell(2)
+    notebook.ask("")
+    view.settle()
+    assert view.picture("curve") != before
+    assert has(view, "curve", ORANGE) > 50
+    assert has(view, "curve", BLUE) > 50
+    assert status(view).startswith("You said a curve, 70% sure; the measured curve goes from 100 to ")
+
+
+def test_a_curve_is_drawn_with_the_keys(open_cells, file):
+    notebook = open_cells(CURVE)
+    view = notebook.view()
+    cell = notebook.active_cell()
+    view.canvas("curve").focus()
+    press = notebook.page.keyboard.press
+    for _ in range(10):
+        press("ArrowUp")
+    for _ in range(30):
+        press("ArrowRight")
+    for _ in range(20):
+        press("ArrowDown")
+    for _ in range(40):  # further than the end
+        press("ArrowRight")
+    guess = json.loads(notebook.ask("print(k.guess)"))
+    assert guess[:30] == pytest.approx([0.8] * 30)
+    assert guess[30:] == pytest.approx([0.2] * 30)
+    assert notebook.active_cell() == cell
+    press("Tab")
+    press("Tab")
+    press("Enter")
+    assert notebook.ask("print(k.locked)") == "True"
+    assert kept(file)["predictions"]["01-k"]["guess"] == pytest.approx(guess)
+
+
+def test_two_curves_do_not_disturb_each_other(open_cells):
+    notebook = open_cells(
+        CURVE, CURVE.replace("01-k", "01-other").replace("k =", "other =").replace("\nk", "\nother")
+    )
+    first, second = notebook.view(0), notebook.view(1)
+    before = second.picture("curve")
+    notebook.view(0)
+    left, top, width, height = frame_of(first)
+    notebook.page.mouse.move(left, top + height / 2)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(left + width, top, steps=3)
+    notebook.page.mouse.up()
+    first.button("lock").click()
+    assert notebook.ask("print(k.locked, other.locked, other.guess)") == "True False []"
+    assert second.picture("curve") == before
+    assert second.button("lock").is_disabled()
+
+
+# --- both themes, no kernel ---------------------------------------------------------------------------------
+
+
+def test_light_and_dark(open_cells):
+    notebook = open_cells(NUMBER, CHOICE, CURVE)
+    notebook.ask(
+        "n.guess, n.locked = [5], True; c.guess, c.locked = [0], True; k.guess, k.locked = [0.5] * 60, True"
+    )
+    notebook.ask("n.reveal(0.03); c.reveal('Adam'); k.reveal([1.0] * 31)")
+    pictures = {name: notebook.view(i).picture(name) for i, name in ((0, "number"), (2, "curve"))}
+    notebook.theme("JupyterLab Dark")
+    for i, name in ((0, "number"), (2, "curve")):
+        view = notebook.view(i)
+        assert view.picture(name) != pictures[name]
+        assert has(view, name, ORANGE) > 20
+        assert has(view, name, LIGHT_BLUE) > 20
+    for view in map(notebook.view, range(3)):
+        colour = view.root.evaluate("root => getComputedStyle(root).color")
+        assert min(int(c) for c in re.findall(r"\d+", colour)[:3]) > 180
+    notebook.theme("JupyterLab Light")
+    for i, name in ((0, "number"), (2, "curve")):
+        assert notebook.view(i).picture(name) == pictures[name]
+
+
+def test_without_a_kernel_the_page_goes_on_and_does_not_pretend(open_cells, file):
+    notebook = open_cells(NUMBER, CHOICE, CURVE, "recall('02-momentum', 1)")
+    notebook.shut_down_kernel()
+    view = notebook.view(0)
+    view.press("guess", "Home")
+    view.button("lock").click()
+    assert "Locked" not in status(view)
+    view.root.get_by_text("Not stored: the kernel does not answer").wait_for()
+    assert controls(view) == [True, True]
+    notebook.view(1).root.get_by_text("neither").click()
+    notebook.view(1).button("lock").click()
+    notebook.view(2).canvas("curve").click()
+    notebook.view(2).button("lock").click()
+    option(notebook.view(3), 0).click()
+    notebook.view(3).button("answer-0").click()
+    assert not file.exists()
+
+
+# --- recall -------------------------------------------------------------------------------------------------
+
+
+def test_recall_gives_the_reason_at_once_and_keeps_the_answer(open_cells, file):
+    notebook = open_cells("r = recall('02-momentum', 2)\nr")
+    view = notebook.view()
+    right, why = notebook.ask("print([q.right for q in r.questions], r.questions[0].why, sep='\\n')").split(
+        "\n"
+    )
+    right = json.loads(right)
+    blocks = view.root.locator("fieldset")
+    assert blocks.count() == 2
+    assert view.root.locator(".lwlr-reason").all_inner_texts() == ["", ""]
+    assert view.button("answer-0").is_disabled()
+    blocks.nth(0).locator("label").nth(right[0]).click()
+    assert not blocks.nth(1).locator("input:checked").count()
+    view.button("answer-0").click()
+    assert blocks.nth(0).locator(".lwlr-reason").inner_text() == f"✔ Right. {why}"
+    assert notebook.ask("print(r.answers)") == f"[{right[0]}, -1]"
+    assert [entry["last"] for entry in kept(file)["recall"].values()] == ["right"]
+    assert view.button("answer-0").is_hidden()
+    assert blocks.nth(0).locator("input:disabled").count() == 3
+
+    cell = notebook.active_cell()
+    inputs = blocks.nth(1).locator("input")
+    inputs.nth(0).focus()
+    notebook.page.keyboard.press("Space")
+    wrong = (right[1] + 1) % 3
+    for _ in range(wrong):
+        notebook.page.keyboard.press("ArrowDown")
+    notebook.page.keyboard.press("Tab")
+    notebook.page.keyboard.press("Enter")
+    assert blocks.nth(1).locator(".lwlr-reason").inner_text().startswith("✘ No. ")
+    assert notebook.active_cell() == cell
+    assert notebook.ask("print(r.answers)") == str([right[0], wrong])
+    assert [entry["last"] for entry in kept(file)["recall"].values()] == ["right", "wrong"]
+    label = view.root.get_attribute("aria-label")
+    assert label == notebook.ask("print(r.describe())")
+    assert label.endswith("1 of 2 answered right.")
+
+
+# --- exercises ----------------------------------------------------------------------------------------------
+
+
+def test_check_in_a_kernel(open_cells):
+    notebook = open_cells(
+        "def step(p, g, lr):\n    while True: pass",
+        "check('01-step', step)",
+        "def step(p, g, lr):\n    return p.nope",
+    )
+    said = notebook.ask("check('01-step', lambda p, g, lr: p - lr * g); hint('01-step'); solution('01-step')")
+    assert said.startswith("✔ right\n")
+    assert "Hint 1 of 3: " in said
+    assert said.endswith("def step(p: Tensor, g: Tensor, lr: float) -> Tensor:\n    return p - lr * g")
+    output = notebook.page.locator(".jp-OutputArea-output").first.inner_text()
+    assert output.startswith("✘ not yet\nYour function did not come to an end within 5 seconds.")
+    said = notebook.ask("check('01-step', step)")
+    assert said.endswith("'Tensor' object has no attribute 'nope'\nin the line: return p.nope")
+
+
+# --- the map and the playground -----------------------------------------------------------------------------
+
+
+def test_the_map_links_to_what_is_ready(open_cells, root):
+    notebook = open_cells("begin('01-learning-rate')\nm = course_map()\nm")
+    view = notebook.view()
+    links = view.root.locator("a")
+    assert view.root.locator("li").count() == 18
+    ready = int(
+        notebook.ask("from lwlr_teach.teaching.course import COURSE; print(sum(x.ready for x in COURSE))")
+    )
+    assert links.count() == ready
+    assert links.first.inner_text() == "01 · How big a step?"
+    assert view.root.locator(".lwlr-mark").first.get_attribute("aria-label") == "begun"
+    assert "No prediction has been compared" in status(view)
+    write_notebook(root / "01-learning-rate.ipynb", "'here it is'")
+    links.first.click()
+    name = "jupyterapp.shell.currentWidget?.context?.path"
+    notebook.page.wait_for_function(f"() => {name} === '01-learning-rate.ipynb'")
+    notebook.page.evaluate("() => jupyterapp.shell.currentWidget.close()")
+
+
+def test_the_playground_answers_its_choices_and_leaves_nothing_behind(open_cells):
+    notebook = open_cells("p = Playground(optimizers=['SGD', 'Adam'], at_lr=0.05)\np")
+    view = notebook.view()
+    assert view.sentence() == notebook.ask("print(p.view.describe())")
+    view.press("lr", "ArrowRight", times=5)
+    rate = notebook.ask("print(p.view.lr)")
+    notebook.page.get_by_label("surface", exact=True).select_option("ravine")
+    assert notebook.ask("print(p.view.sweep.surface.name)") == "ravine"
+    view = notebook.view()
+    assert notebook.page.locator(".lwlr-view").count() == 1
+    assert view.sentence() == notebook.ask("print(p.view.describe())")
+    assert notebook.ask("print(p.view.lr)") == rate
+    view.drag("lr", 0.8)
+    assert view.sentence() == notebook.ask("print(p.view.describe())")
+    notebook.page.get_by_label("optimizers").select_option([])
+    notebook.page.get_by_text("Choose from one to 8 optimizers").wait_for()
+    assert notebook.page.locator(".lwlr-view").count() == 1
+    notebook.ask(
+        "import ipywidgets; alive = ipywidgets.widgets.widget._instances\n"
+        "def views(): return sum(type(w).__name__ == 'SurfaceView' for w in alive.values())"
+    )
+    assert notebook.ask("print(views())") == "1"
+    notebook.run_cell(1)
+    assert notebook.ask("print(views())") == "1"

@@ -1,0 +1,149 @@
+"""The course agrees with its lessons, and the start page with what the learner did."""
+
+import itertools
+
+import pytest
+
+from lessons import build
+from lwlr_teach.teaching import begin, check, course_map, predict_choice, start
+from lwlr_teach.teaching.bank import EXERCISES, QUESTIONS
+from lwlr_teach.teaching.course import COURSE
+from lwlr_teach.teaching.progress import read_progress
+
+NAMES = [
+    "01-learning-rate",
+    "02-momentum",
+    "03-schedules",
+    "04-finding-a-rate",
+    "05-adagrad",
+    "06-rmsprop-adadelta",
+    "07-adam",
+    "08-adamw",
+    "09-after-adam",
+    "10-exploding-gradients",
+    "11-rates-by-depth",
+    "12-lars",
+    "13-lamb-large-batch",
+    "14-first-two-steps",
+    "15-width",
+    "16-loss-landscapes",
+    "17-four-fields",
+    "18-clinic",
+]
+START = "00-start-here"
+READY = [lesson for lesson in COURSE if lesson.ready]
+
+
+def rows(view):
+    return [lesson for part in view.plan["parts"] for lesson in part["lessons"]]
+
+
+def row(view, name):
+    return next(lesson for lesson in rows(view) if lesson["name"] == name)
+
+
+def pass_all(lesson):
+    for exercise in EXERCISES.values():
+        if exercise.lesson == lesson:
+            check(exercise.name, exercise.answer)
+
+
+# --- the course ---------------------------------------------------------------------------------------------
+
+
+def test_the_lessons_are_these_in_this_order():
+    assert [lesson.name for lesson in COURSE] == NAMES
+
+
+def test_ready_are_those_that_are_written():
+    written = [source.stem for source in build.sources()]
+    assert [lesson.name for lesson in READY] == [name for name in written if name != START]
+
+
+def test_every_lesson_is_a_question_with_its_minutes_in_one_of_four_parts():
+    assert all(lesson.question.endswith("?") and 30 <= lesson.minutes <= 50 for lesson in COURSE)
+    assert len({lesson.question for lesson in COURSE}) == len(COURSE)
+    parts = [lesson.part for lesson in COURSE]
+    assert list(dict.fromkeys(parts)) == [
+        "One rate for everything",
+        "A rate for every parameter",
+        "A rate for every layer",
+        "Choosing",
+    ]
+    assert sum(a != b for a, b in itertools.pairwise(parts)) == 3  # no part is split
+
+
+@pytest.mark.parametrize("lesson", READY, ids=lambda lesson: lesson.name)
+def test_a_lesson_says_the_minutes_and_the_question_of_the_map(lesson):
+    source = (build.LESSONS / "src" / f"{lesson.name}.py").read_text(encoding="utf-8")
+    assert f"**Time** | {lesson.minutes} minutes" in source
+    assert f"{int(lesson.name[:2])} · {lesson.question}" in source
+    assert f'begin("{lesson.name}")' in source
+
+
+def test_exercises_and_questions_belong_to_lessons_that_are_ready():
+    ready = {lesson.name for lesson in READY}
+    assert {exercise.lesson for exercise in EXERCISES.values()} <= ready
+    assert {question.lesson for question in QUESTIONS} <= ready
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_is_asked_in_its_lesson(name):
+    source = (build.LESSONS / "src" / f"{EXERCISES[name].lesson}.py").read_text(encoding="utf-8")
+    assert f'check("{name}", {EXERCISES[name].answer.__name__})' in source
+
+
+# --- the map ------------------------------------------------------------------------------------------------
+
+
+def test_before_anything_was_done():
+    view = course_map()
+    assert [lesson["name"] for lesson in rows(view)] == NAMES
+    minutes = sum(lesson.minutes for lesson in READY)
+    assert repr(view) == (
+        f"The course: 18 lessons, {len(READY)} of them ready. 0 done, 0 begun. About {minutes} "
+        "minutes are left of what is ready. No prediction has been compared with a result yet."
+    )
+    states = {lesson["name"]: lesson["state"] for lesson in rows(view)}
+    assert states == {lesson.name: "new" if lesson.ready else "later" for lesson in COURSE}
+
+
+def test_what_was_done_is_counted(restart):
+    begin("01-learning-rate")
+    begin("01-learning-rate")
+    assert read_progress()["lessons"] == {"01-learning-rate": {"opened": 2}}
+    assert row(course_map(), "01-learning-rate")["state"] == "begun"
+    for name, confidence in [("01-edge", 80), ("01-spike", 60), ("00-ball", 50), ("011-other", 50)]:
+        asked = predict_choice(name, "?", ["a", "b"])
+        asked.set_state({"guess": [0], "confidence": confidence, "locked": True})
+        asked.reveal("a")
+    check("01-step", EXERCISES["01-step"].answer)
+    check("01-edge", lambda curvatures: 1)
+    restart()
+    found = row(course_map(), "01-learning-rate")
+    assert (found["predictions"], found["passed"], found["exercises"]) == (2, 1, 2)
+    assert found["state"] == "begun"
+    assert "0 done, 1 begun" in repr(course_map())
+    assert "4 predictions: 100% right, 60% sure on average" in repr(course_map())
+
+
+def test_a_lesson_is_done_when_its_exercises_are_and_its_minutes_are_off_the_list(capsys):
+    minutes = [lesson.minutes for lesson in READY]
+    for i, lesson in enumerate(READY):
+        assert f"About {sum(minutes[i:])} minutes are left" in repr(course_map())
+        pass_all(lesson.name)
+        assert row(course_map(), lesson.name)["state"] == "done"
+    assert f"{len(READY)} done, 0 begun. " in repr(course_map())
+
+
+def test_the_wrong_answer_of_the_start_page_begins_no_lesson():
+    begin(START)
+    check("01-step", lambda p, g, lr: p + lr * g)
+    assert "0 done, 0 begun" in repr(course_map())
+
+
+def test_a_lesson_without_exercises_is_never_done(monkeypatch):
+    monkeypatch.setattr(start, "EXERCISES", {})
+    begin("01-learning-rate")
+    assert row(course_map(), "01-learning-rate")["state"] == "begun"
+    assert f"About {sum(lesson.minutes for lesson in READY)} minutes" in repr(course_map())

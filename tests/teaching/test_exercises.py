@@ -1,0 +1,429 @@
+"""The checker is tested by wrong answers: each must be caught, each by its own message."""
+
+import contextlib
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from lwlr_teach.teaching import check, exercises, hint, solution
+from lwlr_teach.teaching.bank import EXERCISES
+from lwlr_teach.teaching.course import COURSE
+from lwlr_teach.teaching.exercises import Exercise, find_exercise, judge
+from lwlr_teach.teaching.progress import read_progress
+
+STEP, EDGE = EXERCISES["01-step"], EXERCISES["01-edge"]
+KNOWN = [(exercise, i) for exercise in EXERCISES.values() for i in range(len(exercise.known))]
+known_answers = pytest.mark.parametrize(
+    ("exercise", "i"), KNOWN, ids=[f"{exercise.name}-{i}" for exercise, i in KNOWN]
+)
+all_exercises = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+
+
+# --- what every exercise has --------------------------------------------------------------------------------
+
+
+@all_exercises
+def test_an_exercise_is_complete(exercise):
+    assert EXERCISES[exercise.name] is exercise
+    assert exercise.lesson in {lesson.name for lesson in COURSE}
+    assert exercise.name.startswith(exercise.lesson[:3])
+    assert sum(not known.passes for known in exercise.known) >= 8
+    assert len(exercise.hints) >= 2
+    assert exercise.asks.startswith("Write ")
+    said = [exercise.right, *(known.says for known in exercise.known)]
+    assert len(set(said)) == len(said)
+
+
+@all_exercises
+def test_the_solution_that_is_printed_is_right(exercise, capsys):
+    solution(exercise.name)
+    code = capsys.readouterr().out
+    names = {"torch": torch, "Tensor": torch.Tensor}
+    exec(compile(code, "solution", "exec", dont_inherit=True), names)
+    answer = names[exercise.answer.__name__]
+    verdict = judge(exercise, answer)
+    assert (verdict.line, verdict.says) == ("✔ right", exercise.right)
+    assert read_progress()["exercises"][exercise.name]["solution"] == 1
+
+
+@known_answers
+def test_every_known_answer_is_recognised_by_its_own_message(exercise, i):
+    known = exercise.known[i]
+    verdict = judge(exercise, known.answer)
+    assert (verdict.kind, verdict.says) == ("right" if known.passes else "wrong", known.says)
+
+
+@known_answers
+def test_every_known_answer_is_recognised_in_single_precision(exercise, i):
+    """A learner's ``torch.tensor(…)`` is float32; that must neither hide a mistake nor change its name."""
+    known = exercise.known[i]
+
+    def single(*args):
+        return torch.as_tensor(known.answer(*args)).float()
+
+    verdict = judge(exercise, single)
+    assert (verdict.kind, verdict.says) == ("right" if known.passes else "wrong", known.says)
+
+
+@all_exercises
+def test_a_problem_is_the_same_each_time_and_another_from_seed_to_seed(exercise):
+    def draw(seed):
+        return repr(exercise.problem(torch.Generator().manual_seed(seed)))
+
+    assert draw(3) == draw(3)
+    assert len({draw(seed) for seed in range(exercises.PROBLEMS)}) == exercises.PROBLEMS
+
+
+# --- answers that are right ---------------------------------------------------------------------------------
+
+
+def loop(p, g, lr):
+    result = torch.empty_like(p)
+    for i in range(p.numel()):
+        result.view(-1)[i] = p.reshape(-1)[i] - lr * g.reshape(-1)[i]
+    return result
+
+
+def in_place_on_a_copy(p, g, lr):
+    p = p.clone()
+    p -= lr * g
+    return p
+
+
+def through_an_optimizer(p, g, lr):
+    q = p.clone().requires_grad_()
+    q.grad = g.clone()
+    torch.optim.SGD([q], lr).step()
+    return q
+
+
+class Step:
+    def __call__(self, p, g, lr):
+        return p - lr * g
+
+
+RIGHT = {
+    "another order": (STEP, lambda p, g, lr: -lr * g + p),
+    "sub": (STEP, lambda p, g, lr: p.sub(lr * g)),
+    "sub with alpha": (STEP, lambda p, g, lr: torch.sub(p, g, alpha=lr)),
+    "add with alpha": (STEP, lambda p, g, lr: torch.add(p, g, alpha=-lr)),
+    "lerp": (STEP, lambda p, g, lr: torch.lerp(p, p - g, torch.tensor(lr, dtype=p.dtype))),
+    "a loop": (STEP, loop),
+    "in place on a copy": (STEP, in_place_on_a_copy),
+    "torch's optimizer": (STEP, through_an_optimizer),
+    "numpy": (STEP, lambda p, g, lr: p.numpy() - lr * g.numpy()),
+    "numpy's asarray": (STEP, lambda p, g, lr: np.subtract(np.asarray(p), lr * np.asarray(g))),
+    "float32": (STEP, lambda p, g, lr: p.float() - lr * g.float()),
+    "a parameter": (STEP, lambda p, g, lr: torch.nn.Parameter(p - lr * g)),
+    "a default": (STEP, lambda p, g, lr=0.1: p - lr * g),
+    "any arguments": (STEP, lambda *args: args[0] - args[2] * args[1]),
+    "an object": (STEP, Step()),
+    "a method": (STEP, Step().__call__),
+    "max of Python": (EDGE, lambda curvatures: 2 / max(curvatures)),
+    "a number of Python": (EDGE, lambda curvatures: 2 / max(curvatures.tolist())),
+    "amax": (EDGE, lambda curvatures: 2 / torch.amax(curvatures)),
+    "sorted": (EDGE, lambda curvatures: 2 / curvatures.sort().values[-1]),
+    "the smallest limit": (EDGE, lambda curvatures: (2 / curvatures).min()),
+    "a number of numpy": (EDGE, lambda curvatures: np.float64(2) / curvatures.numpy().max()),
+    "a new tensor, which is float32": (EDGE, lambda curvatures: torch.tensor(2 / max(curvatures.tolist()))),
+}
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT.values(), ids=RIGHT)
+def test_another_way_to_write_the_same_is_right(exercise, answer):
+    verdict = judge(exercise, answer)
+    assert (verdict.kind, verdict.says) == ("right", exercise.right)
+
+
+# --- answers that are wrong in their form -------------------------------------------------------------------
+
+
+def changes_p(p, g, lr):
+    p -= lr * g
+    return p
+
+
+def forgets_to_return(p, g, lr):
+    p - lr * g
+
+
+def a_stub(p, g, lr):
+    raise NotImplementedError("your code here")
+
+
+def a_helper(p):
+    return p.no_such_thing()
+
+
+def calls_a_helper(p, g, lr):
+    return a_helper(p) - lr * g
+
+
+class Mute:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+class MuteError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raises(error):
+    raise error
+
+
+def endless_recursion(p, g, lr):
+    return endless_recursion(p, g, lr)
+
+
+WRONG = {
+    "one argument too few": (
+        lambda p, g: p,
+        "Your function is called as step(p, g, lr), but it takes (p, g).",
+    ),
+    "one too many": (lambda p, g, lr, m: p, "called as step(p, g, lr), but it takes (p, g, lr, m)."),
+    "none": (lambda: 0, "called as step(p, g, lr), but it takes ()."),
+    "a tuple": (lambda p, g, lr: (p - lr * g, g), "p after step 1 should be a tensor, and is (tensor("),
+    "a list": (lambda p, g, lr: (p - lr * g).tolist(), "p after step 1 should be a tensor, and is ["),
+    "text": (lambda p, g, lr: "p - lr * g", "should be a tensor, and is 'p - lr * g' (type str)."),
+    "an object": (lambda p, g, lr: Mute(), "should be a tensor, and is something (type Mute)."),
+    "a complex number": (lambda p, g, lr: (p - lr * g) * (1 + 0j), "should be a tensor, and is tensor("),
+    "a huge number": (lambda p, g, lr: 10**400, "should be a tensor, and is 1000"),
+    "another shape": (lambda p, g, lr: (p - lr * g)[None], "has the shape (1, 3); it should be (3,)."),
+    "only one entry": (lambda p, g, lr: (p - lr * g).sum(), "has the shape (); it should be (3,)."),
+    "nan": (lambda p, g, lr: (p - lr * g) * torch.nan, "p after step 1 is nan where it should be 0.1616."),
+    "infinite": (lambda p, g, lr: p - lr * g / 0, "p after step 1 is -inf where it should be 0.1616."),
+    "unknown mistake": (
+        lambda p, g, lr: p - lr * g - 1,
+        "p after step 1 is -0.8384 where it should be 0.1616.",
+    ),
+    "right at first": (
+        lambda p, g, lr, seen=[]: p - lr * g + (seen.append(1) or len(seen) > 6),
+        "p after step 3 is",
+    ),
+    "rounded": (
+        lambda p, g, lr: (p - lr * g).float().double(),
+        "p after step 1 is 0.1616334617 where it should be 0.1616334566. Is something rounded",
+    ),
+    "p changed": (changes_p, "Your function changes its argument p in place. Return a new tensor."),
+    "g changed": (lambda p, g, lr: p - g.mul_(lr), "Your function changes its argument g in place."),
+    "an error": (
+        lambda p, g, lr: p / lr - 1 / 0,
+        "Your function stopped with ZeroDivisionError: division by zero",
+    ),
+    "a wrong name": (
+        calls_a_helper,
+        "'Tensor' object has no attribute 'no_such_thing'\nin the line: return p.no_such",
+    ),
+    "an error without words": (lambda p, g, lr: raises(MuteError()), "stopped with MuteError: something\n"),
+    "recursion": (endless_recursion, "stopped with RecursionError: maximum recursion depth exceeded"),
+    "sys.exit": (lambda p, g, lr: sys.exit(), "Your function stopped with SystemExit\nin the line: "),
+    "exit with a code": (lambda p, g, lr: sys.exit("bye"), "Your function stopped with SystemExit: bye"),
+    "generator's exit": (lambda p, g, lr: raises(GeneratorExit()), "stopped with GeneratorExit"),
+    "a C function": (max, "Your function stopped with "),
+}
+
+
+@pytest.mark.parametrize(("answer", "says"), WRONG.values(), ids=WRONG)
+def test_a_wrong_answer_is_told_what_is_wrong(answer, says, capsys):
+    check("01-step", answer)
+    first, rest = capsys.readouterr().out.split("\n", 1)
+    assert first == "✘ not yet"
+    assert says in rest
+
+
+MISSING = {
+    "None": None,
+    "an ellipsis": ...,
+    "a stub": a_stub,
+    "an ellipsis inside": lambda p, g, lr: ...,
+    "no return": forgets_to_return,
+}
+
+
+@pytest.mark.parametrize("answer", MISSING.values(), ids=MISSING)
+def test_what_is_not_written_yet_is_no_try(answer, capsys, file):
+    check("01-step", answer)
+    first, rest = capsys.readouterr().out.split("\n", 1)
+    assert first == "… not written yet"
+    assert rest.startswith(STEP.asks)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (5, "5 (type int)"),
+        (torch.ones(2, 2), "tensor([[1., 1.], [1., 1.]]) (type Tensor)"),
+        ("step", "'step' (type str)"),
+    ],
+    ids=["a number", "a result", "a name"],
+)
+def test_a_result_instead_of_the_function_is_told_apart(answer, shown, capsys):
+    check("01-step", answer)
+    assert capsys.readouterr().out == (
+        f"✘ not yet\ncheck needs your function itself, not {shown}. Give it without ( ).\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("01-stp", "did you mean 01-step"), ("step 1", "01-step"), (7, "choose from 01-step")],
+)
+def test_an_unknown_exercise_lists_the_nearest(name, nearest):
+    for ask in (lambda: check(name, None), lambda: hint(name), lambda: solution(name)):
+        with pytest.raises(ValueError, match=rf"exercise {name!r} is not known; .*{nearest}"):
+            ask()
+
+
+# --- answers that do not end --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def soon_over(monkeypatch):
+    monkeypatch.setattr(exercises, "SECONDS", 0.3)
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < 5
+
+
+def spins(p, g, lr):
+    while True:
+        pass
+
+
+def sleeps(p, g, lr):
+    time.sleep(60)
+
+
+def prints_for_ever(p, g, lr):
+    while True:
+        print("x" * 1000)
+
+
+def swallows_the_interrupt(p, g, lr):
+    try:
+        while True:
+            pass
+    except:  # noqa: E722
+        return p - lr * g
+
+
+@pytest.mark.parametrize("answer", [spins, sleeps, prints_for_ever, swallows_the_interrupt])
+def test_an_endless_answer_is_stopped(answer, monkeypatch, capsys):
+    with soon_over(monkeypatch):
+        check("01-step", answer)
+    said = capsys.readouterr().out
+    assert said.startswith("✘ not yet\nYour function did not come to an end within ")
+    assert "Does a loop never stop?" in said
+
+
+def test_afterwards_nothing_interrupts(monkeypatch):
+    with soon_over(monkeypatch):
+        judge(STEP, spins)
+        judge(STEP, STEP.answer)
+        time.sleep(0.7)
+
+
+def test_the_learners_own_interrupt_goes_through(capsys):
+    with pytest.raises(KeyboardInterrupt):
+        check("01-step", lambda p, g, lr: raises(KeyboardInterrupt()))
+    assert capsys.readouterr().out == ""
+
+
+def test_what_an_answer_prints_is_hidden(capsys):
+    def chatty(p, g, lr):
+        print("p is", p)
+        print("p is", p, file=sys.stderr)
+        return p - lr * g
+
+    check("01-step", chatty)
+    assert capsys.readouterr() == (f"✔ right\n{STEP.right}\n", "")
+    print("and afterwards it is not")
+    assert capsys.readouterr().out == "and afterwards it is not\n"
+
+
+def test_the_arguments_are_the_answers_own(capsys):
+    """An answer that keeps and changes what it was given cannot spoil the problems of the next check."""
+    kept = []
+
+    def hoards(p, g, lr):
+        kept.append(p)
+        for old in kept:
+            old.zero_()
+        return p - lr * g
+
+    assert judge(STEP, hoards).kind == "wrong"
+    assert judge(STEP, STEP.answer).kind == "right"
+
+
+# --- what is remembered -------------------------------------------------------------------------------------
+
+
+def test_tries_are_counted_until_the_first_right_answer(restart):
+    for answer in (None, STEP.known[0].answer, STEP.known[1].answer, STEP.answer, STEP.known[0].answer):
+        check("01-step", answer)
+        restart()
+    assert read_progress()["exercises"] == {"01-step": {"tries": 3, "passed": True, "hints": 0}}
+
+
+def test_hints_come_one_by_one_and_are_remembered(capsys, restart):
+    said = []
+    for _ in range(len(STEP.hints) + 1):
+        hint("01-step")
+        said.append(capsys.readouterr().out.strip())
+        restart()
+    n = len(STEP.hints)
+    expected = [f"Hint {i} of {n}: {text}" for i, text in enumerate(STEP.hints, start=1)]
+    assert said == [*expected, expected[-1]]
+    assert read_progress()["exercises"]["01-step"] == {"tries": 0, "passed": False, "hints": n}
+
+
+def test_hints_and_tries_do_not_disturb_each_other(capsys):
+    hint("01-step")
+    check("01-step", STEP.answer)
+    hint("01-edge")
+    assert read_progress()["exercises"] == {
+        "01-step": {"tries": 1, "passed": True, "hints": 1},
+        "01-edge": {"tries": 0, "passed": False, "hints": 1},
+    }
+
+
+# --- the machinery, on an exercise of its own ---------------------------------------------------------------
+
+
+def test_a_known_variant_that_passes_says_so_in_its_own_words():
+    variant = exercises.Known(lambda x: -x, "The other sign is allowed here.", passes=True)
+    exercise = Exercise(
+        name="00-self",
+        asks="Write itself(x).",
+        answer=lambda x: x,
+        problem=lambda generator: {"x": torch.randn(3, generator=generator)},
+        play=lambda answer, problem: {"x": answer(problem["x"])},
+        known=(exercises.Known(lambda x: raises(ValueError()), "never"), variant),
+        hints=("Look at it.",),
+        right="That is it.",
+    )
+    assert judge(exercise, lambda x: x) == exercises.Verdict("right", "That is it.")
+    assert judge(exercise, lambda x: -x) == exercises.Verdict("right", variant.says)
+    assert judge(exercise, lambda x: 2 * x).kind == "wrong"
+
+
+def test_one_problem_that_differs_is_enough():
+    """An answer that is right eleven times out of twelve is wrong."""
+    calls = []
+
+    def mostly(curvatures):
+        calls.append(1)
+        return 2 / curvatures.max() * (2 if len(calls) == exercises.PROBLEMS else 1)
+
+    assert judge(EDGE, mostly).kind == "wrong"
+    assert len(calls) == exercises.PROBLEMS
+
+
+def test_find_exercise():
+    assert find_exercise("01-edge") is EDGE
