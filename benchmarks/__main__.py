@@ -1,7 +1,7 @@
 """Measures everything, prints one table, and puts it into the README.
 
 python -m benchmarks                 everything
-python -m benchmarks --only sweep    one module; the README stays as it is
+python -m benchmarks --only sweep    one module; its rows in the README are replaced
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ def measure(names: list[str]) -> list[Row]:
     return [row for part in reversed(parts) for row in part]
 
 
+def replaced(old: str, new: str) -> str:
+    """A table with the rows of ``new`` in place of those about the same figures, or at its end."""
+    rows = {line.split("|")[1]: line for line in old.splitlines()}
+    return "\n".join((rows | {line.split("|")[1]: line for line in new.splitlines()}).values())
+
+
 def main() -> int:
     """0 if every bound is met."""
     parser = argparse.ArgumentParser(
@@ -37,11 +43,13 @@ def main() -> int:
     only = parser.parse_args().only
     rows = measure([only] if only else MODULES)
     print(table(rows))
-    if only is None:
-        text = README.read_text(encoding="utf-8")
-        place = re.compile(r"<!-- benchmarks -->\n.*?<!-- end of benchmarks -->", re.DOTALL)
-        made = f"<!-- benchmarks -->\n{table(rows)}\n<!-- end of benchmarks -->"
-        README.write_text(place.sub(lambda _: made, text), encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
+    place = re.compile(r"<!-- benchmarks -->\n(.*?)\n<!-- end of benchmarks -->", re.DOTALL)
+    found = place.search(text)
+    assert found is not None, "README.md has lost its markers"
+    made = table(rows) if only is None else replaced(found[1], table(rows))
+    made = f"<!-- benchmarks -->\n{made}\n<!-- end of benchmarks -->"
+    README.write_text(place.sub(lambda _: made, text), encoding="utf-8")
     return 0 if all(row.met for row in rows) else 1
 
 

@@ -35,6 +35,11 @@ def moving_average(old: Tensor, new: Tensor, beta: Number) -> Tensor:
     return torch.lerp(old, new, weight.to(old.dtype) if isinstance(weight, Tensor) else weight)
 
 
+def add_times(x: Tensor, factor: Number, y: Tensor) -> Tensor:
+    """``x + factor · y``, in one pass over memory if the factor is a number."""
+    return x + factor * y if isinstance(factor, Tensor) else torch.add(x, y, alpha=factor)
+
+
 def root(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
     """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands."""
     return (square + eps).sqrt() if eps_in_root else square.sqrt() + eps

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 import lwlr_teach.sweep
+from lwlr_teach.clipping import by_global_norm, by_layer_norm, by_value
 from lwlr_teach.optim import METHODS, SGD, Adam, Method
 from lwlr_teach.surfaces import Surface, find_surface, noisy, quadratic
 from lwlr_teach.sweep import NEVER, sweep
+from lwlr_teach.views import SurfaceView
 
 
 def run(*args, **kwargs):
@@ -151,6 +153,86 @@ def test_a_gpu_gives_the_same_numbers():
 def test_a_short_sweep_prints_nothing(progress, capsys):
     sweep("quadratic", lr=[0.1], steps=2, progress=progress)
     assert capsys.readouterr() == ("", "")
+
+
+# --- clip and schedule -----------------------------------------------------------------------------------
+
+
+CLIPS = {"by value": by_value, "by norm": by_global_norm, "by layer": by_layer_norm}
+SHRINK = {
+    "by value": lambda g, limit: g.clamp_(-limit, limit),
+    "by norm": lambda g, limit: g.mul_(min(1.0, limit / g.norm().item())),
+    "by layer": lambda g, limit: g.mul_(min(1.0, limit / g.norm().item())),
+}
+
+
+@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("clip", [None, *CLIPS])
+def test_clipped_and_scheduled_paths_are_those_of_a_plain_loop_with_torch(name, clip):
+    """Each run is clipped by itself, whatever the others in the batch do."""
+    surface, limit, steps, seed = noisy("quadratic", 0.5), 1.3, 25, 4
+    rates, momenta = torch.tensor([0.003, 0.03, 0.1], dtype=torch.float64), [0.0, 0.8]
+    starts = torch.tensor([[1.0, 1.5], [-2.5, 0.1]], dtype=torch.float64)
+    result = run(
+        surface,
+        [name, "Adam"],
+        lr=rates,
+        momentum=momenta,
+        starts=starts,
+        steps=steps,
+        seed=seed,
+        clip=None if clip is None else CLIPS[clip](limit),
+        schedule=lambda t: 1 / (1 + t / 5),
+    )
+    noise = noise_of(surface, seed, steps, len(starts))
+    for (i, lr), (j, mu), k in itertools.product(enumerate(rates.tolist()), enumerate(momenta), range(2)):
+        point = starts[k].clone().requires_grad_()
+        optimizer = TORCH[name]([point], lr, mu)
+        path = [starts[k]]
+        for t in range(steps):
+            optimizer.zero_grad()
+            surface.loss(point).backward()
+            point.grad += noise[t, k]
+            if clip is not None:
+                SHRINK[clip](point.grad, limit)
+            optimizer.param_groups[0]["lr"] = lr / (1 + t / 5)
+            optimizer.step()
+            path.append(point.detach().clone())
+        torch.testing.assert_close(result.paths[0, i, j, k], torch.stack(path), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_schedule_of_one_and_a_clip_that_never_bites_change_nothing(name):
+    settings = dict(lr=[0.001, 0.005], steps=10)
+    # Hypergradient learns its rate where a schedule writes it, see lwlr_teach/optim/hypergradient.py.
+    schedule = None if name == "Hypergradient" else lambda t: 1.0
+    plain = run("ravine", name, **settings)
+    same = run("ravine", name, clip=by_global_norm(1e9), schedule=schedule, **settings)
+    torch.testing.assert_close(same.paths, plain.paths, rtol=1e-13, atol=0)
+
+
+def test_the_schedule_is_asked_once_for_each_step_from_zero_on_and_a_rate_of_zero_stands_still():
+    asked = []
+    result = run("ravine", "SGD", lr=[0.01], steps=6, schedule=lambda t: asked.append(t) or float(t >= 2))
+    assert asked == [0, 1, 2, 3, 4, 5]
+    path = result.paths[0, 0, 0]
+    assert torch.equal(path[0], path[2])
+    assert not torch.equal(path[2], path[3])
+
+
+def test_the_view_hands_clip_and_schedule_to_its_sweep():
+    options = dict(lr=[0.01, 0.1], steps=8, clip=by_value(0.2), schedule=lambda t: 1 / (t + 1))
+    view = SurfaceView("ravine", ["SGD"], **options)
+    assert torch.equal(view.sweep.paths, run("ravine", ["SGD"], **options).paths)
+    assert not torch.equal(view.sweep.paths, run("ravine", ["SGD"], lr=[0.01, 0.1], steps=8).paths)
+
+
+@pytest.mark.parametrize(
+    ("clip", "error"), [("by norm", TypeError), (1.0, TypeError)], ids=["a name", "a number"]
+)
+def test_a_clip_that_is_no_function_is_refused(clip, error):
+    with pytest.raises(error, match="clip must be a function"):
+        run("ravine", "SGD", lr=[0.1], steps=2, clip=clip)
 
 
 # --- divergence ------------------------------------------------------------------------------------------

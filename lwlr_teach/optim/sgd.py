@@ -19,7 +19,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, is_zero
+from lwlr_teach.arithmetic import State, add_times, is_zero
 from lwlr_teach.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
@@ -33,10 +33,11 @@ def sgd(
     if "momentum_buffer" in state:
         # In a batch some may have no momentum, and then nothing to damp.
         damping = dampening * (momentum != 0)
-        buffer = momentum * state["momentum_buffer"] + (1 - damping) * grad
+        fresh = grad if is_zero(damping) else (1 - damping) * grad
+        buffer = add_times(fresh, momentum, state["momentum_buffer"])
     else:
         buffer = grad
-    direction = grad + momentum * buffer if nesterov else buffer
+    direction = add_times(grad, momentum, buffer) if nesterov else buffer
     return direction, {"momentum_buffer": buffer}
 
 

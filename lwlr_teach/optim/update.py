@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lwlr_teach.arithmetic import State, is_zero, stretch
+from lwlr_teach.arithmetic import State, add_times, is_zero, stretch
 from lwlr_teach.batching import batch_axes, lead, over_batch
 from lwlr_teach.clipping import Clip
 from lwlr_teach.layerwise import Scale
@@ -130,7 +130,7 @@ class Update:
 
         def find(param: Tensor, grad: Tensor, state: State) -> tuple[Tensor, State]:
             if decays:
-                grad = grad + weight_decay * param
+                grad = add_times(grad, weight_decay, param)
             own = {"param": param} if "param" in self.reads else {}
             return self.rule(grad, state, step, **own, **read)
 

@@ -18,7 +18,13 @@ export function theme() {
 
 // Calls back when the theme changes, the window zooms, or the element's width changes; returns a stop function.
 export function onAppearanceChange(element, callback) {
-  const themes = new MutationObserver(callback);
+  // While JupyterLab changes its theme, pictures have no size for a frame and cannot be drawn: once more a little later.
+  let later = 0;
+  const themes = new MutationObserver(() => {
+    callback();
+    clearTimeout(later);
+    later = setTimeout(callback, 150);
+  });
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   const sizes = new ResizeObserver(callback);
   sizes.observe(element);
@@ -26,6 +32,7 @@ export function onAppearanceChange(element, callback) {
   media.addEventListener("change", callback);
   window.addEventListener("resize", callback);
   return () => {
+    clearTimeout(later);
     themes.disconnect();
     sizes.disconnect();
     media.removeEventListener("change", callback);

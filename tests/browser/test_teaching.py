@@ -307,7 +307,13 @@ def test_light_and_dark(open_cells):
     )
     notebook.ask("n.reveal(0.03); c.reveal('Adam'); k.reveal([1.0] * 31)")
     pictures = {name: notebook.view(i).picture(name) for i, name in ((0, "number"), (2, "curve"))}
+    for _ in range(3):  # JupyterLab hides the pictures while it changes; none may miss the change
+        for theme, colour in (("Dark", LIGHT_BLUE), ("Light", BLUE)):
+            notebook.theme(f"JupyterLab {theme}")
+            notebook.page.wait_for_timeout(300)
+            assert all(has(notebook.view(i), name, colour) > 20 for i, name in ((0, "number"), (2, "curve")))
     notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(300)
     for i, name in ((0, "number"), (2, "curve")):
         view = notebook.view(i)
         assert view.picture(name) != pictures[name]
@@ -317,6 +323,7 @@ def test_light_and_dark(open_cells):
         colour = view.root.evaluate("root => getComputedStyle(root).color")
         assert min(int(c) for c in re.findall(r"\d+", colour)[:3]) > 180
     notebook.theme("JupyterLab Light")
+    notebook.page.wait_for_timeout(300)
     for i, name in ((0, "number"), (2, "curve")):
         assert notebook.view(i).picture(name) == pictures[name]
 
