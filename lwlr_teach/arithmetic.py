@@ -40,6 +40,19 @@ def add_times(x: Tensor, factor: Number, y: Tensor) -> Tensor:
     return x + factor * y if isinstance(factor, Tensor) else torch.add(x, y, alpha=factor)
 
 
+def power(base: Number, step: int | Tensor) -> Number:
+    """``base`` to the power of the step.
+
+    In a compiled program the step is a tensor. A power would be taken again for every entry of a layer; an
+    exponential is what torch's compiler takes for costly enough to compute once.
+    """
+    if not isinstance(step, Tensor):
+        return base**step
+    if not isinstance(base, Tensor):
+        base = torch.tensor(base, dtype=torch.float64)
+    return (step * base.log()).exp()
+
+
 def root(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
     """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands."""
     return (square + eps).sqrt() if eps_in_root else square.sqrt() + eps

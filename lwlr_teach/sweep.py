@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from lwlr_teach.checks import check_count, check_device, check_number
 from lwlr_teach.clipping import Clip
-from lwlr_teach.optim import METHODS, Method, method
+from lwlr_teach.optim import METHODS, SGDHD, Method, method
 from lwlr_teach.surfaces import Point, Surface, find_surface
 
 # A run has diverged once it is further from the middle of the map than this many half-widths, for good.
@@ -108,6 +108,8 @@ def sweep(
     check_number("memory_limit", memory_limit, low=0)
     if target is not None:
         check_number("target", target)
+    if schedule is not None:
+        _check_schedule(methods)
     _check_size(methods, axes, begin, steps, dtype, memory_limit)
 
     shape = tuple(len(values) for values in axes.values())
@@ -251,6 +253,12 @@ def _as_tensor(values: object, device: torch.device, dtype: torch.dtype) -> Tens
         return torch.as_tensor(values, device=device, dtype=dtype)
     except (TypeError, ValueError):
         return None
+
+
+def _check_schedule(methods: tuple[Method, ...]) -> None:
+    for m in methods:
+        if m.optimizer is SGDHD:
+            raise ValueError(f"schedule cannot drive {m.name}, which finds its rate itself; leave one out")
 
 
 def _check_starts(

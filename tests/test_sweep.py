@@ -204,11 +204,15 @@ def test_clipped_and_scheduled_paths_are_those_of_a_plain_loop_with_torch(name, 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_schedule_of_one_and_a_clip_that_never_bites_change_nothing(name):
     settings = dict(lr=[0.001, 0.005], steps=10)
-    # Hypergradient learns its rate where a schedule writes it, see lwlr_teach/optim/hypergradient.py.
-    schedule = None if name == "Hypergradient" else lambda t: 1.0
+    schedule = None if name == "Hypergradient" else lambda t: 1.0  # refused, see the next test
     plain = run("ravine", name, **settings)
     same = run("ravine", name, clip=by_global_norm(1e9), schedule=schedule, **settings)
     torch.testing.assert_close(same.paths, plain.paths, rtol=1e-13, atol=0)
+
+
+def test_a_method_that_finds_its_rate_takes_no_schedule():
+    with pytest.raises(ValueError, match="schedule cannot drive Hypergradient, which finds its rate itself"):
+        sweep("ravine", ["SGD", "Hypergradient"], lr=[0.001], steps=2, schedule=lambda t: 1.0)
 
 
 def test_the_schedule_is_asked_once_for_each_step_from_zero_on_and_a_rate_of_zero_stands_still():

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, moving_average, root, zeros_like
+from lwlr_teach.arithmetic import State, moving_average, power, root, zeros_like
 from lwlr_teach.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
@@ -43,8 +43,8 @@ def adam(
     if amsgrad:
         v = torch.maximum(state["max_exp_avg_sq"], v)
         new_state["max_exp_avg_sq"] = v
-    m_hat = m / (1 - beta1**step)
-    v_hat = v / (1 - beta2**step)
+    m_hat = m / (1 - power(beta1, step))
+    v_hat = v / (1 - power(beta2, step))
     return m_hat / root(v_hat, eps, eps_in_root), new_state
 
 

@@ -20,7 +20,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, choose, moving_average, zeros_like
+from lwlr_teach.arithmetic import State, choose, moving_average, power, zeros_like
 from lwlr_teach.checks import Number
 from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -33,14 +33,15 @@ def radam(
     beta1, beta2 = betas
     m = moving_average(state["exp_avg"], grad, beta1)
     v = moving_average(state["exp_avg_sq"], grad * grad, beta2)
-    m_hat = m / (1 - beta1**step)
+    correction1, correction2 = 1 - power(beta1, step), 1 - power(beta2, step)
+    m_hat = m / correction1
 
     rho_inf = 2 / (1 - beta2) - 1
-    rho = rho_inf - 2 * step * beta2**step / (1 - beta2**step)
+    rho = rho_inf - 2 * step * (1 - correction2) / correction2
 
     def rectified() -> Tensor:
         r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-        return m_hat * (r * (1 - beta2**step) ** 0.5) / (v.sqrt() + eps)
+        return m_hat * (r * correction2**0.5) / (v.sqrt() + eps)
 
     direction = choose(rho > 5, rectified, lambda: m_hat)
     return direction, {"exp_avg": m, "exp_avg_sq": v}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -109,7 +110,11 @@ class Playground(widgets.VBox):  # type: ignore[misc]
         if len(old.plan["momenta"]) > 1:
             self._at["at_momentum"] = old.momentum
         self._hidden = set(old.sweep.names) - set(old.shown)
-        self.view = self._make()
+        try:
+            self.view = self._make()
+        except ValueError as error:  # choices that do not go together; the old picture stays
+            self.said.value = html.escape(str(error))
+            return
         self._picture.children = [self.view]
         old.close()
 

@@ -159,3 +159,13 @@ def test_the_schedules_are_what_their_names_say():
     assert [falling(0), falling(10), falling(90)] == pytest.approx([1, 0.5, 0.1])
     assert [warm(0), warm(9), warm(19), warm(99)] == pytest.approx([0.05, 0.5, 1, 1])
     assert all(math.isfinite(f(t)) for f in (half, cosine, falling, warm) for t in range(STEPS))
+
+
+def test_choices_that_do_not_go_together_say_so_and_keep_the_picture(playground):
+    playground.optimizers.value = ("SGD", "Hypergradient")
+    kept = playground.view
+    playground.schedule.value = "cosine"
+    assert "schedule cannot drive Hypergradient" in playground.said.value
+    assert playground.view is kept
+    playground.schedule.value = "constant"
+    assert playground.said.value == ""
