@@ -19,15 +19,19 @@ def test_a_lesson_runs_and_its_pictures_answer(source, root, open_notebook):
     notebook.run_all()
     assert notebook.cell_errors() == []
     views = notebook.page.locator(".lwlr-view")
-    assert views.count() > 0
+    pictures = 0
     for number in range(views.count()):
         view = notebook.view(number)
+        if not view.slider("lr").count():
+            continue  # a prediction, a question: tests/browser/test_teaching.py
+        pictures += 1
         first = view.root.locator("canvas[role=img]").first
         before, said = first.evaluate("c => c.toDataURL()"), view.sentence()
-        for key in ("PageDown", "PageDown", "ArrowLeft"):
+        for key in ("PageUp", "PageUp", "ArrowLeft"):
             view.press("lr", key)
         assert first.evaluate("c => c.toDataURL()") != before
         assert view.sentence() != said
         kernel = notebook.ask("print([v.describe() for v in Out.values() if hasattr(v, 'describe')])")
-        assert repr(view.sentence()) in kernel
+        assert view.sentence() in kernel
+    assert pictures > 0
     assert notebook.page_errors == []

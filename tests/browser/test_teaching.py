@@ -199,6 +199,7 @@ def test_a_choice_is_made_with_the_keyboard(open_cells, file):
     option(view, 0).focus()
     for key in ("Space", "ArrowDown", "Tab", "Home", "Tab", "Space"):
         notebook.page.keyboard.press(key)
+        view.settle()
     assert notebook.ask("print(c.locked, c.guess, c.confidence)") == "True [1] 50"
     assert notebook.active_cell() == cell
 
