@@ -206,6 +206,8 @@ def _guarded(answer: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     timer = threading.Timer(SECONDS, interrupt)
     in_main = threading.current_thread() is threading.main_thread()
     nowhere = _Nowhere()
+    # A process that was started in the background may ignore interrupts, and would never be woken.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler) if in_main else None
     try:
         if in_main:
             timer.start()
@@ -219,6 +221,8 @@ def _guarded(answer: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
         raise
     finally:
         timer.cancel()
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _misfit(exercise: Exercise, answer: Callable[..., Any]) -> str | None:

@@ -1,6 +1,7 @@
 """The checker is tested by wrong answers: each must be caught, each by its own message."""
 
 import contextlib
+import signal
 import sys
 import time
 
@@ -427,3 +428,20 @@ def test_one_problem_that_differs_is_enough():
 
 def test_find_exercise():
     assert find_exercise("01-edge") is EDGE
+
+
+def test_an_endless_answer_is_stopped_where_interrupts_are_ignored(monkeypatch):
+    """As in a process that was started in the background."""
+    monkeypatch.setattr(exercises, "SECONDS", 0.2)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        verdict = judge(EXERCISES["01-step"], loop_forever)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "did not come to an end" in verdict.says
+
+
+def loop_forever(p, g, lr):
+    while True:
+        pass
