@@ -44,6 +44,12 @@ def check_count(name: str, value: int, *, low: int = 1, high: float = math.inf) 
         raise ValueError(f"{name} must be {allowed}, got {value}")
 
 
+def check_function(name: str, value: object, example: str) -> None:
+    """Raise unless ``value`` can be called; ``example`` shows one that fits."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, for example {example}, got {value!r}")
+
+
 def check_choice(name: str, value: str, choices: Mapping[str, T]) -> T:
     """Return ``choices[value]``, or raise ValueError with the nearest names."""
     if isinstance(value, str) and value in choices:

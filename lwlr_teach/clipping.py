@@ -24,9 +24,10 @@ from torch import Tensor
 
 from lwlr_teach.arithmetic import as_real, norm, norm_dtype
 from lwlr_teach.batching import batch_axes, over_batch
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.checks import Number, check_function, check_number
 
 Clip = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
+_EXAMPLE = "by_global_norm(1.0)"
 
 
 def by_value(clip_value: Number) -> Clip:
@@ -72,14 +73,14 @@ def centralize() -> Clip:
 def in_turn(*clips: Clip) -> Clip:
     """One clip after the other."""
     for i, clip in enumerate(clips):
-        _check_clip(f"clips[{i}]", clip)
+        check_function(f"clips[{i}]", clip, _EXAMPLE)
     return partial(_in_turn, clips=tuple(_open(clip) for clip in clips))
 
 
 @torch.no_grad()
 def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> None:
     """Clip the ``.grad`` of these parameters in place, for an optimizer that has no ``clip``."""
-    _check_clip("clip", clip)
+    check_function("clip", clip, _EXAMPLE)
     owners = [p for p in ([params] if isinstance(params, Tensor) else params) if p.grad is not None]
     for param in owners:
         if param.grad is not None and param.grad.is_sparse:
@@ -154,11 +155,6 @@ def _open(clip: Clip) -> tuple[Callable[..., list[Tensor]], tuple[Any, ...]]:
     if isinstance(clip, partial) and not clip.args:
         return clip.func, tuple(clip.keywords.items())
     return clip, ()
-
-
-def _check_clip(name: str, clip: Clip) -> None:
-    if not callable(clip):
-        raise TypeError(f"{name} must be a function, for example by_global_norm(1.0), got {clip!r}")
 
 
 def _like(value: Number, x: Tensor) -> Number:

@@ -107,12 +107,6 @@ class Muon(RuleOptimizer):
             **options,
         )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for known in self.state.values():  # torch's Muon does not count its steps
-            if "momentum_buffer" in known:
-                known.setdefault("step", 1)
-
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch; refuses a parameter that is not a matrix, or a batch of matrices."""
         super().add_param_group(param_group)
