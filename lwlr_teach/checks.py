@@ -23,7 +23,7 @@ def check_number(
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real | torch.Tensor):
         raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
-    entries = torch.as_tensor(value).detach().to(torch.float64).flatten()
+    entries = torch.as_tensor(value, dtype=torch.float64).detach().flatten()
     wrong = entries[~(torch.isfinite(entries) & (entries >= low) & (entries <= high) & (entries < below))]
     if len(wrong):
         raise ValueError(f"{name} must be {_range(low, high, below)}, got {wrong[0].item():g}")

@@ -53,16 +53,19 @@ def by_layer_norm(max_norm: Number) -> Clip:
     return partial(_by_layer_norm, max_norm=max_norm)
 
 
-def adaptive(clipping: Number = 0.01, eps: Number = 1e-3) -> Clip:
+def adaptive(clipping: Number = 0.01, eps: Number = 1e-3, units: int = 0) -> Clip:
     """Adaptive gradient clipping: each unit's gradient to at most ``clipping`` times the norm of its weights.
 
-    Brock et al. 2021: ‖g_i‖ ≤ λ max(‖w_i‖, ε) for the weights i that enter one unit, which are the rows of a
-    weight matrix in torch's layout; a vector is one unit. The paper leaves the last layer out: give it an
-    optimizer of its own.
+    Brock et al. 2021: ‖g_i‖ ≤ λ max(‖w_i‖, ε) for the weights i that enter one unit; a vector is one unit.
+    ``units`` is the axis that counts the units: 0 for weights (out, in), as torch has them; −1 for weights
+    (in, out), as the networks of ``lwlr_teach.models`` have them, whose biases (1, out) count as vectors. The
+    paper leaves the last layer out: give it an optimizer of its own.
     """
     check_number("clipping", clipping, low=0)
     check_number("eps", eps, low=0)
-    return partial(_adaptive, clipping=clipping, eps=eps)
+    if units not in (0, -1):
+        raise ValueError(f"units must be 0 for weights (out, in) or -1 for weights (in, out), got {units!r}")
+    return partial(_adaptive, clipping=clipping, eps=eps, units=units)
 
 
 def centralize() -> Clip:
@@ -115,20 +118,23 @@ def _by_layer_norm(grads: list[Tensor], params: list[Tensor], *, max_norm: Numbe
     return [_shrink(g, norm(g), max_norm) for g in grads]
 
 
-def _adaptive(grads: list[Tensor], params: list[Tensor], *, clipping: Number, eps: Number) -> list[Tensor]:
+def _adaptive(
+    grads: list[Tensor], params: list[Tensor], *, clipping: Number, eps: Number, units: int
+) -> list[Tensor]:
     clipped = []
     for grad, param in zip(grads, params, strict=True):
-        size = _unit_norms(param)
+        size = _unit_norms(param, units)
         limit = _like(clipping, size) * size.clamp(min=_like(eps, size))
-        clipped.append(_shrink(grad, _unit_norms(grad), limit))
+        clipped.append(_shrink(grad, _unit_norms(grad, units), limit))
     return clipped
 
 
-def _unit_norms(x: Tensor) -> Tensor:
-    """The norm of each unit's weights, shaped to multiply them: over all axes but the first."""
-    if x.ndim <= 1:
+def _unit_norms(x: Tensor, units: int) -> Tensor:
+    """The norm of each unit's weights, shaped to multiply them: over all axes but that of the units."""
+    if x.ndim <= 1 or (units == -1 and x.shape[-1] == x.numel()):
         return norm(x)
-    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.ndim)), keepdim=True, dtype=norm_dtype(x))
+    inputs = tuple(range(1, x.ndim)) if units == 0 else tuple(range(x.ndim - 1))
+    return torch.linalg.vector_norm(x, dim=inputs, keepdim=True, dtype=norm_dtype(x))
 
 
 def _shrink(grad: Tensor, size: Tensor, limit: Number) -> Tensor:

@@ -27,7 +27,8 @@ class Surface:
     ``f`` and ``df`` take two tensors of one shape and return the loss, and its two partial derivatives.
     ``bounds`` are ((x_min, x_max), (y_min, y_max)) of the region worth drawing, ``start`` is where a run
     begins unless it is told otherwise, ``minima`` are all local minima inside the bounds, lowest first, and
-    ``noise`` is the standard deviation of each component of the noise that ``sample_grad`` adds.
+    ``noise`` is the standard deviation of each component of the noise that ``sample_grad`` adds. Where the
+    lowest points are a whole curve, there are no ``minima``, and ``floor`` is the loss along it.
     """
 
     name: str
@@ -38,6 +39,13 @@ class Surface:
     start: Point
     minima: tuple[Point, ...]
     noise: float = 0.0
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.minima and self.floor is None:
+            raise ValueError(
+                f"minima must be at least one point, or floor a number, got neither for {self.name}"
+            )
 
     def loss(self, points: Tensor) -> Tensor:
         """f at points of shape (…, 2); shape (…)."""
@@ -75,7 +83,9 @@ class Surface:
 
     @property
     def lowest(self) -> float:
-        """The loss at the global minimum."""
+        """The loss at the global minimum, or on the floor."""
+        if self.floor is not None:
+            return self.floor
         return self.loss(torch.tensor(self.minima[0], dtype=torch.float64)).item()
 
 
@@ -263,6 +273,48 @@ def plateau() -> Surface:
     )
 
 
+def cliff() -> Surface:
+    """The smallest recurrent network, a single unit read after 50 steps (Pascanu, Mikolov & Bengio 2013).
+
+    x ← w σ(x) + b from x = 0.5; the loss is (x − 0.7)², and the axes are w and b. Where w is large, the unit
+    can come to rest in two states, and the wall runs where a tiny change of w or b decides between them. The
+    loss is 0 along a curve, not at a point: first the floor of a valley, b = 0.7 − w σ(0.7), and for w > 4.5
+    a crack in the wall, too narrow to stand in.
+    """
+    x0, wanted, steps = 0.5, 0.7, 50
+
+    def final(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x after the last step, and its derivatives by w and b, carried along from step to step."""
+        x = torch.full_like(w, x0)
+        by_w, by_b = torch.zeros_like(x), torch.zeros_like(x)
+        for _ in range(steps):
+            s = torch.sigmoid(x)
+            slope = w * s * (1 - s)
+            x, by_w, by_b = w * s + b, s + slope * by_w, 1 + slope * by_b
+        return x, by_w, by_b
+
+    def df(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        x, by_w, by_b = final(w, b)
+        return 2 * (x - wanted) * by_w, 2 * (x - wanted) * by_b
+
+    def f(w: Tensor, b: Tensor) -> Tensor:
+        x = torch.full_like(w, x0)
+        for _ in range(steps):
+            x = w * torch.sigmoid(x) + b
+        return (x - wanted) ** 2
+
+    return Surface(
+        name="cliff",
+        formula="(x − 0.7)² after 50 steps of x ← w σ(x) + b from x = 0.5",
+        f=f,
+        df=df,
+        bounds=((4, 7), (-4, -1)),
+        start=(6, -1.2),
+        minima=(),
+        floor=0.0,
+    )
+
+
 def noisy(surface: str | Surface = "quadratic", noise: float = 1.0) -> Surface:
     """The same surface, seen through gradients with Gaussian noise of standard deviation ``noise``."""
     check_number("noise", noise, low=0)
@@ -281,6 +333,7 @@ SURFACES: Mapping[str, Callable[[], Surface]] = MappingProxyType(
         "saddle": saddle,
         "sharp-and-flat": sharp_and_flat,
         "plateau": plateau,
+        "cliff": cliff,
         "noisy quadratic": noisy,
     }
 )

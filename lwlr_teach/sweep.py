@@ -7,16 +7,17 @@ cost little more than one: the runs of a grid are one tensor, and each optimizer
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from lwlr_teach.checks import check_count, check_device, check_number
+from lwlr_teach.checks import check_count, check_device, check_function, check_number
 from lwlr_teach.clipping import Clip
-from lwlr_teach.optim import METHODS, SGDHD, Method, method
+from lwlr_teach.optim import METHODS, Method, method
+from lwlr_teach.schedules import Plateau, Schedule, check_drivable, drive
 from lwlr_teach.surfaces import Point, Surface, find_surface
 
 # A run has diverged once it is further from the middle of the map than this many half-widths, for good.
@@ -69,7 +70,7 @@ def sweep(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float64,
     clip: Clip | None = None,
-    schedule: Callable[[int], float] | None = None,
+    schedule: Schedule | None = None,
     progress: bool = True,
     memory_limit: float = 2**30,
     **grid: Sequence[float] | Tensor,
@@ -86,12 +87,12 @@ def sweep(
             the lowest loss to the loss at the first start is left.
         seed: of the gradient noise. All settings meet the same noise, each start its own.
         clip: what happens to the gradients first, see ``lwlr_teach.clipping``; the same for all runs.
-        schedule: the factor of every rate as a function of the step, which counts from 0.
+        schedule: the factor of every rate as a function of the step, see ``lwlr_teach.schedules``.
         device, dtype: where and in what precision to compute.
         progress: show a bar when the sweep takes longer than a second.
         memory_limit: bytes that the result may take; a larger grid is refused before it is run.
         **grid: further hyperparameters, each 1-D: ``momentum`` (SGD's momentum, Adam's β₁), ``beta2``,
-            ``eps``, ``weight_decay``, …
+            ``eps``, ``weight_decay``, …, and ``limit`` for methods with a clip of their own.
 
     Raises:
         ValueError: for anything that cannot be run, before it is run. Divergence is a result, not an error.
@@ -109,7 +110,9 @@ def sweep(
     if target is not None:
         check_number("target", target)
     if schedule is not None:
-        _check_schedule(methods)
+        check_function("schedule", schedule, "Cosine(300)")
+        for m in methods:
+            check_drivable(m.name, m.optimizer)
     _check_size(methods, axes, begin, steps, dtype, memory_limit)
 
     shape = tuple(len(values) for values in axes.values())
@@ -142,7 +145,7 @@ def _run(
     begin: Tensor,
     seed: int,
     clip: Clip | None,
-    schedule: Callable[[int], float] | None,
+    schedule: Schedule | None,
     out: Tensor,
     bar: tqdm,
 ) -> None:
@@ -154,11 +157,14 @@ def _run(
     numbers = dict(zip(own, _open_mesh(own, axes), strict=True))
     optimizer = contestant([points], {"clip": clip}, **numbers)
     generator = torch.Generator().manual_seed(seed)
+    losses = points.new_empty(len(out) - 1, *points.shape[:-1])  # before each step, for a plateau
     out[0] = points
     for step in range(1, len(out)):
         points.grad = surface.sample_grad(points, generator)
         if schedule is not None:
-            optimizer.param_groups[0]["lr"] = numbers["lr"] * schedule(step - 1)
+            drive(optimizer, schedule, step - 1, losses[: step - 1])
+            if isinstance(schedule, Plateau):
+                losses[step - 1] = surface.loss(points)
         optimizer.step()
         out[step] = points
         bar.update()
@@ -253,12 +259,6 @@ def _as_tensor(values: object, device: torch.device, dtype: torch.dtype) -> Tens
         return torch.as_tensor(values, device=device, dtype=dtype)
     except (TypeError, ValueError):
         return None
-
-
-def _check_schedule(methods: tuple[Method, ...]) -> None:
-    for m in methods:
-        if m.optimizer is SGDHD:
-            raise ValueError(f"schedule cannot drive {m.name}, which finds its rate itself; leave one out")
 
 
 def _check_starts(

@@ -19,6 +19,8 @@ INF = math.inf
         (-0.0, {"low": 0}),
         (1, {"high": 1}),
         (0.999, {"low": 0, "below": 1}),
+        (0.1, {"high": 0.1}),
+        (1 - 1e-12, {"below": 1}),
         (-5.0, {}),
         (torch.tensor([0.0, 0.5]), {"low": 0, "below": 1}),
         (torch.tensor(0.5, dtype=torch.float16), {"low": 0}),

@@ -33,6 +33,7 @@ CLIPS = {
     "by_layer_norm": lambda limit: by_layer_norm(2 * limit),
     "adaptive": lambda limit: adaptive(limit, eps=0.5),
     "adaptive with a batch of eps": lambda limit: adaptive(0.8, eps=limit),
+    "adaptive for (in, out)": lambda limit: adaptive(limit, eps=0.5, units=-1),
     "centralize": lambda limit: centralize(),
     "in_turn": lambda limit: in_turn(centralize(), by_value(limit), in_turn(by_global_norm(limit))),
 }
@@ -132,7 +133,7 @@ def test_adaptive_is_timms(clip_factor, eps):
 
 
 def test_adaptive_has_the_papers_defaults():
-    assert adaptive().keywords == dict(clipping=0.01, eps=1e-3)
+    assert adaptive().keywords == dict(clipping=0.01, eps=1e-3, units=0)
 
 
 # --- what each formula says ------------------------------------------------------------------------------
@@ -182,6 +183,31 @@ def test_adaptive_limits_each_row_by_its_weights():
     grad = torch.tensor([[6.0, 8.0], [6.0, 8.0], [0.3, 0.4]], dtype=torch.float64)
     (clipped,) = adaptive(0.1, eps=1e-3)([grad], [param])
     assert clipped.norm(dim=1).tolist() == pytest.approx([0.5, 1e-4, 0.5])
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 4), (4, 1), (3, 1), (1, 1), (4,), ()])
+def test_adaptive_for_weights_in_out_is_that_for_weights_out_in_turned(shape):
+    """A bias (1, out) of our networks is a vector, as the bias (out,) of torch's is."""
+    (param,), (grad,) = draw(shape), draw(shape, seed=1)
+    (clipped,) = adaptive(0.1, units=-1)([grad], [param])
+    vector = len(shape) == 2 and shape[0] == 1
+    turned = [x[0] if vector else x.T if x.ndim == 2 else x for x in (grad, param, clipped)]
+    (expected,) = adaptive(0.1)(turned[:1], turned[1:2])
+    assert not torch.equal(clipped, grad)
+    torch.testing.assert_close(turned[2], expected)
+
+
+def test_adaptive_limits_each_column_by_its_weights():
+    param = torch.tensor([[3.0, 0.0, 30.0], [4.0, 0.0, 40.0]], dtype=torch.float64)
+    grad = torch.tensor([[6.0, 6.0, 0.3], [8.0, 8.0, 0.4]], dtype=torch.float64)
+    (clipped,) = adaptive(0.1, eps=1e-3, units=-1)([grad], [param])
+    assert clipped.norm(dim=0).tolist() == pytest.approx([0.5, 1e-4, 0.5])
+
+
+@pytest.mark.parametrize("units", [1, -2, 0.5, None])
+def test_units_are_the_first_or_the_last_axis(units):
+    with pytest.raises(ValueError, match=r"units must be 0 .* or -1 .*, got " + re.escape(repr(units))):
+        adaptive(units=units)
 
 
 def test_centralize_makes_each_units_gradient_add_up_to_zero():

@@ -10,6 +10,7 @@ from lwlr_teach.surfaces import (
     SURFACES,
     Surface,
     beale,
+    cliff,
     find_surface,
     noisy,
     plateau,
@@ -32,6 +33,11 @@ ALL = [make() for make in SURFACES.values()] + [
     noisy("rosenbrock", 0.5),
 ]
 SMOOTH = [s for s in ALL if s.name != "sharp-and-flat"]
+# Of the cliff the lowest points are a curve.
+WITH_MINIMA = [s for s in ALL if s.minima]
+surface_with_minima = pytest.mark.parametrize(
+    "surface", WITH_MINIMA, ids=[f"{i} {s.name}" for i, s in enumerate(WITH_MINIMA)]
+)
 every_surface = pytest.mark.parametrize("surface", ALL, ids=[f"{i} {s.name}" for i, s in enumerate(ALL)])
 
 
@@ -114,7 +120,7 @@ def test_derivatives_can_be_taken_where_gradients_are_off():
 # --- minima ----------------------------------------------------------------------------------------------
 
 
-@every_surface
+@surface_with_minima
 def test_the_minima_are_stationary_with_positive_curvature(surface):
     minima = minima_of(surface)
     sharpness = surface.sharpness(minima)
@@ -124,15 +130,16 @@ def test_the_minima_are_stationary_with_positive_curvature(surface):
 
 @every_surface
 def test_the_minima_are_sorted_and_the_first_is_the_lowest_on_the_map(surface):
-    losses = surface.loss(minima_of(surface))
-    assert (losses.diff() >= -1e-12).all()
-    assert surface.lowest == losses[0]
+    if surface.minima:
+        losses = surface.loss(minima_of(surface))
+        assert (losses.diff() >= -1e-12).all()
+        assert surface.lowest == losses[0]
     (x0, x1), (y0, y1) = surface.bounds
     x, y = (torch.linspace(a, b, 801, dtype=torch.float64) for a, b in [(x0, x1), (y0, y1)])
     assert (surface.loss(torch.cartesian_prod(x, y)) >= surface.lowest - 1e-12).all()
 
 
-@every_surface
+@surface_with_minima
 def test_the_minima_are_all_there_are_on_the_map(surface):
     """Newton's method from everywhere ends at every stationary point; those that curve upwards are listed."""
     points = points_on(surface, 3000)
@@ -155,7 +162,7 @@ def test_start_and_minima_are_on_the_map_and_the_start_is_no_minimum(surface):
         assert x0 < x < x1
         assert y0 < y < y1
     start = torch.tensor([surface.start], dtype=torch.float64)
-    assert torch.cdist(start, minima_of(surface)).min() > 0.01
+    assert not surface.minima or torch.cdist(start, minima_of(surface)).min() > 0.01
 
 
 # --- batches, precisions, devices ------------------------------------------------------------------------
@@ -269,6 +276,65 @@ def test_sharp_and_flat_has_two_minima_of_equal_depth_and_the_curvatures_it_is_g
     surface = sharp_and_flat(30, 3)
     assert surface.loss(minima_of(surface)).tolist() == pytest.approx([0, 0], abs=1e-12)
     assert surface.sharpness(minima_of(surface)).tolist() == pytest.approx([30, 3])
+
+
+# --- the cliff -------------------------------------------------------------------------------------------
+
+
+def test_the_cliff_is_the_unit_of_pascanu_read_after_fifty_steps():
+    w, b, x = 4.3, -2.0, 0.5
+    for _ in range(50):
+        x = w / (1 + math.exp(-x)) + b
+    assert cliff().loss(torch.tensor([w, b], dtype=torch.float64)).item() == pytest.approx((x - 0.7) ** 2)
+
+
+def test_the_cliffs_wall_is_as_high_as_was_found_before():
+    """Row 18 of the known results: median and largest gradient, and a step from the steepest point."""
+    surface = cliff()
+    assert surface.bounds == ((4, 7), (-4, -1))
+
+    def grid(n):
+        axes = [torch.linspace(*ends, n, dtype=torch.float64) for ends in surface.bounds]
+        return torch.cartesian_prod(*axes)
+
+    assert surface.grad(grid(31)).norm(dim=-1).median().item() == pytest.approx(9.7, abs=0.05)
+    norms = surface.grad(grid(61)).norm(dim=-1)
+    brink = grid(61)[norms.argmax()]
+    assert norms.max().item() == pytest.approx(864, abs=0.5)
+    assert brink.tolist() == pytest.approx([4.9, -2.55])
+    assert surface.loss(brink).item() == pytest.approx(0.0079, abs=5e-5)
+
+    grad = surface.grad(brink)
+    thrown, clipped = brink - 0.01 * grad, brink - 0.01 * grad / grad.norm()
+    assert thrown[1].item() == pytest.approx(-9.9, abs=0.05)
+    assert surface.loss(thrown).item() == pytest.approx(112, abs=0.5)
+    assert surface.loss(clipped).item() == pytest.approx(7.0, abs=0.05)
+
+
+def test_the_floor_of_the_cliff_is_a_curve():
+    """Along b = 0.7 − w σ(0.7) the unit rests at 0.7 while w < 4.5: flat one way, curved the other."""
+    surface = cliff()
+    w = torch.linspace(2, 4.1, 15, dtype=torch.float64)
+    rest = 0.7 - w * torch.sigmoid(torch.tensor(0.7, dtype=torch.float64))
+    floor = torch.stack([w, rest], -1)
+    assert surface.minima == ()
+    assert surface.lowest == surface.floor == 0
+    assert surface.loss(floor).max() < 1e-5
+    curvatures = torch.linalg.eigvalsh(surface.hessian(floor[:8]))
+    assert (curvatures[:, 0].abs() < 1e-2 * curvatures[:, 1]).all()
+    # Inside the map some of it lies in the wall, where the unit cannot rest.
+    assert surface.loss(torch.tensor([4.9, 0.7 - 4.9 * rest_of(0.7)], dtype=torch.float64)) > 1
+
+
+def rest_of(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def test_a_surface_needs_minima_or_a_floor():
+    with pytest.raises(
+        ValueError, match=r"^minima must be at least one point, or floor a number, got neither"
+    ):
+        Surface("mine", "x", lambda x, y: x, lambda x, y: (x, y), ((-1, 1),) * 2, (0, 0), ())
 
 
 # --- noise -----------------------------------------------------------------------------------------------

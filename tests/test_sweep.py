@@ -201,6 +201,30 @@ def test_clipped_and_scheduled_paths_are_those_of_a_plain_loop_with_torch(name, 
         torch.testing.assert_close(result.paths[0, i, j, k], torch.stack(path), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("clip", CLIPS)
+def test_a_limit_of_the_grid_is_the_clip_at_that_limit(clip):
+    """Beside it a method without a clip, which is the same at every limit."""
+    limits = [0.05, 0.5, 1e9]
+    settings = dict(lr=[0.01, 0.05], momentum=[0.5, 0.9], steps=12)
+    both = ["Momentum", METHODS["Momentum"].clipped(CLIPS[clip])]
+    result = run("ravine", both, **settings, limit=limits)
+    assert list(result.grid) == ["lr", "momentum", "limit"]
+    for i, limit in enumerate(limits):
+        alone = run("ravine", "Momentum", clip=CLIPS[clip](limit), **settings)
+        torch.testing.assert_close(result.paths[1, :, :, i], alone.paths[0])
+    free = run("ravine", "Momentum", **settings)
+    torch.testing.assert_close(result.paths[0], free.paths[0].unsqueeze(2).expand_as(result.paths[0]))
+    assert torch.equal(result.paths[1, :, :, -1], result.paths[0, :, :, -1])
+    assert not torch.equal(result.paths[1, :, :, 0], result.paths[0, :, :, 0])
+
+
+def test_a_limit_needs_a_clip_and_a_clip_a_limit_of_at_least_0():
+    with pytest.raises(ValueError, match="limit is a hyperparameter of none of SGD"):
+        run("ravine", "SGD", lr=[0.1], limit=[1.0])
+    with pytest.raises(ValueError, match=r"limit of SGD \+ by value: clip_value must be .* ≥ 0, got -1"):
+        run("ravine", METHODS["SGD"].clipped(by_value), lr=[0.1], limit=[1.0, -1.0])
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_schedule_of_one_and_a_clip_that_never_bites_change_nothing(name):
     settings = dict(lr=[0.001, 0.005], steps=10)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.checks import Number, check_choice
+from lwlr_teach.checks import Number, check_choice, check_function
+from lwlr_teach.clipping import Clip
 from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
@@ -33,12 +35,24 @@ class Method:
 
     ``memory`` names the hyperparameter that says how long the direction remembers: the one that every slider
     and sweep calls ``momentum``. It is SGD's momentum and Adam's β₁; a method without memory has none.
+    ``clip`` makes the method's own clip from a limit, a hyperparameter like any other that every slider and
+    sweep calls ``limit``.
     """
 
     name: str
     optimizer: Callable[..., torch.optim.Optimizer]
     settings: Mapping[str, Any] = field(default_factory=dict)
     memory: str | None = None
+    clip: Callable[[Number], Clip] | None = None
+
+    def clipped(self, clip: Callable[[Number], Clip], limit: Number = 1.0, name: str = "") -> Method:
+        """This method with its gradients clipped first: ``METHODS["SGD"].clipped(by_global_norm, 1.0)``."""
+        check_function("clip", clip, "by_global_norm")
+        if not name:
+            function = clip.func if isinstance(clip, partial) else clip
+            name = f"{self.name} + {getattr(function, '__name__', 'clip').replace('_', ' ').strip()}"
+        clip(limit)  # checks the limit
+        return replace(self, name=name, clip=clip, settings={**self.settings, "limit": limit})
 
     def hyperparameters(self, **chosen: Number) -> dict[str, Any]:
         """Keyword arguments for ``optimizer`` with the chosen values in place.
@@ -63,6 +77,8 @@ class Method:
         """The hyperparameter that a choice of ``name`` sets, or None if the method has no such number."""
         if name == "momentum":
             return self.memory
+        if name == "limit":
+            return name if self.clip is not None else None
         known = inspect.signature(self.optimizer).parameters
         if name in ("beta1", "beta2"):
             return name if "betas" in known else None
@@ -70,10 +86,15 @@ class Method:
         return name if isinstance(default, float | int) and not isinstance(default, bool) else None
 
     def __call__(
-        self, params: Iterable[Tensor], options: Options | None = None, /, **chosen: Number
+        self, params: ParamsT, options: Options | None = None, /, **chosen: Number
     ) -> torch.optim.Optimizer:
         """Make the optimizer for these parameters, with the chosen hyperparameters and a clip or a scale."""
-        return self.optimizer(params, **self.hyperparameters(**chosen), **(options or {}))
+        settings, options = self.hyperparameters(**chosen), options or {}
+        if self.clip is not None:
+            if options.get("clip") is not None:
+                raise ValueError(f"clip must be None for {self.name}, which has a clip of its own")
+            options = {**options, "clip": self.clip(settings.pop("limit"))}
+        return self.optimizer(params, **settings, **options)
 
 
 def _named(*methods: Method) -> dict[str, Method]:

@@ -17,7 +17,7 @@ so that one optimizer trains many copies of a model at once, each with its own r
     optimizer = SGD([weights], lr=torch.logspace(-4, 1, 61))  # 61 rates
 
 The hyperparameter with most axes says how many of the axes are the batch's; the rest is the layer, whose norm
-LARS takes. A torch scheduler sets a single number, so it drives a batch only by a common factor of your own.
+LARS takes. A torch scheduler sets a single number; ``lwlr_teach.schedules.drive`` multiplies every rate.
 
 **Compiled.** ``compile=True`` hands the same rules to ``torch.compile``: all parameters in one program.
 

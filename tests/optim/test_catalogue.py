@@ -1,10 +1,12 @@
 """The names that lessons and sweeps use."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
 
+from lwlr_teach.clipping import adaptive, by_global_norm, by_value
 from lwlr_teach.optim import METHODS, SGD, Adam, Method, RMSprop, method
 
 
@@ -100,3 +102,47 @@ def test_a_learner_can_name_a_memory_of_their_own():
     mine = Method("mine", RMSprop, {"alpha": 0.9}, memory="momentum")
     assert mine.hyperparameters(momentum=0.5).items() >= {"alpha": 0.9, "momentum": 0.5}.items()
     assert Method("mine", Adam, memory="beta2").hyperparameters(momentum=0.5)["betas"] == (0.9, 0.5)
+
+
+# --- a clip of its own -------------------------------------------------------------------------------------
+
+
+def step_from(optimizer, point, grad):
+    point.grad = grad.clone()
+    optimizer.step()
+    return point
+
+
+@pytest.mark.parametrize("chosen", [{}, {"limit": 0.5}])
+def test_a_clipped_method_clips_at_its_own_limit_unless_it_is_told_another(chosen):
+    clipped = METHODS["SGD"].clipped(by_global_norm, 2.0)
+    point, grad = torch.zeros(2, dtype=torch.float64), torch.tensor([3.0, 4.0], dtype=torch.float64)
+    step_from(clipped([point], lr=0.1, **chosen), point, grad)
+    assert point.norm().item() == pytest.approx(0.1 * chosen.get("limit", 2.0))
+    assert clipped.hyperparameters(**chosen)["limit"] == chosen.get("limit", 2.0)
+    assert METHODS["SGD"].clip is None
+
+
+def test_the_name_of_a_clipped_method_tells_its_clip():
+    sgd = METHODS["SGD"]
+    assert sgd.clipped(by_value).name == "SGD + by value"
+    assert sgd.clipped(partial(adaptive, units=-1)).name == "SGD + adaptive"
+    assert sgd.clipped(by_value, name="mine").name == "mine"
+
+
+def test_a_limit_is_read_by_clipped_methods_only():
+    assert METHODS["SGD"].target("limit") is None
+    assert METHODS["Adam"].clipped(by_value).target("limit") == "limit"
+    assert "limit" not in METHODS["SGD"].hyperparameters(limit=3.0)
+
+
+def test_a_clipped_method_refuses_a_second_clip_and_a_bad_limit():
+    clipped = METHODS["SGD"].clipped(by_value)
+    with pytest.raises(
+        ValueError, match=r"clip must be None for SGD \+ by value, which has a clip of its own"
+    ):
+        clipped([torch.zeros(2)], {"clip": by_value(1.0)})
+    with pytest.raises(ValueError, match="clip_value must be a finite number ≥ 0, got -1"):
+        METHODS["SGD"].clipped(by_value, -1.0)
+    with pytest.raises(TypeError, match=r"clip must be a function, for example by_global_norm, got 1\.0"):
+        METHODS["SGD"].clipped(1.0)

@@ -1,0 +1,413 @@
+"""Finding a rate: the range test, and searches that try rates one after another.
+
+    range_test(model, loss, batches, optimizer)     one run whose rate grows, and what is read off its curve
+    search_rate(objective, low=…, high=…, trials=…) random or guided search, with or without early stopping
+
+A sweep over a grid of rates is :func:`lwlr_teach.ensemble.train_ensemble`; the best rate of several methods
+with the band of good rates around it is :func:`lwlr_teach.race.race`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lwlr_teach.checks import check_choice, check_count, check_function, check_number
+from lwlr_teach.schedules import check_drivable
+
+if TYPE_CHECKING:
+    import optuna
+
+Loss = Callable[[Any, Any], Tensor]
+"""``loss(output, target)``, for example ``torch.nn.functional.cross_entropy``."""
+Batches = Iterable[tuple[Any, Any]]
+"""Pairs (input, target), for example a ``DataLoader``."""
+
+# --- the range test ---------------------------------------------------------------------------------------
+
+SMOOTHING = 0.98
+"""How much of the smoothed loss is kept from step to step: what fastai and PyTorch Lightning take."""
+STOP = 4.0
+"""The test ends when the smoothed loss is this many times its lowest value: theirs, too."""
+_LAST = 5  # steps at the end that are not looked at, as in fastai: there the loss already explodes
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """A run whose rate grew from step to step; tensors (step,) in double precision.
+
+    ``losses[i]`` was measured on batch i before the step with ``lr[i]``: it shows what the rates before did.
+    """
+
+    lr: Tensor
+    losses: Tensor
+    smoothed: Tensor
+    smoothing: float
+    steps: int
+    """Steps that were asked for; there are fewer if the loss exploded before."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the loss exploded before the largest rate was reached."""
+        return len(self.lr) < self.steps
+
+    @property
+    def steepest(self) -> float:
+        """The rate at which the smoothed loss falls fastest per factor of rate; nan if it never falls."""
+        use = self._used()
+        if use.stop - use.start < 2:
+            return math.nan
+        slope = self.smoothed[use].diff()  # the rates are evenly spaced on the logarithmic axis
+        at = int(slope.argmin())
+        return self.lr[use][at].item() if slope[at] < 0 else math.nan
+
+    @property
+    def minimum_over_10(self) -> float:
+        """A tenth of the rate at which the smoothed loss is lowest; nan if there are too few steps to say."""
+        use = self._used()
+        if use.stop - use.start < 2:
+            return math.nan
+        return self.lr[use][self.smoothed[use].argmin()].item() / 10
+
+    @property
+    def suggestions(self) -> dict[str, float]:
+        """The usual suggestions by name."""
+        return {"steepest": self.steepest, "minimum / 10": self.minimum_over_10}
+
+    def _used(self) -> slice:
+        """The steps that are looked at: neither the first tenth, where the average is young, nor the last."""
+        return slice(self.steps // 10, len(self.lr) - _LAST)
+
+    def with_smoothing(self, smoothing: float, stop: float = STOP) -> RangeTest:
+        """The same run with another constant. It ends where that one stops it, if it went so far."""
+        check_number("smoothing", smoothing, low=0, below=1)
+        losses, smoothed = _until_it_explodes(self.losses.tolist(), smoothing, stop)
+        return RangeTest(self.lr[: len(losses)], losses, smoothed, smoothing, self.steps)
+
+
+def smooth(losses: Iterable[float], smoothing: float) -> Iterator[float]:
+    """The exponential average after each of these losses, divided by the sum of its weights.
+
+    ``m ← s·m + (1 − s)·loss``, shown as ``m / (1 − s^step)``: the correction of Adam's moments, without which
+    the curve would begin near zero.
+    """
+    mean = weight = 0.0
+    for loss in losses:
+        mean = smoothing * mean + (1 - smoothing) * loss
+        weight = smoothing * weight + (1 - smoothing)
+        yield mean / weight
+
+
+def _until_it_explodes(losses: Iterable[float], smoothing: float, stop: float) -> tuple[Tensor, Tensor]:
+    """The losses and their averages up to the first average that is no number or too far above the lowest.
+
+    Written so that it works for losses below zero, too; for the others it is ``average > stop · lowest``.
+    """
+    seen: list[float] = []
+    averages: list[float] = []
+    lowest = math.inf
+    for average in smooth(_noted(losses, seen), smoothing):
+        averages.append(average)
+        lowest = min(lowest, average)
+        if not math.isfinite(average) or average - lowest > (stop - 1) * abs(lowest):
+            break
+    return torch.tensor(seen, dtype=torch.float64), torch.tensor(averages, dtype=torch.float64)
+
+
+def _noted(values: Iterable[float], seen: list[float]) -> Iterator[float]:
+    for value in values:
+        seen.append(value)
+        yield value
+
+
+def exponential_rates(low: float, high: float, steps: int) -> Tensor:
+    """``steps`` rates from ``low`` to ``high``, each the same factor above the last, in double precision."""
+    check_count("steps", steps, low=2)
+    check_number("high", high, low=0)
+    check_number("low", low, low=torch.finfo(torch.float64).tiny, below=high)
+    rates = torch.logspace(math.log10(low), math.log10(high), steps, dtype=torch.float64)
+    rates[0], rates[-1] = low, high  # not off by a rounding
+    return rates
+
+
+def range_test(
+    model: nn.Module,
+    loss: Loss,
+    batches: Batches,
+    optimizer: Optimizer | Callable[..., Optimizer],
+    *,
+    low: float = 1e-7,
+    high: float = 10.0,
+    steps: int = 100,
+    smoothing: float = SMOOTHING,
+    stop: float = STOP,
+) -> RangeTest:
+    """Train a copy of the model while the rate grows exponentially from ``low`` to ``high``.
+
+    Smith (2015, 2017) lets the rate grow linearly over some epochs, plots accuracy against it, and reads off
+    two ends of a cycle: where the accuracy begins to rise, and where it becomes ragged or falls. What
+    libraries call by this name is the version of fastai (Gugger 2018), with the loss of each batch on a
+    logarithmic axis, and so is this one.
+
+    They differ, so that one and the same run gives other numbers (read in their sources):
+
+    ==================  ========================  ========================  ========================
+    \\                   fastai                    PyTorch Lightning         torch-lr-finder
+    ==================  ========================  ========================  ========================
+    rates               1e-7 to 10, 100 steps     1e-8 to 1, 100 steps      the optimizer's own to 10
+    smoothing           0.98, corrected           0.98, corrected           0.95, from the first loss
+    stops at            4 × the lowest loss       4 × the lowest loss       5 × the lowest loss
+    leaves out          first tenth, last 5       first 10, last 1          first 10, last 5
+    suggests            "valley"; on request      steepest                  steepest
+                        steepest, minimum/10
+    ==================  ========================  ========================  ========================
+
+    Rates, smoothing, the end and what is left out are fastai's here. Its last rate is one step short of
+    ``high``, ours is ``high``.
+
+    Args:
+        model: tested in training mode. The model itself is not touched: a copy is trained.
+        loss: ``loss(output, target)``, a function or a module.
+        batches: pairs (input, target). If they end before ``steps`` are taken they are gone through again.
+            They are moved to the model's device if they are tensors.
+        optimizer: a class or function that makes one, ``optimizer(parameters)``, or an optimizer of this
+            model. It is copied with its state. All its parameter groups get the test's rate.
+        low, high: the first and the last rate.
+        steps: how many there are. A test that is too short reads the curve of a network that had no time to
+            learn; then the suggestions are too large.
+        smoothing: 0 ≤ smoothing < 1, see :func:`smooth`.
+        stop: the test ends when the smoothed loss is this many times its lowest value, or is no number.
+
+    Model, optimizer, BatchNorm's statistics and the random numbers of torch, NumPy and Python are afterwards
+    as they were; so is the generator of a ``DataLoader``. An iterator has moved on.
+
+    Raises:
+        ValueError: for anything that cannot be run. A loss that explodes is a result, not an error.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {model!r}")
+    check_function("loss", loss, "torch.nn.functional.cross_entropy")
+    rates = exponential_rates(low, high, steps)
+    check_number("smoothing", smoothing, low=0, below=1)
+    check_number("stop", stop, low=1)
+    with _restored(batches), torch.enable_grad():
+        model, loss, optimizer = _copies(model, loss, optimizer)
+        run = _train(model, loss, _endless(batches, steps), optimizer, rates)
+        losses, smoothed = _until_it_explodes(run, smoothing, stop)
+    return RangeTest(rates[: len(losses)], losses, smoothed, smoothing, steps)
+
+
+def _copies(
+    model: nn.Module, loss: Loss, optimizer: Optimizer | Callable[..., Optimizer]
+) -> tuple[nn.Module, Loss, Optimizer]:
+    """The three, copied together so that the optimizer's copy moves the model's copy."""
+    if isinstance(optimizer, Optimizer):
+        own = {id(p) for p in model.parameters()}
+        if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+            raise ValueError("optimizer must move the parameters of model, and holds none of them")
+        model, loss, optimizer = copy.deepcopy((model, loss, optimizer))
+    else:
+        check_function("optimizer", optimizer, "torch.optim.SGD")
+        model, loss = copy.deepcopy((model, loss))
+        optimizer = optimizer(model.parameters())
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer must make a torch.optim.Optimizer, got {optimizer!r}")
+    check_drivable(type(optimizer).__name__, optimizer)
+    if not model.training:
+        model.train()
+    return model, loss, optimizer
+
+
+def _train(
+    model: nn.Module, loss: Loss, batches: Iterator[tuple[Any, Any]], optimizer: Optimizer, rates: Tensor
+) -> Iterator[float]:
+    """The loss before each step; the step itself is taken when the next loss is asked for."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    for rate in rates.tolist():
+        x, y = (part.to(device) if isinstance(part, Tensor) else part for part in next(batches))
+        for group in optimizer.param_groups:
+            group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], Tensor) else rate
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        yield value.item()
+        value.backward()
+        optimizer.step()
+
+
+def _endless(batches: Batches, steps: int) -> Iterator[tuple[Any, Any]]:
+    """The batches, again and again."""
+    taken = 0
+    while True:
+        before = taken
+        for batch in batches:
+            if not isinstance(batch, list | tuple) or len(batch) != 2:
+                raise ValueError(f"batches must be pairs (input, target), got {type(batch).__name__}")
+            taken += 1
+            yield batch[0], batch[1]
+        if taken == before:  # empty, or an iterator, which can be gone through only once
+            raise ValueError(f"batches must last for {steps} steps or be a list; they ended after {taken}")
+
+
+@contextmanager
+def _restored(batches: object) -> Iterator[None]:
+    """Give the random numbers back as they were, on every device, and those of a loader's own generator."""
+    own = getattr(batches, "generator", None)
+    loaders = own.get_state() if isinstance(own, torch.Generator) else None
+    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 (what transforms may use)
+    try:
+        with torch.random.fork_rng(enabled=True, device_type=_accelerator()):
+            yield
+    finally:
+        random.setstate(pythons)
+        np.random.set_state(numpys)  # noqa: NPY002
+        if isinstance(own, torch.Generator) and loaders is not None:
+            own.set_state(loaders)
+
+
+def _accelerator() -> str:
+    found = torch.accelerator.current_accelerator()
+    return found.type if found is not None else "cuda"
+
+
+# --- searches ---------------------------------------------------------------------------------------------
+
+Objective = Callable[[float], Iterable[float]]
+"""``objective(rate)`` trains and yields the loss after each rung; a rung is a fixed number of steps."""
+
+_SAMPLERS = {"random": "RandomSampler", "tpe": "TPESampler"}  # names in Optuna, which is not imported yet
+_PRUNERS = {"halving": "SuccessiveHalvingPruner"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """The trials of a search, in the order in which they were made."""
+
+    lr: Tensor
+    """The rates that were tried: (trial,)."""
+    losses: Tensor
+    """The loss of each trial after each rung: (trial, rung); nan where it was stopped before."""
+
+    @property
+    def rungs(self) -> Tensor:
+        """How many rungs each trial was given: (trial,)."""
+        return (~self.losses.isnan()).sum(-1)
+
+    @property
+    def cost(self) -> int:
+        """Rungs of training in all."""
+        return int(self.rungs.sum())
+
+    @property
+    def best(self) -> int:
+        """The trial with the lowest last loss among those that went furthest."""
+        finals = self.losses[:, int(self.rungs.max()) - 1]
+        return int(finals.nan_to_num(nan=math.inf, posinf=math.inf).argmin())
+
+    @property
+    def best_lr(self) -> float:
+        """The rate that the search found."""
+        return self.lr[self.best].item()
+
+
+def search_rate(
+    objective: Objective,
+    *,
+    low: float,
+    high: float,
+    trials: int,
+    sampler: str = "random",
+    pruner: str | None = None,
+    reduction: int = 3,
+    budget: int | None = None,
+    seed: int = 0,
+) -> Search:
+    """Look for the rate with the lowest loss, with Optuna (Akiba et al. 2019).
+
+    Args:
+        objective: ``objective(rate)`` yields the loss after each rung of training. The search stops asking
+            when it has seen enough; a trial that is asked to its end is complete.
+        low, high: the range. Rates are drawn on a logarithmic scale.
+        trials: how many rates are tried at most.
+        sampler: "random", each rate alike (Bergstra & Bengio 2012); "tpe", near the good ones so far (the
+            tree-structured Parzen estimator, Bergstra et al. 2011; its first ten trials are random).
+        pruner: "halving" stops a trial that is not among the best of those that got as far (Li et al. 2020,
+            asynchronous successive halving).
+        reduction: with "halving", one in this many goes on at each rung 1, r, r², … (their η).
+        budget: rungs in all. The search ends when they are used up.
+        seed: of the random numbers. The same seed gives the same search, if the objective is reproducible.
+
+    A loss that is nan or infinite counts as infinite. A search that is interrupted returns what it has.
+    Optuna is imported when a search begins.
+    """
+    check_function("objective", objective, "one that yields a loss after each rung of training")
+    check_number("high", high, low=0)
+    check_number("low", low, low=torch.finfo(torch.float64).tiny, below=high)
+    check_count("trials", trials)
+    check_choice("sampler", sampler, _SAMPLERS)
+    if pruner is not None:
+        check_choice("pruner", pruner, _PRUNERS)
+    check_count("reduction", reduction, low=2)
+    if budget is not None:
+        check_count("budget", budget)
+    check_count("seed", seed, low=0)
+
+    import optuna
+
+    tried: list[tuple[float, list[float]]] = []
+    left = math.inf if budget is None else budget
+
+    def trial(trial: optuna.Trial) -> float:
+        nonlocal left
+        rate = trial.suggest_float("lr", low, high, log=True)
+        losses: list[float] = []
+        tried.append((rate, losses))
+        for loss in objective(rate):
+            losses.append(float(loss) if math.isfinite(loss) else math.inf)
+            left -= 1
+            trial.report(losses[-1], len(losses))
+            if not left:
+                trial.study.stop()
+            if not left or trial.should_prune():
+                raise optuna.TrialPruned
+        if not losses:
+            raise ValueError("objective must yield at least one loss, got none")
+        return losses[-1]
+
+    with _quiet(optuna):
+        study = optuna.create_study(
+            sampler=getattr(optuna.samplers, _SAMPLERS[sampler])(seed=seed),
+            pruner=optuna.pruners.NopPruner()
+            if pruner is None
+            else getattr(optuna.pruners, _PRUNERS[pruner])(min_resource=1, reduction_factor=reduction),
+        )
+        try:
+            study.optimize(trial, n_trials=trials)
+        except KeyboardInterrupt:
+            if not any(losses for _, losses in tried):
+                raise  # nothing to keep
+
+    losses = torch.full((len(tried), max(len(seen) for _, seen in tried)), math.nan, dtype=torch.float64)
+    for row, (_, seen) in zip(losses, tried, strict=True):
+        row[: len(seen)] = torch.tensor(seen, dtype=torch.float64)
+    return Search(torch.tensor([rate for rate, _ in tried], dtype=torch.float64), losses)
+
+
+@contextmanager
+def _quiet(optuna: Any) -> Iterator[None]:
+    """Without a line for each trial, or for one that fails: its error is raised."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
