@@ -1,0 +1,265 @@
+"""What a transfer starts from, what it learns from, and what is reported of it."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from lwlr_teach.data import digits
+from lwlr_teach.models import mlp
+from lwlr_teach.transfer import (
+    DISTORTIONS,
+    NEW_DIGITS,
+    SCRATCH,
+    TRANSFERS,
+    ULMFIT,
+    arrangements,
+    compare,
+    contestants,
+    pretrain,
+    target,
+)
+
+
+@pytest.fixture(scope="module")
+def known():
+    return pretrain(seeds=2, steps=100, hidden=(16, 16))
+
+
+def seen_by(pretrained):
+    """The images that the networks were trained on: the first half of 0 to 4."""
+    data = pretrained.data
+    low = data.x_train[data.y_train < 5]
+    return low[: len(low) // 2]
+
+
+# --- pretraining
+
+
+def test_the_networks_know_their_digits_and_differ(known):
+    assert known.accuracy.min() > 0.9
+    assert known.layers == ("hidden 1",) * 2 + ("hidden 2",) * 2 + ("output",) * 2
+    assert not torch.equal(known.weights[0][0], known.weights[0][1])
+
+
+def test_pretraining_sees_the_first_half_of_0_to_4_and_nothing_else():
+    d = digits()
+    low = (d.y_train < 5).nonzero()[:, 0]
+    half = len(low) // 2
+    others = torch.ones(len(d.y_train), dtype=torch.bool)
+    others[low[:half]] = False
+    x = d.x_train.clone()
+    x[others] = 0
+    options = {"seeds": 1, "steps": 5, "hidden": (8,)}
+    first = pretrain(d, **options)
+    same = pretrain(d._replace(x_train=x), **options)
+    other = pretrain(d._replace(x_train=x + others.logical_not()[:, None] * 0.1), **options)
+    assert torch.equal(first.weights[0], same.weights[0])
+    assert not torch.equal(first.weights[0], other.weights[0])
+
+
+# --- the task
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS)
+def test_each_seed_learns_from_its_own_examples(known, transfer):
+    goal = target(known, transfer, shots=3, steps=20, batch_size=4)
+    _, y = goal.examples
+    assert y.shape == (2, 15)
+    assert y.sort(-1).values.tolist() == [[label for label in range(5) for _ in range(3)]] * 2
+    first, second = (set(own.tolist()) for own in goal.drawn)
+    assert len(first) == 15
+    assert first != second
+    assert goal.task.batches.shape == (20, 2, 4)
+    assert set(goal.task.batches[:, 0].flatten().tolist()) == first
+    assert set(goal.task.batches[:, 1].flatten().tolist()) == second
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS)
+def test_no_image_is_used_twice(known, transfer):
+    task = target(known, transfer, shots=3).task
+    seen = DISTORTIONS.get(transfer, lambda x: x)(seen_by(known))
+    parts = torch.cat([seen, task.data.x_train, task.valid[0], task.data.x_test])
+    assert len(parts.unique(dim=0)) == len(parts)
+    assert len(task.valid[0]) == 200
+
+
+def test_new_digits_are_5_to_9(known):
+    d, task = known.data, target(known, shots=3).task
+    y = torch.cat([task.data.y_train, task.valid[1]])
+    x = torch.cat([task.data.x_train, task.valid[0]])
+    assert torch.equal(x, d.x_train[d.y_train >= 5])
+    assert torch.equal(y + 5, d.y_train[d.y_train >= 5])
+    assert torch.equal(task.data.x_test, d.x_test[d.y_test >= 5])
+    assert torch.equal(task.data.y_test + 5, d.y_test[d.y_test >= 5])
+
+
+def test_what_is_kept_of_the_network(known):
+    fresh = target(known, shots=3, keep=False).task.first
+    new_digits = target(known, shots=3).task.first
+    inverted = target(known, "inverted", shots=3).task.first
+    assert [p.shape for p in fresh] == [p.shape for p in known.weights]
+    for i, weight in enumerate(known.weights):
+        last = i >= 4
+        assert torch.equal(new_digits[i], fresh[i] if last else weight)
+        assert torch.equal(inverted[i], weight)
+        assert not torch.equal(fresh[i], weight)
+
+
+def test_a_first_layer_can_undo_each_distortion(known):
+    """With other first weights the network says of the distorted images what it said of the images."""
+    x = known.data.x_test
+    weight, bias, *rest = (p[0] for p in known.weights)
+    before = mlp([weight, bias, *rest], x)
+    places = torch.arange(64.0)[None]
+    undone = {"inverted": (-weight, bias + weight.sum(0, keepdim=True))}
+    for name in ("mirrored", "shuffled"):
+        undone[name] = (weight[DISTORTIONS[name](places)[0].long()], bias)
+    assert undone.keys() == DISTORTIONS.keys()
+    for name, first in undone.items():
+        distorted = DISTORTIONS[name](x)
+        assert not torch.allclose(mlp([weight, bias, *rest], distorted), before, atol=0.1)
+        torch.testing.assert_close(mlp([*first, *rest], distorted), before, rtol=1e-4, atol=1e-4)
+
+
+def test_mirrored_is_left_for_right():
+    image = torch.arange(64.0).reshape(8, 8)
+    assert torch.equal(DISTORTIONS["mirrored"](image.flatten()), image.flip(1).flatten())
+
+
+# --- the arrangements
+
+
+def factors(name, step, layers=4, steps=100):
+    return [f(step) if callable(f) else f for f in arrangements(layers, steps)[name]]
+
+
+def test_factors():
+    assert factors("equal rates", 0) == [1, 1, 1, 1]
+    assert factors("last layer only", 0) == [0, 0, 0, 1]
+    assert factors("first layer only", 0) == [1, 0, 0, 0]
+    assert factors("all but the last", 0) == [1, 1, 1, 0]
+    early, late = factors("smaller early", 0), factors("smaller late", 0)
+    assert early[-1] == 1
+    assert early == late[::-1]
+    for below, above in pairwise(early):
+        assert above / below == pytest.approx(ULMFIT)
+
+
+def test_schedules():
+    awake = {step: factors("unfrozen from the top", step) for step in (0, 24, 25, 49, 50, 75, 99)}
+    assert awake == {
+        0: [0, 0, 0, 1],
+        24: [0, 0, 0, 1],
+        25: [0, 0, 1, 1],
+        49: [0, 0, 1, 1],
+        50: [0, 1, 1, 1],
+        75: [1, 1, 1, 1],
+        99: [1, 1, 1, 1],
+    }
+    assert factors("stopped from below", 0) == [1, 1, 1, 1]
+    assert factors("stopped from below", 25) == sorted(factors("stopped from below", 25))
+    assert factors("stopped from below", 25)[0] == pytest.approx(0.5)
+    half = factors("stopped from below", 50)
+    assert half[0] == pytest.approx(0)
+    assert min(half[1:]) > 0.1
+    assert factors("one cosine", 50) == pytest.approx([0.5] * 4)
+
+
+def test_contestants_fit_the_task(known):
+    task = target(known, shots=1, steps=30).task
+    entered = contestants(task, "SGD")
+    assert [c.name for c in entered] == list(arrangements(3, 30))
+    assert all(len(c.layers) == 3 and c.method.name == "SGD" for c in entered)
+
+
+# --- the comparison
+
+
+@pytest.fixture(scope="module")
+def compared(known):
+    return compare(known, "mirrored", shots=2, lr=[0.001, 0.01], steps=12, progress=False)
+
+
+def test_the_comparison_judges_the_runs_of_the_race(compared):
+    arranged, alone = compared.races
+    assert compared.names == (*arranged.names, SCRATCH)
+    for i, best in enumerate(arranged.best[:, 0].tolist()):
+        assert torch.equal(compared.test_accuracy[i], arranged.test_accuracy[i, best, :, 0])
+        assert compared.lr[i] == arranged.lr[i, best]
+    assert torch.equal(compared.test_accuracy[-1], alone.test_accuracy[0, alone.best[0, 0], :, 0])
+    assert compared.at_end.all()  # of two rates each is an end
+
+
+@pytest.mark.parametrize(("name", "trained"), [("last layer only", [4, 5]), ("first layer only", [0, 1])])
+def test_a_comparison_is_its_runs_alone(known, compared, name, trained):
+    goal = target(known, "mirrored", shots=2, steps=12)
+    i = compared.names.index(name)
+    for seed in range(2):
+        params = [p[seed].clone().requires_grad_() for p in known.weights]
+        optimizer = torch.optim.Adam([params[k] for k in trained], lr=compared.lr[i].item())
+        data = goal.task.data
+        for batch in goal.task.batches[:, seed]:
+            optimizer.zero_grad()
+            cross_entropy(mlp(params, data.x_train[batch]), data.y_train[batch]).backward()
+            optimizer.step()
+        x, y = (part[seed] for part in goal.examples)
+        with torch.no_grad():
+            learned, new = mlp(params, x), mlp(params, data.x_test)
+        measured = [compared.train_loss, compared.train_accuracy, compared.test_loss, compared.test_accuracy]
+        expected = [
+            cross_entropy(learned, y),
+            (learned.argmax(-1) == y).float().mean(),
+            cross_entropy(new, data.y_test),
+            (new.argmax(-1) == data.y_test).float().mean(),
+        ]
+        torch.testing.assert_close(torch.stack([m[i, seed] for m in measured]), torch.stack(expected))
+
+
+def test_gap_gain_and_before(known, compared):
+    torch.testing.assert_close(compared.gap, compared.train_accuracy - compared.test_accuracy)
+    assert compared.gain[compared.names.index("equal rates")].tolist() == [0, 0]
+    torch.testing.assert_close(compared.gain[-1], compared.test_accuracy[-1] - compared.test_accuracy[0])
+    x, y = DISTORTIONS["mirrored"](known.data.x_test[known.data.y_test < 5]), known.data.y_test
+    guess = mlp(known.weights, x).argmax(-1)
+    torch.testing.assert_close(compared.before, (guess == y[y < 5]).float().mean(-1))
+
+
+def test_the_table_has_every_arrangement_best_first(compared):
+    head, *rows = str(compared).splitlines()
+    assert "over-fitting" in head
+    medians = dict(zip(compared.names, compared.test_accuracy.median(1).values.tolist(), strict=True))
+    listed = [next(name for name in medians if row.startswith(name)) for row in rows]
+    assert sorted(listed) == sorted(medians)
+    assert [medians[name] for name in listed] == sorted(medians.values(), reverse=True)
+    low, high = (f"{v:.1%}" for v in compared.test_accuracy[-1].aminmax())
+    assert f"({low} to {high})" in next(row for row in rows if row.startswith(SCRATCH))
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"transfer": "mirored"}, "transfer 'mirored' .* did you mean mirrored"),
+        ({"shots": 0}, "shots must be from 1 to .*, got 0"),
+        ({"shots": 1000}, "shots must be from 1 to .*, got 1000"),
+        ({"valid": 0}, "valid must be from 1 to .*, got 0"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_a_target_that_cannot_be_made(known, options, message):
+    with pytest.raises(ValueError, match=message):
+        target(known, **{"transfer": NEW_DIGITS, "shots": 2} | options)
+
+
+def test_arrangements_that_cannot_be_made():
+    with pytest.raises(ValueError, match="layers must be at least 2, got 1"):
+        arrangements(1, 100)
+    with pytest.raises(ValueError, match="steps must be at least 4, got 3"):
+        arrangements(4, 3)
+    with pytest.raises(ValueError, match=r"lr must be .*, got -1"):
+        pretrain(lr=-1)
