@@ -77,13 +77,18 @@ export function frame(left, top, width, height, x, y) {
   return { left, top, width, height, right: left + width, bottom: top + height, x, y, px, py };
 }
 
-export function ticks({ range: [low, high], log }, most) {
+// An axis may bring its own places as `at`, with `labels` for them.
+export function ticks({ range: [low, high], log, at }, most) {
+  if (at) return at;
   if (log) {
     const [a, b] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
     const stride = Math.max(1, Math.ceil((b - a + 1) / most));
     const found = [];
     for (let e = Math.ceil(a / stride) * stride; e <= b; e += stride) found.push(10 ** e);
-    return found;
+    if (found.length > 1) return found;
+    // A short axis, where powers of ten are too far apart.
+    for (let e = a - 1; e <= b + 1; e++) found.push(...[2, 5].map((m) => m * 10 ** e));
+    return found.filter((v) => v >= low && v <= high).sort((v, w) => v - w);
   }
   const rough = (high - low) / most;
   const unit = 10 ** Math.floor(Math.log10(rough));
@@ -96,9 +101,11 @@ export function ticks({ range: [low, high], log }, most) {
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
 export function tickLabel(value, axis) {
+  if (axis.labels) return String(axis.labels[axis.at.indexOf(value)]);
   if (axis.percent) return `${Math.round(value * 100)}%`;
   if (!axis.log) return String(Number(value.toPrecision(6))).replace("-", "−");
   const exponent = Math.round(Math.log10(value));
+  if (Math.abs(Math.log10(value) - exponent) > 1e-6) return String(Number(value.toPrecision(1)));
   if (exponent >= -2 && exponent <= 2) return String(Number(value.toPrecision(1)));
   return "10" + [...String(exponent)].map((c) => SUPERSCRIPT[c]).join("");
 }
@@ -243,6 +250,41 @@ export function relief(heights, columns, rows, width, height, dark) {
   const picture = new OffscreenCanvas(width, height);
   picture.getContext("2d").putImageData(image, 0, 0);
   return picture;
+}
+
+// A grid of colour numbers, the first row at the bottom, as a picture with one pixel a cell, to be drawn large
+// without smoothing. `table` holds colours as "#rrggbb"; a number beyond it leaves its cell empty.
+export function heatmap(codes, columns, rows, table) {
+  const image = new ImageData(columns, rows);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const colour = table[codes[row * columns + column]];
+      if (!colour) continue;
+      const p = 4 * ((rows - 1 - row) * columns + column);
+      for (let k = 0; k < 3; k++) image.data[p + k] = parseInt(colour.slice(1 + 2 * k, 3 + 2 * k), 16);
+      image.data[p + 3] = 255;
+    }
+  }
+  const picture = new OffscreenCanvas(columns, rows);
+  picture.getContext("2d").putImageData(image, 0, 0);
+  return picture;
+}
+
+// Draws such a picture into a frame, each cell with sharp edges.
+export function drawCells(ctx, picture, f) {
+  ctx.imageSmoothingEnabled = false;
+  ctx.drawImage(picture, f.left, f.top, f.width, f.height);
+  ctx.imageSmoothingEnabled = true;
+}
+
+// The colours of a heat map from left to right; `marks` are [share of the width, label].
+export function colourBar(ctx, left, top, width, height, table, marks, colours) {
+  table.forEach((colour, i) => {
+    ctx.fillStyle = colour;
+    ctx.fillRect(left + (i / table.length) * width, top, width / table.length + 0.5, height);
+  });
+  Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "top" });
+  for (const [share, text] of marks) ctx.fillText(text, left + share * width, top + height + 3);
 }
 
 // Two significant digits, written as lwlr_teach.views.style.short writes them.

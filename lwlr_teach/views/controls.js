@@ -1,5 +1,5 @@
 // The controls that all views share: sliders, check boxes with their legend, buttons.
-import { colourOf, fit, marker, polyline } from "./canvas.js";
+import { colourOf, fit, marker, onAppearanceChange, polyline } from "./canvas.js";
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -30,6 +30,25 @@ export function listen(model, names, callback) {
   };
 }
 
+// Puts a view on the page and keeps it true to the kernel's values of these names, to the theme and to the page's width.
+// Returns what ends that.
+export function live(model, el, root, names, { pull, show, draw }) {
+  pull();
+  show();
+  el.append(root);
+  const unlisten = listen(model, names, () => {
+    pull();
+    show();
+    draw();
+  });
+  const unwatch = onAppearanceChange(root, draw);
+  draw();
+  return () => {
+    unlisten();
+    unwatch();
+  };
+}
+
 // A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release.
 export function slider(name, title, labels, { onInput, onRelease }) {
   const input = element("input", {
@@ -54,6 +73,56 @@ export function button(name, text, title, onClick) {
   const made = element("button", { type: "button", "data-name": name, title, ...OWN_KEYS }, text);
   made.addEventListener("click", onClick);
   return made;
+}
+
+// Radio buttons, one for each entry of `options` {value: words}.
+export function choice(name, title, options, onPick) {
+  // Two views of a page must not share a group, and each has loaded a module of its own, so that none can count.
+  const group = `lwlr-${name}-${Math.random()}`;
+  const inputs = Object.keys(options).map((value) =>
+    element("input", { type: "radio", name: group, value, "data-name": name, ...OWN_KEYS }));
+  for (const input of inputs) input.addEventListener("change", () => onPick(input.value));
+  const rows = inputs.map((input) =>
+    element("label", { class: "lwlr-option" }, input, element("span", {}, options[input.value])));
+  const row = element("div", { class: "lwlr-choice", role: "radiogroup", "aria-label": title }, ...rows);
+  const show = (value) => {
+    for (const input of inputs) input.checked = input.value === value;
+  };
+  return { row, show };
+}
+
+// A list to choose one of `options` {value: words} from.
+export function dropdown(name, title, options, onPick) {
+  const made = element("select", { "data-name": name, "aria-label": title, ...OWN_KEYS },
+    ...Object.entries(options).map(([value, words]) => element("option", { value }, words)));
+  made.addEventListener("change", () => onPick(made.value));
+  const row = element("label", { class: "lwlr-dropdown" }, element("span", {}, title), made);
+  return { row, show: (value) => (made.value = value) };
+}
+
+// A button that walks from `position()` to the last one, or from 0 if it is there already. All of it takes
+// `milliseconds`. `onStop` is called when it ends by itself or is paused, not by `stop`.
+export function player(last, milliseconds, { position, onStep, onStop }) {
+  let playing = 0;
+  const made = button("play", "▶ play", "walk through the steps", () => (playing ? (stop(), onStop()) : begin()));
+  function begin() {
+    const from = position() >= last ? 0 : position();
+    const start = performance.now() - (from / last) * milliseconds;
+    made.textContent = "❚❚ pause";
+    const tick = (t) => {
+      const at = Math.min(last, Math.max(from, Math.floor(((t - start) / milliseconds) * last)));
+      if (at !== position()) onStep(at);
+      if (at < last) playing = requestAnimationFrame(tick);
+      else (stop(), onStop());
+    };
+    playing = requestAnimationFrame(tick);
+  }
+  function stop() {
+    cancelAnimationFrame(playing);
+    playing = 0;
+    made.textContent = "▶ play";
+  }
+  return { button: made, stop };
 }
 
 // One row a method: check box, the line and marker that it is drawn with, name, read-out.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,19 @@ import ipywidgets as widgets
 from lwlr_teach.checks import check_choice
 from lwlr_teach.clipping import Clip, by_global_norm, by_value
 from lwlr_teach.optim import METHODS
+from lwlr_teach.schedules import (
+    WSD,
+    Cosine,
+    Exponential,
+    InverseTime,
+    MultiStep,
+    OneCycle,
+    Plateau,
+    Polynomial,
+    Schedule,
+    WarmRestarts,
+    Warmup,
+)
 from lwlr_teach.surfaces import SURFACES, find_surface, noisy
 from lwlr_teach.sweep import check_methods
 from lwlr_teach.views.base import close_predecessors
@@ -19,12 +31,18 @@ from lwlr_teach.views.style import MOST, short
 from lwlr_teach.views.surface import MOMENTA, SIX, SurfaceView
 
 STEPS = 100
-SCHEDULES: dict[str, Callable[[int], float] | None] = {
+SCHEDULES: dict[str, Schedule | None] = {
     "constant": None,
-    "half after half": lambda t: 1.0 if t < STEPS // 2 else 0.5,
-    "cosine": lambda t: 0.5 * (1 + math.cos(math.pi * t / STEPS)),
-    "1 / t": lambda t: 1 / (1 + t / 10),
-    "warm-up, then constant": lambda t: min(1.0, (t + 1) / 20),
+    "half after half": MultiStep([STEPS // 2], 0.5),
+    "exponential": Exponential(0.01 ** (1 / STEPS)),
+    "1 / t": InverseTime(0.1),
+    "linear": Polynomial(STEPS),
+    "cosine": Cosine(STEPS),
+    "warm restarts": WarmRestarts(STEPS // 4),
+    "warm-up, then constant": Warmup(19, 1 / 20),
+    "one-cycle": OneCycle(STEPS, cycle_momentum=False),  # the momentum has a slider
+    "WSD": WSD(STEPS),
+    "plateau": Plateau(0.3, patience=2, every=5),
 }
 CLIPS: dict[str, Callable[[float], Clip] | None] = {
     "none": None,

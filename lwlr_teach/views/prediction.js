@@ -1,12 +1,13 @@
 // The prediction view: a question, a guess that is locked, and later the guess over the truth.
-import { axes, fit, frame, line, marker, onAppearanceChange, painter, polyline, theme } from "./canvas.js";
-import { button, element, listen, save, slider } from "./controls.js";
+import { axes, fit, frame, line, marker, painter, polyline, theme } from "./canvas.js";
+import { button, element, live, save, slider } from "./controls.js";
+import { pad } from "./pad.js";
 
 const [GUESS, TRUTH] = ["#e69f00", "#0072b2"];
 const TRUTH_ON_DARK = "#56b4e9";
 
 function render({ model, el }) {
-  const { kind, question, labels, values, log, x, y, confidences } = model.get("plan");
+  const { kind, question, labels, values, log, x, y, columns, confidences } = model.get("plan");
   const now = {};
   let unsaid = false; // locked here, and the kernel has not answered yet
   const pull = () => {
@@ -49,16 +50,12 @@ function render({ model, el }) {
   function drawCurve(ctx, colours) {
     const f = curveFrame(ctx.cssWidth, ctx.cssHeight);
     axes(ctx, f, colours, { xTitle: x.title, yTitle: y.title });
-    const n = model.get("plan").columns;
-    const px = (i) => f.left + (i / (n - 1)) * f.width;
+    const px = (i) => f.left + (i / (columns - 1)) * f.width;
     const path = (fractions, style) =>
-      polyline(ctx, n, px, (i) => f.bottom - Math.min(1, Math.max(0, fractions[i])) * f.height, style);
+      polyline(ctx, columns, px, (i) => f.bottom - Math.min(1, Math.max(0, fractions[i])) * f.height, style);
     if (known()) path(now.truth, { colour: colours.truth, width: 2.5 });
     if (now.guess.length) path(now.guess, { colour: GUESS, width: 2.5, dash: [8, 4] });
-    if (open() && document.activeElement === canvas) {
-      Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1 });
-      line(ctx, px(cursor), f.top, px(cursor), f.bottom);
-    }
+    cursorLine(ctx, f, colours);
     ctx.textAlign = "right";
     ctx.font = `600 ${colours.font}`;
     ctx.fillStyle = colours.text;
@@ -67,68 +64,18 @@ function render({ model, el }) {
   }
 
   const curveFrame = (width, height) => frame(46, 26, width - 66, height - 66, x, y);
-  let cursor = 0;
-  function drawAt(event) {
-    const box = canvas.getBoundingClientRect();
-    const f = curveFrame(box.width, box.height);
-    const n = model.get("plan").columns;
-    const clamp = (v) => Math.min(1, Math.max(0, v));
-    const column = Math.round(clamp((event.clientX - box.left - f.left) / f.width) * (n - 1));
-    const value = clamp((f.bottom - (event.clientY - box.top)) / f.height);
-    setColumns(column, value);
-  }
-  // From where the pen was to where it is; what was not drawn yet takes the first value.
-  function setColumns(column, value) {
-    const n = model.get("plan").columns;
-    const curve = now.guess.length ? [...now.guess] : Array(n).fill(value);
-    const from = now.guess.length ? cursor : column;
-    const start = curve[from];
-    const steps = Math.max(1, Math.abs(column - from));
-    for (let k = 1; k <= steps; k++) {
-      curve[from + Math.round(((column - from) * k) / steps)] = start + ((value - start) * k) / steps;
-    }
-    cursor = column;
-    now.guess = curve;
-    draw();
-  }
-  if (kind === "curve") {
-    canvas.tabIndex = 0;
-    canvas.setAttribute("data-lm-suppress-shortcuts", "true");
-    let drawing = false;
-    canvas.addEventListener("pointerdown", (event) => {
-      if (!open()) return;
-      drawing = true;
-      canvas.setPointerCapture(event.pointerId);
-      const box = canvas.getBoundingClientRect();
-      const f = curveFrame(box.width, box.height);
-      const share = (event.clientX - box.left - f.left) / f.width;
-      cursor = Math.round(Math.min(1, Math.max(0, share)) * (model.get("plan").columns - 1));
-      drawAt(event);
-      event.preventDefault();
-      canvas.focus();
-    });
-    canvas.addEventListener("pointermove", (event) => drawing && drawAt(event));
-    for (const end of ["pointerup", "pointercancel"]) {
-      canvas.addEventListener(end, () => {
-        drawing = false;
-        push();
-      });
-    }
-    canvas.addEventListener("keydown", (event) => {
-      const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 0.03], ArrowDown: [0, -0.03] }[event.key];
-      if (!move || !open()) return;
-      event.preventDefault();
-      const n = model.get("plan").columns;
-      const height = now.guess.length ? now.guess[cursor] : 0.5;
-      const column = Math.min(n - 1, Math.max(0, cursor + move[0]));
-      if (move[0] && !now.guess.length) cursor = column;
-      else setColumns(column, Math.min(1, Math.max(0, height + move[1])));
+  const cursorLine = kind === "curve" && pad(canvas, {
+    columns,
+    frameOf: curveFrame,
+    open,
+    heights: () => now.guess,
+    change: (guess) => {
+      now.guess = guess;
       draw();
-    });
-    canvas.addEventListener("keyup", () => push());
-    canvas.addEventListener("focus", draw);
-    canvas.addEventListener("blur", draw);
-  }
+    },
+    release: () => push(),
+    redraw: draw,
+  });
 
   const push = () => {
     if (open()) save(model, { guess: now.guess, confidence: now.confidence });
@@ -215,19 +162,7 @@ function render({ model, el }) {
   const root = element("div", { class: "lwlr-view lwlr-prediction" },
     element("div", { class: "lwlr-question" }, question), ...rows, body,
     element("div", { class: "lwlr-controls" }, sure.row, lock, status));
-  el.append(root);
-  show();
-  const unlisten = listen(model, ["guess", "confidence", "locked", "truth", "words"], () => {
-    pull();
-    show();
-    draw();
-  });
-  const unwatch = onAppearanceChange(root, draw);
-  draw();
-  return () => {
-    unlisten();
-    unwatch();
-  };
+  return live(model, el, root, ["guess", "confidence", "locked", "truth", "words"], { pull, show, draw });
 }
 
 export default { render };

@@ -1,7 +1,7 @@
-// The rate view: one strip a method, final loss and test accuracy against the learning rate, and the training
-// curves at the rate where the slider stands.
-import { axes, colourOf, fit, frame, line, marker, onAppearanceChange, painter, polyline, theme, typed } from "./canvas.js";
-import { button, element, legend, listen, save, slider, toggled } from "./controls.js";
+// The rate view: one strip a method, final loss and test accuracy against the learning rate (or against the
+// limit of a clip, which then stands wherever it says rate), and the training curves where the slider stands.
+import { axes, colourOf, fit, frame, line, marker, painter, polyline, theme, typed } from "./canvas.js";
+import { button, element, legend, live, save, slider, toggled } from "./controls.js";
 
 function render({ model, el }) {
   const plan = model.get("plan");
@@ -18,7 +18,7 @@ function render({ model, el }) {
   const visible = () => methods.map((m, i) => ({ ...m, i })).filter((m) => now.shown.includes(m.name));
   const accuracy = (m) => `${Math.round(100 * summaries.accuracy[(m.i * rates.length + now.lr) * 3 + 1])}%`;
   const sentence = () =>
-    `${plan.title}, learning rate ${rates[now.lr]}, after ${plan.steps} steps: ` +
+    `${plan.title}, ${plan.axis} ${rates[now.lr]}, after ${plan.steps} steps: ` +
     (visible().map((m) => `${m.name} gets ${accuracy(m)} of the test images right`).join("; ") || "no method is shown") + ".";
 
   const panels = [
@@ -37,12 +37,13 @@ function render({ model, el }) {
       ctx.fillText(panel.title, left + column * (width + left + 10), 14);
       rows.forEach((m, row) => {
         const last = row === rows.length - 1;
+        const best = plan.best[m.i]; // null where the slider changes nothing
         const x = { range: [values[0], values[values.length - 1]], log: true };
         const f = frame(left + column * (width + left + 10), top + row * (height + gap), width, height, x, panel.y);
         axes(ctx, f, colours, {
           xLabels: last,
-          xTitle: last ? "learning rate" : "",
-          yTitle: panel.of === "loss" ? `${m.name}, best at ${rates[plan.best[m.i]]}` : "",
+          xTitle: last ? plan.axis : "",
+          yTitle: panel.of === "loss" ? m.name + (best === null ? "" : `, best at ${rates[best]}`) : "",
           yTicks: height > 70 ? 4 : 2,
         });
         const colour = colourOf(m.style, colours);
@@ -60,8 +61,8 @@ function render({ model, el }) {
         Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1 });
         line(ctx, f.px(values[now.lr]), f.top, f.px(values[now.lr]), f.bottom);
         marker(ctx, m.style.marker, f.px(values[now.lr]), at(now.lr, 1), 5, colour, colours.paper);
-        if (panel.of === "loss") {
-          marker(ctx, "triangle-up", f.px(values[plan.best[m.i]]), f.bottom + 3, 4.5, colour, colours.paper);
+        if (panel.of === "loss" && best !== null) {
+          marker(ctx, "triangle-up", f.px(values[best]), f.bottom + 3, 4.5, colour, colours.paper);
         }
       });
     });
@@ -70,7 +71,7 @@ function render({ model, el }) {
   function drawCurves(ctx, colours) {
     const y = { range: plan.loss_range, log: true };
     const f = frame(42, 24, ctx.cssWidth - 56, ctx.cssHeight - 62, { range: [0, plan.steps] }, y);
-    axes(ctx, f, colours, { xTitle: "step", yTitle: `training loss at rate ${rates[now.lr]}` });
+    axes(ctx, f, colours, { xTitle: "step", yTitle: plan.curve_title + rates[now.lr] });
     const [low, high] = plan.loss_range;
     for (const m of visible()) {
       const from = (m.i * rates.length + now.lr) * points;
@@ -99,7 +100,7 @@ function render({ model, el }) {
     Object.assign(now, part);
     draw();
   };
-  const rate = slider("lr", "learning rate", rates, { onInput: (lr) => change({ lr }), onRelease: push });
+  const rate = slider(plan.slider, plan.axis, rates, { onInput: (lr) => change({ lr }), onRelease: push });
   const reset = button("reset", "reset", "put everything back as it was", () => {
     change({ ...plan.start });
     rate.show(now.lr);
@@ -112,20 +113,7 @@ function render({ model, el }) {
   const root = element("div", { class: "lwlr-view lwlr-rates" },
     element("div", { class: "lwlr-controls" }, rate.row, reset),
     element("div", { class: "lwlr-body" }, strips, element("div", { class: "lwlr-side" }, list.root, curveCanvas)));
-  pull();
-  rate.show(now.lr);
-  el.append(root);
-  const unlisten = listen(model, ["lr_index", "shown"], () => {
-    pull();
-    rate.show(now.lr);
-    draw();
-  });
-  const unwatch = onAppearanceChange(root, draw);
-  draw();
-  return () => {
-    unlisten();
-    unwatch();
-  };
+  return live(model, el, root, ["lr_index", "shown"], { pull, show: () => rate.show(now.lr), draw });
 }
 
 export default { render };

@@ -19,7 +19,7 @@ from lwlr_teach.views.style import MATPLOTLIB_MARKERS, Style, label, linestyle, 
 from lwlr_teach.views.traits import check_position, check_shown, nearest
 
 # A training curve is sent as the means of this many batches: single batches only flicker.
-_STRIDE = 5
+STRIDE = 5
 _LOSS_RANGE = (1e-3, 20.0)
 
 
@@ -27,12 +27,13 @@ class RatesView(View):
     """Final loss and test accuracy against the learning rate, one strip a method, and training curves.
 
     The band is the range over the seeds, the line their median. ``lr_index`` and ``shown`` follow the view's
-    controls, on release, and move them when they are set; ``lr`` is the rate there.
+    controls, on release, and move them when they are set; ``lr`` is the rate there. An ensemble with limits
+    is drawn against the limit: then ``lr_index`` is the limit's position, and ``limit`` the limit there.
 
     Args:
         ensemble: the trained networks.
         title: what was trained; begins the sentence that describes the view.
-        at_lr: where the slider stands at first (the nearest rate is taken).
+        at_lr, at_limit: where the slider stands at first (the nearest rate, or limit, is taken).
         shown: names of the methods that are visible at first; all by default.
     """
 
@@ -51,27 +52,33 @@ class RatesView(View):
         *,
         title: str = "Digits network",
         at_lr: float = 0.01,
+        at_limit: float = 1.0,
         shown: Sequence[str] | None = None,
     ) -> None:
         self.ensemble = ensemble
         self.title = title
-        self._losses = _over_seeds(ensemble.train_loss)
-        self._accuracy = _over_seeds(ensemble.test_accuracy)
-        self._curves = _thinned(ensemble.batch_losses.mean(-2))
+        self._losses = over_seeds(ensemble.train_loss)
+        self._accuracy = over_seeds(ensemble.test_accuracy)
+        self._curves = thinned(ensemble.batch_losses.mean(-2))
+        self._swept, at = (ensemble.lr, at_lr) if ensemble.limit is None else (ensemble.limit, at_limit)
+        self._axis = "learning rate" if ensemble.limit is None else "limit"
         begin: dict[str, Any] = {
-            "lr_index": nearest(ensemble.lr, at_lr),
+            "lr_index": nearest(self._swept, at),
             "shown": check_shown(ensemble.names, shown),
         }
         both = zip(ensemble.names, styles(ensemble.methods), strict=True)
         plan = {
             "title": title,
             "methods": [{"name": name, "style": style} for name, style in both],
-            "rates": [label(v) for v in ensemble.lr.tolist()],
-            "values": ensemble.lr.tolist(),
+            "axis": self._axis,
+            "slider": "lr" if ensemble.limit is None else "limit",
+            "curve_title": self._curve_title,
+            "rates": [label(v) for v in self._swept.tolist()],
+            "values": self._swept.tolist(),
             "steps": ensemble.batch_losses.shape[-1],
             "points": self._curves.shape[-1],
-            "stride": _STRIDE,
-            "best": self.best.tolist(),
+            "stride": STRIDE,
+            "best": [best if self._moves(i) else None for i, best in enumerate(self.best.tolist())],
             "loss_range": _LOSS_RANGE,
             "start": {"lr": begin["lr_index"], "shown": begin["shown"]},
         }
@@ -85,17 +92,34 @@ class RatesView(View):
 
     @property
     def lr(self) -> float:
-        """The learning rate that the slider stands at."""
-        return self.ensemble.lr[self.lr_index].item()
+        """The learning rate that the slider stands at, or at which all were trained."""
+        return self.ensemble.lr[self.lr_index if self.ensemble.limit is None else 0].item()
+
+    @property
+    def limit(self) -> float | None:
+        """The limit that the slider stands at, if there are limits."""
+        return None if self.ensemble.limit is None else self._value
+
+    @property
+    def _value(self) -> float:
+        return self._swept[self.lr_index].item()
+
+    @property
+    def _curve_title(self) -> str:
+        return f"training loss at {self._axis.removeprefix('learning ')} "
 
     @property
     def best(self) -> Tensor:
-        """Index of the rate with the lowest final loss (median over seeds), for each method."""
+        """Index of the rate (or limit) with the lowest final loss (median over seeds), for each method."""
         return self._losses[..., 1].argmin(-1)
+
+    def _moves(self, i: int) -> bool:
+        """Whether the slider changes anything for method i: a limit does not, where nothing is clipped."""
+        return self.ensemble.limit is None or self.ensemble.methods[i].clip is not None
 
     @traitlets.validate("lr_index")
     def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.ensemble.lr))
+        return check_position(proposal, len(self._swept))
 
     def describe(self) -> str:
         """The slider's position and what each visible method reaches there, in a sentence."""
@@ -105,7 +129,7 @@ class RatesView(View):
         ]
         steps = self.ensemble.batch_losses.shape[-1]
         return (
-            f"{self.title}, learning rate {label(self.lr)}, after {steps} steps: "
+            f"{self.title}, {self._axis} {label(self._value)}, after {steps} steps: "
             f"{'; '.join(parts) or 'no method is shown'}."
         )
 
@@ -123,16 +147,16 @@ class RatesView(View):
             accuracy = figure.add_subplot(grid[row, 1])
             self._draw_strip(loss, self._losses[i].clamp(*_LOSS_RANGE), style)
             self._draw_strip(accuracy, self._accuracy[i], style)
-            best = label(self.ensemble.lr[self.best[i]].item())
+            best = f", best at {label(self._swept[self.best[i]].item())}" if self._moves(i) else ""
             headings = ("", "") if row else ("final training loss\n", "test accuracy\n")
-            heading = f"{headings[0]}{self.ensemble.names[i]}, best at {best}"
+            heading = f"{headings[0]}{self.ensemble.names[i]}{best}"
             loss.set_title(heading, fontsize=8, loc="left", pad=2)
             accuracy.set_title(headings[1], fontsize=8, loc="left", pad=2)
             loss.set(yscale="log", ylim=_LOSS_RANGE)
             accuracy.set(ylim=(0, 1.05), yticks=[0, 1], yticklabels=["0%", "100%"])
             for ax in (loss, accuracy):
                 ax.tick_params(labelbottom=row == len(rows) - 1)
-                ax.set_xlabel("learning rate" if row == len(rows) - 1 else "")
+                ax.set_xlabel(self._axis if row == len(rows) - 1 else "")
         self._draw_curves(figure.add_subplot(grid[:, 2]))
         return figure
 
@@ -140,12 +164,12 @@ class RatesView(View):
         """Median and range over the seeds of values (rate, 3)."""
         colour = style["colour"] or "black"
         low, middle, high = values.numpy().T
-        rates = self.ensemble.lr.numpy()
+        rates = self._swept.numpy()
         ax.fill_between(rates, low, high, color=colour, alpha=0.3, linewidth=0)
         ax.plot(rates, middle, color=colour)
-        ax.axvline(self.lr, color="black", linewidth=0.8)
+        ax.axvline(self._value, color="black", linewidth=0.8)
         ax.plot(
-            self.lr,
+            self._value,
             middle[self.lr_index],
             MATPLOTLIB_MARKERS[style["marker"]],
             color=colour,
@@ -157,7 +181,7 @@ class RatesView(View):
         ax.grid(alpha=0.2)
 
     def _draw_curves(self, ax: Axes) -> None:
-        steps = (np.arange(self._curves.shape[-1]) + 0.5) * _STRIDE
+        steps = (np.arange(self._curves.shape[-1]) + 0.5) * STRIDE
         for i, style in self._visible():
             curve = self._curves[i, self.lr_index].clamp(*_LOSS_RANGE).numpy()
             ax.plot(
@@ -168,7 +192,7 @@ class RatesView(View):
                 label=self.ensemble.names[i],
             )
         ax.set(yscale="log", ylim=_LOSS_RANGE, xlabel="step")
-        ax.set_title(f"training loss at rate {label(self.lr)}", fontsize=10, loc="left")
+        ax.set_title(self._curve_title + label(self._value), fontsize=10, loc="left")
         ax.grid(alpha=0.2)
         if self.shown:
             ax.legend(fontsize=8)
@@ -178,14 +202,14 @@ class RatesView(View):
         return [(i, style) for i, style in both if self.ensemble.names[i] in self.shown]
 
 
-def _over_seeds(values: Tensor) -> Tensor:
+def over_seeds(values: Tensor) -> Tensor:
     """Lowest, median and highest over the last axis; what is not a number counts as infinite: (…, 3)."""
     ordered = values.nan_to_num(nan=torch.inf).sort(-1).values
     return torch.stack([ordered[..., 0], ordered[..., (values.shape[-1] - 1) // 2], ordered[..., -1]], -1)
 
 
-def _thinned(curves: Tensor) -> Tensor:
-    """Means of ``_STRIDE`` neighbours along the last axis; a rest that fills no group is left out."""
-    whole = curves.shape[-1] // _STRIDE * _STRIDE
-    groups = curves[..., :whole].unflatten(-1, (-1, _STRIDE))
+def thinned(curves: Tensor) -> Tensor:
+    """Means of ``STRIDE`` neighbours along the last axis; a rest that fills no group is left out."""
+    whole = curves.shape[-1] // STRIDE * STRIDE
+    groups = curves[..., :whole].unflatten(-1, (-1, STRIDE))
     return groups.mean(-1).nan_to_num(nan=torch.inf)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
-from lwlr_teach.optim import Method
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
 
 class Style(TypedDict):
@@ -28,10 +30,17 @@ _STYLES: list[Style] = [
     {"colour": "#f0e442", "marker": "circle", "dash": [5, 5]},
 ]
 MOST = len(_STYLES)
+# How far away the style is that lends its marker to a colour that returns.
+_SHIFT = 3
 
 # A method looks the same in every lesson.
 _OWN = {
     name: i for i, name in enumerate(["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AMSGrad"])
+}
+# And so does a schedule; "yours" is the one that the learner draws.
+_OWN |= {
+    name: i
+    for i, name in enumerate(["yours", "step", "inverse time", "cosine", "one-cycle", "WSD", "constant"])
 }
 
 # The same markers in matplotlib's names.
@@ -46,17 +55,42 @@ MATPLOTLIB_MARKERS = {
 }
 
 
-def styles(methods: Iterable[Method]) -> list[Style]:
+class Named(Protocol):
+    """A method, or whatever else has a line of its own in a picture."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the legend."""
+
+
+def styles(methods: Iterable[Named], most: int = MOST) -> list[Style]:
     """A style for each method: its own if it has one, else the next that is free.
 
-    Raises ValueError for more methods than there are styles.
+    Raises ValueError for more methods than ``most``, which can be up to twice the number of colours: from the
+    ninth on the colours return, each with another marker and other dashes.
     """
     names = [m.name for m in methods]
-    if len(names) > MOST:
-        raise ValueError(f"a picture shows at most {MOST} optimizers, got {len(names)}: {', '.join(names)}")
+    if len(names) > most:
+        raise ValueError(f"a picture shows at most {most} optimizers, got {len(names)}: {', '.join(names)}")
     taken = {_OWN[name] for name in names if name in _OWN}
-    free = iter(i for i in range(MOST) if i not in taken)
-    return [_STYLES[_OWN[name] if name in _OWN else next(free)] for name in names]
+    free = iter(i for i in range(2 * MOST) if i not in taken)
+    return [_style(_OWN[name] if name in _OWN else next(free)) for name in names]
+
+
+def _style(number: int) -> Style:
+    if number < MOST:
+        return _STYLES[number]
+    other = _STYLES[(number + _SHIFT) % MOST]
+    return {
+        "colour": _STYLES[number - MOST]["colour"],
+        "marker": other["marker"],
+        "dash": [1, 3, *other["dash"]],
+    }
+
+
+def palette(count: int) -> list[str]:
+    """Colours of a heat map from low to high: viridis, whose order the colour-blind see as well."""
+    return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0, 1, count))]
 
 
 def linestyle(style: Style) -> str | tuple[int, list[float]]:
@@ -79,5 +113,5 @@ def short(value: float) -> str:
 
 
 def label(value: float) -> str:
-    """Three significant digits, for the positions of a slider: 0.0126, 0.5, 1e-05."""
-    return f"{value:.3g}"
+    """Three significant digits, for the positions of a slider: 0.0126, 0.5, 1000, 1e-05."""
+    return f"{float(f'{value:.3g}'):.0f}" if 999.5 <= value < 99950 else f"{value:.3g}"

@@ -1,7 +1,8 @@
 // The surface view: paths of several methods on a map, and their loss curves below.
-import { axes, colourOf, dots, fit, frame, line, marker, onAppearanceChange, painter, polyline, relief, short, theme, typed }
-  from "./canvas.js";
-import { button, element, legend, listen, save, slider, toggled } from "./controls.js";
+import {
+  axes, colourOf, dots, fit, frame, line, marker, painter, polyline, relief, short, theme, typed,
+} from "./canvas.js";
+import { button, element, legend, live, save, slider, toggled } from "./controls.js";
 
 const PLAY_MS = 5000; // a whole run, when played
 
@@ -11,22 +12,28 @@ function render({ model, el }) {
   const losses = typed(Float32Array, model.get("losses"));
   const events = typed(Int32Array, model.get("diverged"));
   const heights = typed(Uint16Array, model.get("relief"));
-  const { methods, steps, map, rates, momenta } = plan;
+  const { methods, steps, map, rates, momenta, limits } = plan;
   const length = steps + 1;
 
-  const start = { lr: plan.start.lr, momentum: plan.start.momentum, step: plan.start.step, shown: plan.start.shown };
+  const start = plan.start;
   const now = {};
   const pull = () => {
     now.lr = model.get("lr_index");
     now.momentum = model.get("momentum_index");
+    now.limit = model.get("limit_index");
     now.step = model.get("step");
     now.shown = model.get("shown");
   };
   const push = () =>
-    save(model, { lr_index: now.lr, momentum_index: now.momentum, step: now.step, shown: now.shown });
+    save(model, {
+      lr_index: now.lr, momentum_index: now.momentum, limit_index: now.limit, step: now.step, shown: now.shown,
+    });
 
   // Where a method's run at the present position begins, counted in runs.
-  const runOf = (m) => m.first + now.lr * m.momenta + (m.momenta > 1 ? now.momentum : 0);
+  const runOf = (m) => {
+    const momentum = now.lr * m.momenta + (m.momenta > 1 ? now.momentum : 0);
+    return m.first + momentum * m.limits + (m.limits > 1 ? now.limit : 0);
+  };
   const divergedAt = (m) => events[runOf(m)];
   const lostBy = (m, step) => divergedAt(m) >= 0 && step >= divergedAt(m);
   const lossAt = (m, step) => losses[runOf(m) * length + step];
@@ -36,8 +43,9 @@ function render({ model, el }) {
   const outcome = (m) => (lostBy(m, now.step) ? `diverges at step ${divergedAt(m)}` : short(lossAt(m, now.step)));
   const sentence = () => {
     const memory = momenta.length > 1 ? `, momentum ${momenta[now.momentum]}` : "";
+    const limit = limits.length > 1 ? `, limit ${limits[now.limit]}` : "";
     const each = visible().map((m) => (lostBy(m, now.step) ? `${m.name} ${outcome(m)}` : `${m.name} reaches ${outcome(m)}`));
-    return `${plan.title}, learning rate ${rates[now.lr]}${memory}, step ${now.step}: ` +
+    return `${plan.title}, learning rate ${rates[now.lr]}${memory}${limit}, step ${now.step}: ` +
       (each.join("; ") || "no method is shown") + ".";
   };
 
@@ -143,6 +151,7 @@ function render({ model, el }) {
     });
   const sliders = [["lr", control("lr", "learning rate", rates)]];
   if (momenta.length > 1) sliders.push(["momentum", control("momentum", "momentum β", momenta)]);
+  if (limits.length > 1) sliders.push(["limit", control("limit", "limit", limits)]);
   sliders.push(["step", control("step", "step", Array.from({ length }, (_, i) => String(i)))]);
   const showSliders = () => sliders.forEach(([name, s]) => s.show(now[name]));
 
@@ -183,20 +192,10 @@ function render({ model, el }) {
   const root = element("div", { class: "lwlr-view lwlr-surface" },
     element("div", { class: "lwlr-controls" }, ...sliders.map(([, s]) => s.row), play, reset),
     element("div", { class: "lwlr-body" }, mapCanvas, element("div", { class: "lwlr-side" }, list.root, curveCanvas)));
-  pull();
-  showSliders();
-  el.append(root);
-  const unlisten = listen(model, ["lr_index", "momentum_index", "step", "shown"], () => {
-    pull();
-    showSliders();
-    draw();
-  });
-  const unwatch = onAppearanceChange(root, draw);
-  draw();
+  const end = live(model, el, root, ["lr_index", "momentum_index", "limit_index", "step", "shown"], { pull, show: showSliders, draw });
   return () => {
     stop();
-    unlisten();
-    unwatch();
+    end();
   };
 }
 

@@ -31,7 +31,7 @@ _COLUMNS, _ROWS = 121, 91
 
 
 class SurfaceView(View):
-    """Paths on a loss surface, with sliders for the learning rate, the momentum and the step.
+    """Paths on a loss surface, with sliders for learning rate, momentum, the limit of a clip, and step.
 
     Every position of the sliders is computed when the view is made and sent to the browser once, so that a
     drag costs no round trip, and the view goes on when the kernel is gone.
@@ -41,16 +41,21 @@ class SurfaceView(View):
         optimizers: up to eight methods or names of methods.
         lr: the positions of the learning-rate slider.
         momentum: the positions of the momentum slider, for SGD's momentum and Adam's β₁. With a
-            single value, or without a method that has a memory, there is no slider.
+            single value, or without a method that has a memory, there is no slider. By default there is
+            either this slider or that of the limits.
+        limits: the positions of the limit slider, for methods with a clip of their own, see
+            :meth:`~lwlr_teach.optim.Method.clipped`.
         steps: how many steps each run takes.
         start: where the runs begin; the surface's own start by default.
         seed: of the gradient noise, where the surface has some.
         clip, schedule: what is done to gradients and to the rate, see :func:`~lwlr_teach.sweep.sweep`.
-        at_lr, at_momentum, at_step: where the sliders stand at first (the nearest position is taken).
+        at_lr, at_momentum, at_limit, at_step: where the sliders stand at first (the nearest position is
+            taken).
         shown: names of the methods that are visible at first; all by default.
 
-    ``sweep`` holds the runs. The traits ``lr_index``, ``momentum_index``, ``step`` and ``shown`` follow the
-    view's controls, on release, and move them when they are set; ``lr`` and ``momentum`` are their values.
+    ``sweep`` holds the runs. The traits ``lr_index``, ``momentum_index``, ``limit_index``, ``step`` and
+    ``shown`` follow the view's controls, on release, and move them when they are set; ``lr``, ``momentum``
+    and ``limit`` are their values.
     """
 
     _esm = module("surface.js")
@@ -62,6 +67,7 @@ class SurfaceView(View):
     relief = traitlets.Bytes().tag(sync=True)
     lr_index = traitlets.Int().tag(sync=True)
     momentum_index = traitlets.Int().tag(sync=True)
+    limit_index = traitlets.Int().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
     shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
@@ -71,7 +77,8 @@ class SurfaceView(View):
         optimizers: Iterable[str | Method] = SIX,
         *,
         lr: Sequence[float] | Tensor | None = None,
-        momentum: Sequence[float] | Tensor = MOMENTA,
+        momentum: Sequence[float] | Tensor | None = None,
+        limits: Sequence[float] | Tensor | None = None,
         steps: int = 100,
         start: Point | None = None,
         seed: int = 0,
@@ -79,11 +86,16 @@ class SurfaceView(View):
         schedule: Callable[[int], float] | None = None,
         at_lr: float = 0.1,
         at_momentum: float = 0.9,
+        at_limit: float = 1.0,
         at_step: int | None = None,
         shown: Sequence[str] | None = None,
     ) -> None:
         methods = check_methods(optimizers)
+        if momentum is None:
+            momentum = MOMENTA if limits is None else (at_momentum,)
         grid: dict[str, Any] = {"momentum": momentum} if any(m.memory for m in methods) else {}
+        if limits is not None:
+            grid["limit"] = limits
         self.sweep = sweep(
             surface,
             methods,
@@ -100,9 +112,10 @@ class SurfaceView(View):
         visible = check_shown(names, shown)
         at_step = steps if at_step is None else at_step
         check_count("at_step", at_step, low=0, high=steps)
-        # Whatever was swept, runs have the axes (method, lr, momentum) from here on.
+        # Whatever was swept, runs have the axes (method, lr, momentum, limit) from here on.
         self._momenta = self.sweep.grid.get("momentum", torch.zeros(1))
-        runs = (len(methods), len(self.sweep.grid["lr"]), len(self._momenta))
+        self._limits = self.sweep.grid.get("limit", torch.zeros(1))
+        runs = (len(methods), len(self.sweep.grid["lr"]), len(self._momenta), len(self._limits))
         gap = (self.sweep.losses - self.sweep.surface.lowest).clamp(min=0)
         self._gap = gap.to(torch.float32).reshape(*runs, steps + 1)
         self._paths = self.sweep.paths.reshape(*runs, steps + 1, 2)
@@ -110,6 +123,7 @@ class SurfaceView(View):
         begin = {
             "lr_index": nearest(self.sweep.grid["lr"], at_lr),
             "momentum_index": nearest(self._momenta, at_momentum),
+            "limit_index": nearest(self._limits, at_limit),
             "step": at_step,
             "shown": visible,
         }
@@ -125,22 +139,30 @@ class SurfaceView(View):
         """The momentum that the slider stands at."""
         return self._momenta[self.momentum_index].item()
 
-    @traitlets.validate("lr_index", "momentum_index", "step")
+    @property
+    def limit(self) -> float:
+        """The limit that the slider stands at."""
+        return self._limits[self.limit_index].item()
+
+    @traitlets.validate("lr_index", "momentum_index", "limit_index", "step")
     def _on_the_slider(self, proposal: dict[str, Any]) -> int:
         positions = {
             "lr_index": len(self.sweep.grid["lr"]),
             "momentum_index": len(self._momenta),
+            "limit_index": len(self._limits),
             "step": self.sweep.steps + 1,
         }
         return check_position(proposal, positions[proposal["trait"].name])
 
     def _runs(self, values: Tensor, i: int) -> Tensor:
-        """``values`` (optimizer, lr, momentum, …) of method i; along one momentum if it has none."""
-        return values[i] if self.sweep.methods[i].memory else values[i, :, :1]
+        """``values`` (optimizer, lr, momentum, limit, …) of method i; along an axis of its own only once."""
+        one = self.sweep.methods[i]
+        momenta, limits = (None if has else 1 for has in (one.memory, one.clip))
+        return values[i, :, :momenta, :limits]
 
     def _all_runs(self, values: Tensor) -> Tensor:
         """The runs of all methods, one after the other: (run, …)."""
-        return torch.cat([self._runs(values, i).flatten(0, 1) for i in range(len(self.sweep.methods))])
+        return torch.cat([self._runs(values, i).flatten(0, 2) for i in range(len(self.sweep.methods))])
 
     def _payload(self, begin: dict[str, Any]) -> dict[str, Any]:
         s = self.sweep
@@ -152,18 +174,21 @@ class SurfaceView(View):
         first = 0
         methods = []
         for i, (one, style) in enumerate(zip(s.methods, styles(s.methods), strict=True)):
-            momenta = self._runs(self._diverged, i).shape[1]
-            methods.append({"name": one.name, "style": style, "first": first, "momenta": momenta})
-            first += len(s.grid["lr"]) * momenta
+            _, momenta, limits = self._runs(self._diverged, i).shape
+            own = {"first": first, "momenta": momenta, "limits": limits}
+            methods.append({"name": one.name, "style": style, **own})
+            first += len(s.grid["lr"]) * momenta * limits
         plan = {
             "title": self._title,
             "methods": methods,
             "steps": s.steps,
             "rates": [label(v) for v in s.grid["lr"].tolist()],
             "momenta": [label(v) for v in self._momenta.tolist()],
+            "limits": [label(v) for v in self._limits.tolist()],
             "start": {
                 "lr": begin["lr_index"],
                 "momentum": begin["momentum_index"],
+                "limit": begin["limit_index"],
                 "step": begin["step"],
                 "shown": begin["shown"],
             },
@@ -199,7 +224,7 @@ class SurfaceView(View):
 
     def _at(self, i: int) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i at the sliders' position."""
-        position = (i, self.lr_index, self.momentum_index)
+        position = (i, self.lr_index, self.momentum_index, self.limit_index)
         return self._paths[position], self._gap[position], int(self._diverged[position])
 
     def _outcome(self, i: int) -> str:
@@ -211,7 +236,8 @@ class SurfaceView(View):
     @property
     def _position(self) -> str:
         memory = f", momentum {label(self.momentum)}" if len(self._momenta) > 1 else ""
-        return f"{self._title}, learning rate {label(self.lr)}{memory}"
+        limit = f", limit {label(self.limit)}" if len(self._limits) > 1 else ""
+        return f"{self._title}, learning rate {label(self.lr)}{memory}{limit}"
 
     def describe(self) -> str:
         """The sliders' position and where each visible method got to, in a sentence."""

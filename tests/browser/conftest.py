@@ -52,11 +52,56 @@ def open_notebook(browser: Browser, address: str) -> Iterator[Callable[..., Note
     opened: list[Notebook] = []
 
     def open_one(name: str, *, pixel_ratio: float = 1, width: int = 1400) -> Notebook:
-        page = browser.new_page(viewport={"width": width, "height": 900}, device_scale_factor=pixel_ratio)
-        opened.append(Notebook(page, address, name))
+        opened.append(_open(browser, address, name, pixel_ratio=pixel_ratio, width=width))
         return opened[-1]
 
     yield open_one
     for notebook in opened:
-        notebook.shut_down_kernel()
-        notebook.page.close()
+        _close(notebook)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[dict[str, Notebook]]:
+    """The notebooks that a module's tests share: a page and a kernel take longer than most tests."""
+    notebooks: dict[str, Notebook] = {}
+    yield notebooks
+    for notebook in notebooks.values():
+        _close(notebook)
+
+
+@pytest.fixture
+def run_again(
+    browser: Browser, address: str, kept: dict[str, Notebook]
+) -> Callable[[str], Iterator[Notebook]]:
+    """Runs every cell of a notebook of ``root``, in the page and kernel of earlier tests if they are left.
+
+    The views are new ones. Afterwards neither the page nor a cell may have had an error.
+    """
+
+    def run(name: str) -> Iterator[Notebook]:
+        if name in kept and not kept[name].has_kernel():
+            _close(kept.pop(name))
+        if name not in kept:
+            kept[name] = _open(browser, address, name)
+        notebook = kept[name]
+        notebook.page_errors.clear()
+        notebook.page.mouse.move(0, 0)
+        notebook.theme("JupyterLab Light")
+        notebook.run_all()
+        yield notebook
+        assert notebook.page_errors == []
+        assert notebook.cell_errors() == []
+
+    return run
+
+
+def _open(
+    browser: Browser, address: str, name: str, *, pixel_ratio: float = 1, width: int = 1400
+) -> Notebook:
+    page = browser.new_page(viewport={"width": width, "height": 900}, device_scale_factor=pixel_ratio)
+    return Notebook(page, address, name)
+
+
+def _close(notebook: Notebook) -> None:
+    notebook.shut_down_kernel()
+    notebook.page.close()

@@ -139,13 +139,18 @@ class Notebook:
         self._run("await jupyterapp.commands.execute('notebook:run-all-cells');")
         self._wait("panel.sessionContext.session.kernel.status === 'idle'", seconds=180)
 
-    def run_cell(self, number: int) -> None:
-        """Run one cell, again or for the first time."""
+    def run_cell(self, number: int, *, wait: bool = True) -> None:
+        """Run one cell, again or for the first time, and wait until it is done."""
         self._run(
-            "panel.content.activeCellIndex = argument; panel.content.deselectAll();"
-            "await jupyterapp.commands.execute('notebook:run-cell');",
-            number,
+            "panel.content.activeCellIndex = argument[0]; panel.content.deselectAll();"
+            "const done = jupyterapp.commands.execute('notebook:run-cell'); if (argument[1]) await done;",
+            [number, wait],
         )
+
+    def interrupt(self) -> None:
+        """Press ■."""
+        self._run("await jupyterapp.commands.execute('notebook:interrupt-kernel');")
+        self._wait("panel.sessionContext.session.kernel.status === 'idle'")
 
     def cell_errors(self) -> list[str]:
         """The errors that stand under the cells."""
@@ -178,6 +183,10 @@ class Notebook:
             "return said.trim();",
             code,
         )
+
+    def has_kernel(self) -> bool:
+        """Whether the notebook's kernel is there and waits for work."""
+        return self._run("return panel?.sessionContext?.session?.kernel?.status === 'idle';")
 
     def shut_down_kernel(self) -> None:
         self._run("await panel.sessionContext.shutdown();")

@@ -22,12 +22,8 @@ def two_views(root: Path) -> str:
 
 
 @pytest.fixture
-def notebook(open_notebook, two_views):
-    opened = open_notebook(two_views)
-    opened.run_all()
-    yield opened
-    assert opened.page_errors == []
-    assert opened.cell_errors() == []
+def notebook(run_again, two_views):
+    yield from run_again(two_views)
 
 
 def test_the_mouse_drags_a_slider(notebook):

@@ -1,10 +1,9 @@
-import math
-
 import pytest
 import torch
 
 from lwlr_teach.clipping import by_global_norm, by_value
 from lwlr_teach.optim import METHODS
+from lwlr_teach.schedules import Plateau, factor_at
 from lwlr_teach.surfaces import SURFACES, find_surface, noisy
 from lwlr_teach.sweep import sweep
 from lwlr_teach.views import SIX
@@ -53,14 +52,18 @@ def test_every_method_can_be_chosen(playground, name, monkeypatch):
 def test_the_schedule_reaches_the_runs(playground, name):
     playground.schedule.value = name
     assert torch.equal(playground.view.sweep.paths, expected(schedule=SCHEDULES[name]))
-    factors = [1.0 if SCHEDULES[name] is None else SCHEDULES[name](t) for t in range(STEPS)]
+    constant = torch.equal(playground.view.sweep.paths, expected())
+    assert constant is (name == "constant")
+
+    point = torch.tensor(find_surface("quadratic").start, dtype=torch.float64)
+    lr, factors, losses = playground.view.lr, [], []
+    for step in range(STEPS):
+        factors.append(1.0 if name == "constant" else factor_at(SCHEDULES[name], step, losses))
+        losses.append(find_surface("quadratic").loss(point).item())
+        point = point - lr * factors[-1] * find_surface("quadratic").grad(point)
+    torch.testing.assert_close(playground.view.sweep.paths[0, playground.view.lr_index, 0, -1], point)
     assert max(factors) == 1
     assert min(factors) > 0
-    point = torch.tensor(find_surface("quadratic").start, dtype=torch.float64)
-    lr = playground.view.lr
-    for factor in factors:
-        point = point - lr * factor * find_surface("quadratic").grad(point)
-    torch.testing.assert_close(playground.view.sweep.paths[0, playground.view.lr_index, 0, -1], point)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +154,29 @@ def test_closing_it_closes_its_picture(playground):
 
 
 def test_the_schedules_are_what_their_names_say():
-    half, cosine, falling, warm = (
-        SCHEDULES[name] for name in ("half after half", "cosine", "1 / t", "warm-up, then constant")
+    half, falling, linear, cosine, restarts, warm, cycle, wsd = (
+        [SCHEDULES[name](t) for t in range(STEPS + 1)]
+        for name in (
+            "half after half",
+            "1 / t",
+            "linear",
+            "cosine",
+            "warm restarts",
+            "warm-up, then constant",
+            "one-cycle",
+            "WSD",
+        )
     )
-    assert [half(0), half(STEPS // 2 - 1), half(STEPS // 2)] == [1, 1, 0.5]
-    assert [cosine(0), cosine(STEPS // 2), cosine(STEPS)] == pytest.approx([1, 0.5, 0])
-    assert [falling(0), falling(10), falling(90)] == pytest.approx([1, 0.5, 0.1])
-    assert [warm(0), warm(9), warm(19), warm(99)] == pytest.approx([0.05, 0.5, 1, 1])
-    assert all(math.isfinite(f(t)) for f in (half, cosine, falling, warm) for t in range(STEPS))
+    assert [half[0], half[STEPS // 2 - 1], half[STEPS // 2]] == [1, 1, 0.5]
+    assert [falling[0], falling[10], falling[90]] == pytest.approx([1, 0.5, 0.1])
+    assert [linear[0], linear[STEPS // 2], linear[STEPS]] == pytest.approx([1, 0.5, 0])
+    assert [cosine[0], cosine[STEPS // 2], cosine[STEPS]] == pytest.approx([1, 0.5, 0])
+    assert [t for t in range(STEPS) if restarts[t] == 1] == [0, 25, 50, 75]
+    assert [warm[0], warm[9], warm[19], warm[99]] == pytest.approx([0.05, 0.5, 1, 1])
+    assert [cycle[0], cycle[29]] == pytest.approx([0.04, 1])
+    assert wsd[5:81] == [1.0] * 76
+    assert isinstance(SCHEDULES["plateau"], Plateau)
+    assert SCHEDULES["exponential"](STEPS) == pytest.approx(0.01)
 
 
 def test_choices_that_do_not_go_together_say_so_and_keep_the_picture(playground):

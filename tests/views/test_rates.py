@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
+from lwlr_teach.clipping import by_value
 from lwlr_teach.ensemble import Ensemble, train_ensemble
 from lwlr_teach.optim import METHODS
 from lwlr_teach.views import RatesView
@@ -45,6 +48,30 @@ def test_the_best_rate_is_the_one_with_the_lowest_median_loss():
     )
     view = RatesView(made)
     assert view.best.tolist() == [1, 1]
+
+
+def test_an_ensemble_with_limits_is_drawn_against_them():
+    sgd = METHODS["SGD"]
+    swept = train_ensemble(
+        [sgd, sgd.clipped(by_value)], lr=[0.5], limit=[1e-4, 0.1, 10.0], seeds=1, steps=20, progress=False
+    )
+    view = RatesView(swept, title="Net", at_limit=1e-4)
+    right = swept.test_accuracy[1, 0, 0].item()
+    assert view.describe().startswith("Net, limit 0.0001, after 20 steps: SGD gets ")
+    assert f"SGD + by value gets {math.floor(100 * right + 0.5)}% of" in view.describe()
+    assert (view.lr, view.limit) == (pytest.approx(0.5), pytest.approx(1e-4))
+    assert view.plan["values"] == pytest.approx([1e-4, 0.1, 10.0])
+    assert (view.plan["axis"], view.plan["slider"]) == ("limit", "limit")
+    # Without a clip the slider changes nothing, and no position of it is the best one.
+    assert view.plan["best"] == [None, int(view.best[1])]
+    view.lr_index = 2
+    assert view.limit == 10
+    view._repr_mimebundle_()
+
+
+def test_without_limits_the_slider_is_the_rate(ensemble):
+    view = RatesView(ensemble)
+    assert (view.plan["axis"], view.plan["slider"], view.limit) == ("learning rate", "lr", None)
 
 
 def test_runs_that_overflowed_are_drawn(ensemble):

@@ -1,7 +1,7 @@
 import pytest
 
 from lwlr_teach.optim import METHODS, SGD, Method
-from lwlr_teach.views.style import MATPLOTLIB_MARKERS, short, styles
+from lwlr_teach.views.style import MATPLOTLIB_MARKERS, label, short, styles
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,34 @@ def test_all_differ_in_colour_and_in_a_second_cue():
     assert all(s["marker"] in MATPLOTLIB_MARKERS for s in eight)
 
 
+def test_beyond_eight_a_colour_returns_with_another_marker_and_other_dashes():
+    sixteen = styles([Method(f"m{i}", SGD) for i in range(16)], most=16)
+    assert sixteen[:8] == styles([Method(f"m{i}", SGD) for i in range(8)])
+    assert [s["colour"] for s in sixteen[8:]] == [s["colour"] for s in sixteen[:8]]
+    assert all(a["marker"] != b["marker"] for a, b in zip(sixteen[:8], sixteen[8:], strict=True))
+    assert len({(s["marker"], tuple(s["dash"])) for s in sixteen}) == 16
+    assert all(len(s["dash"]) % 2 == 0 and s["marker"] in MATPLOTLIB_MARKERS for s in sixteen)
+    with pytest.raises(ValueError, match="at most 9 optimizers, got 10"):
+        styles([Method(f"m{i}", SGD) for i in range(10)], most=9)
+
+
 def test_nine_are_too_many():
     nine = [Method(f"m{i}", SGD) for i in range(9)]
     with pytest.raises(ValueError, match="at most 8 optimizers, got 9"):
         styles(nine)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.01259, "0.0126"),
+        (1e-5, "1e-05"),
+        (0, "0"),
+        (999.4, "999"),
+        (999.6, "1000"),
+        (12345, "12300"),
+        (1e6, "1e+06"),
+    ],
+)
+def test_a_sliders_label_has_three_significant_digits(value, text):
+    assert label(value) == text

@@ -3,6 +3,8 @@ import pytest
 import torch
 import traitlets
 
+from lwlr_teach.clipping import by_global_norm, by_value
+from lwlr_teach.optim import METHODS
 from lwlr_teach.surfaces import SURFACES
 from lwlr_teach.views import SIX, SurfaceView
 
@@ -15,8 +17,9 @@ def view():
 def unpack(view, name):
     plan = view.plan
     m = next(m for m in plan["methods"] if m["name"] == name)
-    runs = len(plan["rates"]) * m["momenta"]
-    shape = (len(plan["rates"]), m["momenta"], plan["steps"] + 1)
+    second = m["momenta"] * m["limits"]  # in these tests one of the two is 1
+    runs = len(plan["rates"]) * second
+    shape = (len(plan["rates"]), second, plan["steps"] + 1)
     take = slice(m["first"], m["first"] + runs)
     paths = np.frombuffer(view.paths, "<u2").reshape(-1, plan["steps"] + 1, 2)[take].reshape(*shape, 2)
     losses = np.frombuffer(view.losses, "<f4").reshape(-1, plan["steps"] + 1)[take].reshape(shape)
@@ -92,6 +95,61 @@ def test_without_a_memory_there_is_no_momentum_slider():
     assert "momentum" not in view.describe()
 
 
+@pytest.fixture(scope="module")
+def clipped():
+    sgd = METHODS["SGD"]
+    methods = ["SGD", sgd.clipped(by_value), sgd.clipped(by_global_norm), "Momentum"]
+    return SurfaceView("cliff", methods, lr=[0.003, 0.01, 0.03], limits=[0.1, 1, 10, 1000], steps=40)
+
+
+def test_each_position_of_the_limit_slider_is_sent(clipped):
+    assert clipped.plan["limits"] == ["0.1", "1", "10", "1000"]
+    assert clipped.plan["momenta"] == ["0.9"]
+    for i, (name, limits) in enumerate(
+        {"SGD": 1, "SGD + by value": 4, "SGD + by global norm": 4, "Momentum": 1}.items()
+    ):
+        _, losses, diverged = unpack(clipped, name)
+        exact = clipped.sweep.losses[i, :, 0, :limits, 0].float().numpy()
+        np.testing.assert_array_equal(losses, exact)
+        np.testing.assert_array_equal(diverged, clipped.sweep.diverged_at[i, :, 0, :limits, 0].numpy())
+
+
+def test_the_sentence_follows_the_limit(clipped):
+    clipped.lr_index, clipped.step, clipped.shown = 1, 40, ["SGD + by global norm"]
+    clipped.limit_index = 2
+    reached = clipped.sweep.losses[2, 1, 0, 2, 0, 40].item()
+    said = clipped.describe()
+    assert said.startswith("Cliff, learning rate 0.01, limit 10, step 40: SGD + by global norm reaches ")
+    assert float(said.split("reaches ")[1].rstrip(".")) == pytest.approx(reached, rel=0.06)
+    assert clipped.limit == 10
+    clipped.limit_index = 3
+    assert clipped.describe() != said.replace("limit 10", "limit 1000")
+    clipped.figure()
+
+
+def test_momentum_and_limit_can_have_a_slider_each():
+    view = SurfaceView(
+        "ravine",
+        [METHODS["Momentum"].clipped(by_value), "SGD"],
+        lr=[0.01, 0.02],
+        momentum=[0.5, 0.9],
+        limits=[0.1, 10.0],
+        steps=5,
+    )
+    view.lr_index, view.momentum_index, view.limit_index = 1, 0, 1
+    assert ", momentum 0.5, limit 10, " in view.describe()
+    first = view.plan["methods"][0]
+    run = first["first"] + (1 * first["momenta"] + 0) * first["limits"] + 1
+    sent = np.frombuffer(view.losses, "<f4").reshape(-1, 6)[run]
+    np.testing.assert_array_equal(sent, view.sweep.losses[0, 1, 0, 1, 0].float().numpy())
+    assert view.plan["methods"][1] | {"style": 0} == dict(name="SGD", style=0, first=8, momenta=1, limits=1)
+
+
+def test_without_limits_there_is_no_limit_slider(view):
+    assert len(view.plan["limits"]) == 1
+    assert "limit" not in view.describe()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -101,6 +159,7 @@ def test_without_a_memory_there_is_no_momentum_slider():
         (dict(lr=[0.1, -1.0]), "lr must be a finite number ≥ 0, got -1"),
         (dict(lr=[float("nan")]), "lr must be a finite number ≥ 0, got nan"),
         (dict(momentum=[1.0], optimizers=["Adam"]), "got 1"),
+        (dict(limits=[1.0]), "limit is a hyperparameter of none of SGD, Momentum"),
         (dict(steps=0), "steps must be at least 1, got 0"),
         (dict(start=(99, 0)), "starts must lie on the map of quadratic"),
         (dict(at_step=500), "at_step must be from 0 to 100, got 500"),
@@ -112,7 +171,9 @@ def test_bad_input(wrong, message):
         SurfaceView(**wrong)
 
 
-@pytest.mark.parametrize(("trait", "value"), [("lr_index", 13), ("momentum_index", -1), ("step", 31)])
+@pytest.mark.parametrize(
+    ("trait", "value"), [("lr_index", 13), ("momentum_index", -1), ("limit_index", 1), ("step", 31)]
+)
 def test_a_position_off_the_slider_is_refused(view, trait, value):
     with pytest.raises((ValueError, traitlets.TraitError), match=f"{trait} must be from 0 to"):
         setattr(view, trait, value)

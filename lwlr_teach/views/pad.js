@@ -1,0 +1,79 @@
+// A pad on which a curve is drawn: with the mouse, a pen or a finger, or with the arrow keys.
+import { line } from "./canvas.js";
+
+// The curve has one height a column, a share of the frame's. `heights` says what was drawn so far (or an empty
+// list), `change` takes the new heights, `release` is told when the pen or the key is lifted. `frameOf(width,
+// height)` is the frame on a canvas of that size, and `open` says whether one may draw now. Returns a function
+// that draws where the keys write, for the time that the pad has the focus.
+export function pad(canvas, { columns, frameOf, open, heights, change, release, redraw }) {
+  const clamp = (v) => Math.min(1, Math.max(0, v));
+  let cursor = 0;
+
+  // From where the pen was to where it is; what was not drawn yet takes the first value.
+  function drawTo(column, value) {
+    const before = heights();
+    const curve = before.length ? [...before] : Array(columns).fill(value);
+    const from = before.length ? cursor : column;
+    const start = curve[from];
+    const steps = Math.max(1, Math.abs(column - from));
+    for (let k = 1; k <= steps; k++) {
+      curve[from + Math.round(((column - from) * k) / steps)] = start + ((value - start) * k) / steps;
+    }
+    cursor = column;
+    change(curve);
+  }
+
+  function place(event) {
+    const box = canvas.getBoundingClientRect();
+    const f = frameOf(box.width, box.height);
+    const column = Math.round(clamp((event.clientX - box.left - f.left) / f.width) * (columns - 1));
+    return { column, value: clamp((f.bottom - (event.clientY - box.top)) / f.height) };
+  }
+
+  canvas.tabIndex = 0;
+  canvas.setAttribute("data-lm-suppress-shortcuts", "true");
+  let drawing = false;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!open()) return;
+    drawing = true;
+    canvas.setPointerCapture(event.pointerId);
+    const { column, value } = place(event);
+    cursor = column;
+    drawTo(column, value);
+    event.preventDefault();
+    canvas.focus();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!drawing) return;
+    const { column, value } = place(event);
+    drawTo(column, value);
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, (event) => {
+      if (drawing) release(event);
+      drawing = false;
+    });
+  }
+  const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 0.03], ArrowDown: [0, -0.03] };
+  canvas.addEventListener("keydown", (event) => {
+    const move = MOVES[event.key];
+    if (!move || !open()) return;
+    event.preventDefault();
+    const before = heights();
+    const height = before.length ? before[cursor] : 0.5;
+    const column = Math.min(columns - 1, Math.max(0, cursor + move[0]));
+    if (move[0] && !before.length) cursor = column;
+    else drawTo(column, clamp(height + move[1]));
+    redraw();
+  });
+  canvas.addEventListener("keyup", release);
+  canvas.addEventListener("focus", redraw);
+  canvas.addEventListener("blur", redraw);
+
+  return (ctx, f, colours) => {
+    if (!open() || document.activeElement !== canvas) return;
+    const at = f.left + (cursor / (columns - 1)) * f.width;
+    Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1 });
+    line(ctx, at, f.top, at, f.bottom);
+  };
+}

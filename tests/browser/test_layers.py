@@ -1,0 +1,123 @@
+"""The view of rates by hand in JupyterLab."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+SETUP = "from lwlr_teach.views import LayerRatesView"
+VIEW = """
+view = LayerRatesView(hidden=(6, 6), rates=(0.001, 0.02, 0.5, 10), seeds=2, steps=20, progress=False)
+view
+"""
+OTHER = """
+rates = (0.01, 0.1, 1, 1e38)
+other = LayerRatesView(hidden=(6,), scales=None, rates=rates, seeds=2, steps=20, progress=False)
+other
+"""
+
+
+@pytest.fixture(scope="module")
+def layer_views(root: Path) -> str:
+    write_notebook(root / "layers.ipynb", SETUP, VIEW, OTHER)
+    return "layers.ipynb"
+
+
+@pytest.fixture
+def notebook(open_notebook, layer_views):
+    opened = open_notebook(layer_views)
+    opened.run_all()
+    yield opened
+    assert opened.page_errors == []
+    assert opened.cell_errors() == []
+
+
+def test_every_setting_says_what_the_kernel_computed(notebook):
+    chosen = random.Random(0)
+    for number, (name, layers) in enumerate([("view", 3), ("other", 2)]):
+        view = notebook.view(number)
+        for turn in range(6):
+            view.drag(f"layer-{chosen.randrange(layers)}", chosen.random())
+            if turn % 2:
+                view.button("reveal").click()
+                view.settle()
+            assert view.sentence() == notebook.ask(f"print({name}.describe())")
+            assert (
+                f"beat {notebook.ask(f'print({name}.score)')}% of"
+                in view.root.locator(".lwlr-words").inner_text()
+            )
+    view.drag("layer-0", 1)
+    view.drag("layer-1", 1)
+    assert "reach the loss ∞, better than 0%" in view.sentence()
+
+
+def test_lars_is_hidden_until_asked_for_and_after_a_reset(notebook):
+    view = notebook.view()
+    before = [view.picture(name) for name in ("strip-0", "scores", "curves")]
+    assert "LARS" not in view.sentence()
+    view.button("reveal").click()
+    after = [view.picture(name) for name in ("strip-0", "scores", "curves")]
+    assert all(a != b for a, b in zip(after, before, strict=True))
+    assert "LARS chose" in view.sentence()
+    assert notebook.ask("print(view.revealed)") == "True"
+    view.drag("layer-1", 0.9)
+    view.button("reset").click()
+    assert [view.picture(name) for name in ("strip-0", "scores", "curves")] == before
+    assert (
+        notebook.ask("print(view.revealed, view.positions == view.plan['start']['positions'])")
+        == "False True"
+    )
+
+
+LINE = """(c, x) => {
+  // It rises above the strip's frame, where nothing else is drawn.
+  const row = c.getContext('2d').getImageData(0, 4, c.width, 1).data;
+  return [...Array(c.width).keys()].filter(i => row[4 * i + 3] > 60).map(i => i + 0.5 - x);
+}"""
+
+
+def test_the_kernel_moves_the_sliders_and_the_knob_stands_above_its_mark(notebook):
+    view = notebook.view()
+    notebook.ask("view.positions = [3, 0, 2]")
+    view.settle()
+    assert [view.position(f"layer-{k}") for k in range(3)] == [3, 0, 2]
+    for k, position in enumerate([3, 0, 2]):
+        knob = view.slider(f"layer-{k}").bounding_box()
+        strip = view.canvas(f"strip-{k}").bounding_box()
+        x = knob["x"] + 8 + position / 3 * (knob["width"] - 16) - strip["x"]
+        off = view.canvas(f"strip-{k}").evaluate(LINE, x)
+        assert off
+        assert max(map(abs, off)) <= 2
+
+
+def test_keys_move_a_slider_and_leave_the_notebook_alone(notebook):
+    view = notebook.view()
+    view.press("layer-2", "Home")
+    cell = notebook.active_cell()
+    view.press("layer-2", "ArrowRight", 2)
+    assert view.position("layer-2") == 2
+    view.button("reveal").focus()
+    notebook.page.keyboard.press("Enter")
+    view.settle()
+    assert "LARS chose" in view.sentence()
+    assert notebook.active_cell() == cell
+    assert notebook.ask("print(view.positions[2], view.revealed)") == "2 True"
+
+
+def test_it_goes_on_without_a_kernel(notebook):
+    view = notebook.view()
+    notebook.shut_down_kernel()
+    before = view.sentence()
+    view.press("layer-0", "End")
+    assert view.sentence() != before
+
+
+def test_dark_theme_redraws(notebook):
+    view = notebook.view()
+    before = view.picture("scores")
+    notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(400)
+    assert view.picture("scores") != before
+    notebook.theme("JupyterLab Light")

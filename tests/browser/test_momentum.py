@@ -1,0 +1,179 @@
+"""The momentum view in JupyterLab: it says what the kernel computed, and draws it where it belongs."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+BALL, AHEAD = [0xE6, 0x9F, 0x00], [0x56, 0xB4, 0xE9]  # the colours of the heavy ball and of Nesterov
+
+
+@pytest.fixture(scope="module")
+def two_views(root: Path) -> str:
+    make = "{name} = MomentumView(at_lr=1.5, at_momentum=0.5)\n{name}"
+    imports = "from lwlr_teach.views import MomentumView"
+    write_notebook(root / "momentum.ipynb", imports, make.format(name="view"), make.format(name="other"))
+    return "momentum.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, two_views):
+    yield from run_again(two_views)
+
+
+def choice(view, name):
+    return view.root.locator(f'input[type=radio][value="{name}"]')
+
+
+def put(view, name, value):
+    script = (
+        "(input, value) => { input.value = value;"
+        " for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind)); }"
+    )
+    view.slider(name).evaluate(script, value)
+
+
+def test_every_position_says_what_the_kernel_computed(notebook):
+    view = notebook.view()
+    chosen = random.Random(0)
+    said = set()
+    for _ in range(25):
+        put(view, "lr", chosen.randrange(41))
+        put(view, "momentum", chosen.randrange(40))
+        put(view, "condition", chosen.randrange(3))
+        choice(view, chosen.choice(["heavy ball", "Nesterov"])).check()
+        view.settle()
+        assert view.sentence() == notebook.ask("print(view.describe())")
+        said.add(view.sentence().rpartition(", ")[2].split()[0])
+    for lr, momentum, condition in [(19, 0, 1), (0, 0, 2), (40, 39, 0)]:
+        for name, value in {"lr": lr, "momentum": momentum, "condition": condition}.items():
+            put(view, name, value)
+        view.settle()
+        assert view.sentence() == notebook.ask("print(view.describe())")
+    assert said >= {"ten", "so"}  # closer, and diverging
+
+
+def test_the_keyboard_moves_a_slider_and_nothing_else(notebook):
+    view = notebook.view()
+    view.press("lr", "ArrowRight", times=2)
+    cell = notebook.active_cell()
+    view.press("momentum", "End")
+    view.press("condition", "Home")
+    assert [view.position(name) for name in ("lr", "momentum", "condition")] == [16, 39, 0]
+    choice(view, "heavy ball").focus()
+    notebook.page.keyboard.press("ArrowRight")
+    view.settle()
+    assert choice(view, "Nesterov").is_checked()
+    assert notebook.active_cell() == cell
+    assert view.sentence().startswith("Nesterov, condition number 10, rate 1.7, momentum 0.975: ")
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    pictures = [view.picture(name) for name in ("map", "cut", "run")]
+    view.button("reset").click()
+    assert all(
+        view.picture(name) != before for name, before in zip(("map", "cut", "run"), pictures, strict=True)
+    )
+    assert view.sentence() == notebook.ask("print(other.describe())")
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_mouse_moves_both_sliders_on_the_map(notebook):
+    view = notebook.view()
+    box = view.canvas("map").bounding_box()
+    mouse = notebook.page.mouse
+
+    def at(rate, momentum):
+        width, height = box["width"] - 50, box["height"] - 64 - 42
+        return box["x"] + 38 + (rate - 0.05) / 4.1 * width, box["y"] + 64 + (0.9875 - momentum) / 1 * height
+
+    mouse.move(*at(1.0, 0.2))
+    assert view.position("lr") == 14  # nothing is pressed yet
+    mouse.down()
+    mouse.move(*at(3.3, 0.675), steps=5)
+    mouse.up()
+    view.settle()
+    assert "rate 3.3, momentum 0.675:" in view.sentence()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    mouse.move(*at(2.0, 0.4))
+    view.settle()
+    assert "rate 3.3" in view.sentence()
+
+
+def colour(view, name, x, y):
+    """The colour at a point of a canvas, in pixels of the page."""
+    script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]"
+    return view.canvas(name).evaluate(script, [round(x), round(y)])
+
+
+def test_the_cells_and_the_marker_are_where_they_belong(notebook):
+    view = notebook.view()
+    width, height = view.canvas("map").evaluate("c => [c.clientWidth, c.clientHeight]")
+    cell = (width - 50) / 41, (height - 64 - 42) / 40
+
+    def place(r, m):
+        return 38 + (r + 0.5) * cell[0], 64 + (39 - m + 0.5) * cell[1]
+
+    notebook.ask("import numpy as np; codes = np.frombuffer(view.codes, 'u1').reshape(2, 3, 40, 41)")
+    for nesterov in (False, True):
+        notebook.ask(f"view.nesterov = {nesterov}; view.lr_index, view.momentum_index = 34, 5")
+        view.settle()
+        seen = 0
+        for r, m in [(0, 2), (5, 10), (9, 33), (12, 20), (17, 1), (11, 37)]:
+            code = int(notebook.ask(f"print(codes[{int(nesterov)}, 1, {m}, {r}])"))
+            wanted = notebook.ask(f"print(view.plan['colours'][{min(code, 63)}])")
+            if code < 64:
+                assert colour(view, "map", *place(r, m)) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
+                seen += 1
+        assert seen >= 4
+        assert colour(view, "map", *place(34, 5)) == (AHEAD if nesterov else BALL)
+
+
+def test_the_run_is_drawn_at_its_last_measured_distance(notebook):
+    """The dots lie on what was sent: a run at rate 2 without momentum stays at the distance 1."""
+    view = notebook.view()
+    notebook.ask("view.lr_index, view.momentum_index, view.nesterov = 19, 0, False")
+    view.settle()
+    width, height = view.canvas("run").evaluate("c => [c.clientWidth, c.clientHeight]")
+    y = 24 + (height - 62) / 7  # the axis goes from 10 to 1e-6, so that 1 is a seventh below its top
+    dots = [colour(view, "run", 42 + (width - 56) * step / 200, y) for step in range(0, 200, 2)]
+    assert sum(dot == BALL for dot in dots) > 15
+
+
+def test_light_and_dark(notebook):
+    view = notebook.view()
+    light = [view.picture(name) for name in ("map", "cut", "run")]
+    notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(300)
+    view.settle()
+    assert all(view.picture(n) != before for n, before in zip(("map", "cut", "run"), light, strict=True))
+    brightest = view.canvas("cut").evaluate(
+        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let most = 0;"
+        " for (let i = 0; i < d.length; i += 4)"
+        "   if (d[i + 3] > 200) most = Math.max(most, Math.min(d[i], d[i + 1], d[i + 2]));"
+        " return most; }"
+    )
+    assert brightest > 200
+    notebook.theme("JupyterLab Light")
+    notebook.page.wait_for_timeout(300)
+    view.settle()
+    assert [view.picture(name) for name in ("map", "cut", "run")] == light
+
+
+def test_the_view_outlives_its_kernel(notebook):
+    view = notebook.view()
+    notebook.shut_down_kernel()
+    before = view.picture("map")
+    view.drag("momentum", 0.9)
+    choice(view, "Nesterov").check()
+    assert view.picture("map") != before
+    view.button("reset").click()
+    assert view.picture("map") == before
+
+
+def test_two_views_do_not_disturb_each_other(notebook):
+    first, second = notebook.view(0), notebook.view(1)
+    before = second.picture("map")
+    choice(first, "Nesterov").check()
+    assert choice(second, "heavy ball").is_checked()
+    assert second.picture("map") == before

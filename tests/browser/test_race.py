@@ -1,0 +1,257 @@
+"""The race view in JupyterLab, and a race that is stopped."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+SETUP = """
+import torch
+from lwlr_teach.race import Contestant, race
+from lwlr_teach.views import RaceView
+METHODS = ['SGD', 'Momentum', 'Adam', 'RMSprop', 'Adagrad']
+result = race(METHODS, lr=torch.logspace(-3, 1, 9), seeds=3, steps=40, checkpoints=8)
+# The speeds of this machine are nobody's business here.
+result.seconds_per_step[:] = torch.linspace(1, 2, 5) / 1000
+"""
+VIEW = "view = RaceView(result, at_budget=15)\nview"
+OTHER = """
+own = [Contestant('SGD', lr=[0.1, 1.0]), Contestant('Adam', lr=[0.01, 0.1])]
+other = RaceView(race(own, lr=[0.1, 1.0], seeds=2, steps=10, checkpoints=1))
+other"""
+TRAITS = "view.budget_index, view.per, view.shared, view.lr_index, view.shown"
+
+
+@pytest.fixture(scope="module")
+def race_views(root: Path) -> str:
+    write_notebook(root / "race.ipynb", SETUP, VIEW, OTHER)
+    return "race.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, race_views):
+    yield from run_again(race_views)
+
+
+def unit(view, name):
+    return view.root.locator(f'input[type=radio][data-name="per"][value="{name}"]')
+
+
+def shared(view):
+    return view.root.locator('input[type=checkbox][data-name="shared"]')
+
+
+def test_every_position_says_what_the_kernel_computed(notebook):
+    view = notebook.view()
+    chosen = random.Random(0)
+    for name in ["SGD", "Adam", "RMSprop"] * 8:
+        per = chosen.choice(["steps", "seconds"])
+        if not unit(view, per).is_checked():
+            unit(view, per).click()
+        if chosen.random() < 0.3:
+            shared(view).click()
+        if chosen.random() < 0.3:
+            view.box(name).click()
+        for slider in [per, *(["lr"] if shared(view).is_checked() else [])]:
+            low, high = (int(view.slider(slider).get_attribute(end)) for end in ("min", "max"))
+            view.slider(slider).evaluate(
+                "(input, value) => { input.value = value;"
+                " for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind)); }",
+                chosen.randint(low, high),
+            )
+        view.settle()
+        assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_mouse_drags_the_budget(notebook):
+    view = notebook.view()
+    assert view.position("steps") == 2
+    before = view.picture("results"), view.picture("byrate")
+    view.drag("steps", 1.0)
+    assert view.position("steps") == 7
+    assert view.picture("results") != before[0]
+    assert view.picture("byrate") != before[1]
+    assert notebook.ask("print(view.budget)") == "40.0"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    view.button("reset").click()
+    assert (view.picture("results"), view.picture("byrate")) == before
+
+
+def test_the_keyboard_reaches_everything_and_nothing_else(notebook):
+    view = notebook.view()
+    view.press("steps", "ArrowRight", times=2)
+    cell = notebook.active_cell()
+    assert view.position("steps") == 4
+    shared(view).focus()
+    notebook.page.keyboard.press("Space")
+    assert shared(view).is_checked()
+    view.press("lr", "Home")
+    assert view.position("lr") == 0
+    unit(view, "steps").focus()
+    notebook.page.keyboard.press("ArrowRight")
+    assert unit(view, "seconds").is_checked()
+    assert notebook.active_cell() == cell
+    assert notebook.ask("print(view.per, view.shared, view.lr_index)") == "seconds True 0"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_equal_time_stays_where_the_fastest_has_taken_as_many_steps(notebook):
+    view = notebook.view()
+    view.press("steps", "End")
+    assert not view.slider("seconds").is_visible()
+    unit(view, "seconds").click()
+    assert not view.slider("steps").is_visible()
+    assert view.slider("seconds").get_attribute("aria-valuetext") == "0.04 s"
+    assert notebook.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "40"
+    view.press("seconds", "Home")
+    assert notebook.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "10"
+    unit(view, "steps").click()
+    assert notebook.ask("print(view.budget)") == "10.0"
+
+
+def test_moving_the_rate_gives_it_to_all(notebook):
+    view = notebook.view()
+    before = view.sentence()
+    assert not shared(view).is_checked()
+    view.drag("lr", 0.1)
+    assert shared(view).is_checked()
+    assert ", all at rate 0.00316: " in view.sentence()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    shared(view).click()
+    assert view.sentence() == before == notebook.ask("print(view.describe())")
+
+
+def test_a_click_on_the_pictures_of_the_rates_gives_that_rate_to_all(notebook):
+    view = notebook.view()
+    canvas = view.canvas("byrate")
+    box = canvas.bounding_box()
+    # The frame has margins of 16; rate number 6 of 9.
+    canvas.click(position={"x": 16 + (box["width"] - 32) * 6 / 8 + 3, "y": 60})
+    assert view.position("lr") == 6
+    assert shared(view).is_checked()
+    assert notebook.ask("print(view.shared, view.lr_index)") == "True 6"
+
+
+def test_dots_are_drawn_where_the_kernel_says(notebook):
+    """Adam's colour lies at each of its seeds, and the band of its row ends where its good rates do."""
+    view = notebook.view()
+    view.press("steps", "End")
+    wrong, edge = notebook.ask(
+        "i = METHODS.index('Adam'); rate = result.best[i, -1]\n"
+        "print((1 - result.test_accuracy[i, rate, :, -1]).tolist(), view.plan['fewest_wrong'], sep=';')"
+    ).split(";")
+    script = """(c, [wrong, edge, seed]) => {
+      const x = 14 + (Math.log10(wrong) / Math.log10(edge)) * (c.clientWidth - 28);
+      const y = 24 + 2 * 38 + 19 + ((seed + 0.5) / 3 - 0.5) * 26;
+      const around = c.getContext('2d').getImageData(Math.round(x) - 1, Math.round(y) - 1, 2, 2).data;
+      return [around[0], around[1], around[2]];
+    }"""
+    near = 0
+    for seed, value in enumerate(map(float, wrong.strip("[]").split(","))):
+        red, green, blue = view.canvas("results").evaluate(script, [value, float(edge), seed])
+        near += red > 200 and green < 160 and blue < 120
+    assert near >= 2  # the middle one is under the marker or beside it
+
+
+def test_a_box_takes_a_contestant_out_of_the_race(notebook):
+    view = notebook.view()
+    before = view.picture("results")
+    winner = notebook.ask("print(view.table.places[0].name)")
+    assert f": {winner} leads with" in view.sentence()
+    view.box(winner).click()
+    assert f": {winner} leads with" not in view.sentence()
+    assert view.readout(winner) == ""
+    assert view.picture("results") != before
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_readout_is_the_tables(notebook):
+    view = notebook.view()
+    for name in ("SGD", "Adam"):
+        assert view.readout(name) == notebook.ask(f"print(format(view.table['{name}'].accuracy, '.1%'))")
+
+
+def test_a_control_that_makes_no_sense_is_not_there(notebook):
+    other = notebook.view(1)
+    assert not other.slider("steps").is_visible()  # one budget
+    assert not other.slider("lr").is_visible()  # own rates
+    assert not shared(other).is_visible()
+    assert other.sentence() == notebook.ask("print(other.describe())")
+
+
+def test_two_views_do_not_disturb_each_other(notebook):
+    first, second = notebook.view(0), notebook.view(1)
+    assert unit(first, "steps").is_checked()
+    assert unit(second, "steps").is_checked()
+    before = second.picture("results")
+    first.drag("steps", 0.9)
+    unit(first, "seconds").click()
+    assert unit(second, "steps").is_checked()
+    assert second.picture("results") == before
+
+
+def test_the_kernel_moves_the_view(notebook):
+    view = notebook.view()
+    notebook.ask(f"{TRAITS} = 3, 'seconds', True, 8, ['SGD', 'Adam']")
+    view.settle()
+    assert view.position("seconds") == 3
+    assert view.position("lr") == 8
+    assert shared(view).is_checked()
+    assert not view.box("Momentum").is_checked()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_view_outlives_its_kernel(notebook):
+    view = notebook.view()
+    before = view.picture("results")
+    notebook.shut_down_kernel()
+    view.drag("steps", 0.9)
+    assert view.picture("results") != before
+    view.button("reset").click()
+    assert view.picture("results") == before
+
+
+def test_light_and_dark(notebook):
+    view = notebook.view()
+    light = view.picture("results")
+    notebook.theme("JupyterLab Dark")
+    dark = view.picture("results")
+    assert dark != light
+    notebook.theme("JupyterLab Light")
+    assert view.picture("results") == light
+
+
+def test_a_narrow_window_keeps_names_results_and_rates_in_a_row(open_notebook, race_views):
+    notebook = open_notebook(race_views, width=860)
+    notebook.run_all()
+    view = notebook.view()
+    assert view.root.bounding_box()["width"] < 510
+    left, right = (view.canvas(name).bounding_box() for name in ("results", "byrate"))
+    row = view.box("SGD").bounding_box()
+    assert row["x"] < left["x"] < left["x"] + left["width"] <= right["x"] + 1
+    assert left["width"] > 100
+    assert right["width"] > 60
+    # The names stand beside their rows.
+    assert left["y"] + 24 < row["y"] < left["y"] + 24 + 38
+    assert notebook.page_errors == []
+
+
+def test_a_race_that_is_stopped_keeps_what_it_has_and_no_bar(open_notebook, root):
+    run = "stopped = race(['SGD', 'Adam'], lr=torch.logspace(-3, 0, 21), steps=30_000, checkpoints=6_000)"
+    write_notebook(root / "stop.ipynb", SETUP, run, "print(len(stopped.checkpoints), stopped.planned)")
+    notebook = open_notebook("stop.ipynb")
+    notebook.run_cell(0)
+    notebook.run_cell(1, wait=False)
+    bar = notebook.page.get_by_text("race (■ or Ctrl+C keeps what is done)")
+    bar.wait_for()
+    notebook.page.wait_for_timeout(500)
+    notebook.interrupt()
+    assert notebook.cell_errors() == []
+    bar.wait_for(state="hidden")
+    done, planned = notebook.ask("print(len(stopped.checkpoints), stopped.planned)").split()
+    assert 0 < int(done) < 6_000
+    assert planned == "30000"
+    said = notebook.ask("print(RaceView(stopped).describe())")
+    assert said.endswith(f"The race was stopped after {5 * int(done)} of 30000 steps.")

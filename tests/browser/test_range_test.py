@@ -1,0 +1,70 @@
+"""The range test view in JupyterLab."""
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+MAKE = """\
+import torch
+from lwlr_teach.finding import RangeTest, exponential_rates
+from lwlr_teach.race import race
+from lwlr_teach.views import RangeTestView
+
+def made(steps):
+    lr = exponential_rates(1e-5, 10, steps)
+    x = lr.log10()
+    losses = 1 - torch.tanh(2 * (x + 2)) + 40 * (x > 0) + 0.05 * torch.sin(99 * x)
+    return RangeTest(lr, losses, losses, 0.98, steps)
+
+trained = race(["Adam"], lr=[0.0001, 0.01, 10.0], seeds=2, steps=30, checkpoints=1, progress=False)
+view = RangeTestView([made(n) for n in (25, 100, 400)], trained, "Adam")
+view"""
+
+
+@pytest.fixture
+def notebook(open_notebook, root):
+    write_notebook(root / "range.ipynb", MAKE)
+    opened = open_notebook("range.ipynb")
+    opened.run_all()
+    yield opened
+    assert opened.page_errors == []
+    assert opened.cell_errors() == []
+
+
+def test_mouse_keyboard_and_kernel_move_the_sliders(notebook):
+    view = notebook.view()
+    seen = {view.picture("test")}
+    assert (view.position("steps"), view.position("smoothing")) == (1, 5)
+    view.press("steps", "ArrowRight")
+    seen.add(view.picture("test"))
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert "range test of 400 steps" in view.sentence()
+    view.drag("smoothing", 0.0)
+    seen.add(view.picture("test"))
+    assert notebook.ask("print(view.test.smoothing)") == "0.0"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.root.locator(".lwlr-words").inner_text() == view.sentence()
+    notebook.ask("view.steps_index = 0")
+    view.settle()
+    seen.add(view.picture("test"))
+    assert "range test of 25 steps" in view.sentence()
+    assert len(seen) == 4
+    view.button("reset").click()
+    assert (view.position("steps"), view.position("smoothing")) == (1, 5)
+    assert view.picture("test") in seen
+    assert notebook.ask("print(view.steps_index, view.smoothing_index)") == "1 5"
+
+
+def test_it_follows_the_theme_and_goes_on_without_a_kernel(notebook):
+    view = notebook.view()
+    before = view.picture("test")
+    notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(400)
+    assert view.picture("test") != before
+    notebook.theme("JupyterLab Light")
+    notebook.page.wait_for_timeout(400)
+    assert view.picture("test") == before
+    notebook.shut_down_kernel()
+    view.press("steps", "Home")
+    assert "range test of 25 steps" in view.sentence()
+    assert view.picture("test") != before

@@ -1,0 +1,124 @@
+"""The width view in JupyterLab."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+SETUP = """
+from lwlr_teach.views import WidthView
+from lwlr_teach.width import train_widths
+rates = [0.001, 0.004, 0.016, 0.06, 0.25, 5.0]
+how = dict(lr=rates, widths=[8, 16, 32], base=8, seeds=2, steps=12, progress=False)
+runs = [train_widths('Adam', way, **how) for way in ('standard', 'muP')]
+"""
+VIEW = "view = WidthView(runs)\nview"
+ALONE = "alone = WidthView(runs[0], shown=['width 8'])\nalone"
+
+
+@pytest.fixture(scope="module")
+def width_views(root: Path) -> str:
+    write_notebook(root / "width.ipynb", SETUP, VIEW, ALONE)
+    return "width.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, width_views):
+    yield from run_again(width_views)
+
+
+def radio(view, name):
+    return view.root.locator(f'input[type=radio][data-name="run"][value="{name}"]')
+
+
+def test_every_position_says_what_the_kernel_computed(notebook):
+    view = notebook.view()
+    chosen = random.Random(0)
+    for _ in range(10):
+        radio(view, chosen.choice(["standard", "muP"])).click()
+        view.box(f"width {chosen.choice([8, 16, 32])}").click()
+        view.drag("lr", chosen.random())
+        assert view.sentence() == notebook.ask("print(view.describe())")
+    state = "print(view.lr_index, view.run, view.shown)"
+    said = notebook.ask(state)
+    assert (
+        f"{view.position('lr')} {view.root.locator('input[type=radio]:checked').get_attribute('value')}"
+        in said
+    )
+
+
+def test_the_best_rate_is_drawn_where_the_kernel_says(notebook):
+    """The colour of width 16 lies at its best rate and the loss there."""
+    view = notebook.view()
+    notebook.ask("view.shown = ['width 16']; view.lr_index = 0")
+    for run in ("standard", "muP"):
+        radio(view, run).click()
+        view.settle()
+        place, height = map(
+            float,
+            notebook.ask(
+                "import math; r = view.runs[view.run]; i = 1; b = int(r.best[i]);"
+                "low, high = view.plan['loss_range'];"
+                "print(math.log(r.lr[b] / r.lr[0]) / math.log(r.lr[-1] / r.lr[0]),"
+                " math.log(float(r.loss[i, b]) / low) / math.log(high / low))"
+            ).split(),
+        )
+        colour = view.canvas("curves").evaluate(
+            """(c, [x, y]) => {
+              const [w, h] = [c.clientWidth - 56, c.clientHeight - 62];
+              const pixel = c.getContext('2d').getImageData(42 + x * w, 24 + (1 - y) * h, 1, 1);
+              return [...pixel.data.slice(0, 3)];
+            }""",
+            [place, height],
+        )
+        assert colour == [230, 159, 0]
+
+
+def test_keys_move_the_slider_and_the_runs(notebook):
+    view = notebook.view()
+    view.press("lr", "Home")
+    cell = notebook.active_cell()
+    view.press("lr", "ArrowRight", 2)
+    assert view.position("lr") == 2
+    assert notebook.active_cell() == cell
+    before = view.picture("bests")
+    radio(view, "standard").focus()
+    notebook.page.keyboard.press("ArrowRight")
+    assert radio(view, "muP").is_checked()
+    assert view.picture("bests") != before
+    assert notebook.ask("print(view.run)") == "muP"
+    assert notebook.active_cell() == cell
+
+
+def test_a_box_hides_a_width_and_reset_brings_it_back(notebook):
+    view = notebook.view()
+    before = view.picture("curves"), view.picture("bests")
+    view.box("width 16").click()
+    assert "width 16" not in view.sentence()
+    assert view.picture("curves") != before[0]
+    radio(view, "muP").click()
+    view.drag("lr", 0.9)
+    view.button("reset").click()
+    assert (view.picture("curves"), view.picture("bests")) == before
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_one_run_has_no_buttons_and_moves_without_a_kernel(notebook):
+    view = notebook.view(1)
+    assert view.root.locator("input[type=radio]").count() == 0
+    notebook.shut_down_kernel()
+    before = view.sentence()
+    view.press("lr", "End")
+    assert view.sentence() != before
+    assert "∞" in view.readout("width 8") or float(view.readout("width 8")) > 1
+
+
+def test_dark_theme_redraws(notebook):
+    view = notebook.view()
+    before = view.picture("curves")
+    notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(400)
+    assert view.picture("curves") != before
+    notebook.theme("JupyterLab Light")

@@ -1,0 +1,120 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lwlr_teach.finding import RangeTest, exponential_rates, smooth
+from lwlr_teach.race import race
+from lwlr_teach.views import RangeTestView
+from lwlr_teach.views.base import module
+from lwlr_teach.views.style import short
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The digits at five rates, of which the last one breaks the network."""
+    lr = [0.0001, 0.001, 0.01, 0.1, 10.0]
+    return race(["SGD", "Adam"], lr=lr, seeds=3, steps=40, checkpoints=2, progress=False)
+
+
+def _test(steps):
+    """A loss that falls around 0.01 and explodes at 1."""
+    lr = exponential_rates(1e-5, 10, steps)
+    x = lr.log10()
+    losses = 1 - torch.tanh(2 * (x + 2)) + 40 * (x > 0) + 0.02 * torch.sin(9 * x)
+    smoothed = torch.tensor(list(smooth(losses.tolist(), 0.98)), dtype=torch.float64)
+    return RangeTest(lr, losses, smoothed, 0.98, steps)
+
+
+@pytest.fixture
+def view(trained):
+    return RangeTestView([_test(200), _test(40)], trained, "Adam", smoothings=[0, 0.9], at_steps=200)
+
+
+def test_the_module_is_self_contained():
+    source = module("range_test.js")
+    assert "import " not in source
+    assert source.count("export default") == 1
+
+
+def test_the_sliders_choose_a_test_and_a_smoothing(view):
+    assert [row[0].steps for row in view.tests] == [40, 200]  # shortest first
+    assert view.steps_index == 1
+    assert view.smoothing_index == 1  # the nearest to 0.98
+    assert view.test.steps == 200
+    view.steps_index, view.smoothing_index = 0, 0
+    assert (view.test.steps, view.test.smoothing) == (40, 0)
+    again = _test(40).with_smoothing(0)
+    assert view.test.suggestions == again.suggestions
+    with pytest.raises(ValueError, match="steps_index must be from 0 to 1, got 2"):
+        view.steps_index = 2
+
+
+def test_what_is_sent_is_what_was_measured(view):
+    values = np.frombuffer(view.curves, "<f4")
+    assert len(values) == 3 * sum(map(sum, view.plan["lengths"]))
+    n = len(view.tests[0][0].lr)
+    assert view.plan["lengths"][0][0] == n < 40  # it ends at the explosion
+    sent = values[: 3 * n].reshape(3, n)
+    first = view.tests[0][0]
+    np.testing.assert_allclose(sent, torch.stack([first.lr, first.losses, first.smoothed]), rtol=1e-6)
+    last = view.tests[1][1]
+    np.testing.assert_allclose(values[-len(last.lr) :], last.smoothed, rtol=1e-6)
+
+
+def test_the_sentence_says_what_is_read_and_what_is_good(view, trained):
+    low, high = trained.table()["Adam"].good
+    test = view.test
+    assert view.describe() == repr(view) == view.plan["sentences"][1][1]
+    for part in (
+        "Adam, range test of 200 steps, smoothing 0.9: ",
+        f"steepest says {short(test.steepest)}, minimum / 10 says {short(test.minimum_over_10)}. ",
+        f"Good after 40 steps: {short(low)} to {short(high)}.",
+    ):
+        assert part in view.describe()
+
+
+def test_the_final_losses_are_the_contestants_over_the_seeds(view, trained):
+    loss = trained.valid_loss[1, :, :, -1].nan_to_num(nan=torch.inf).sort(-1).values
+    sent = np.frombuffer(view.final_losses, "<f4").reshape(5, 3)
+    np.testing.assert_array_equal(sent, loss.numpy())
+
+
+def test_a_test_that_says_nothing_is_drawn_and_says_so(trained):
+    rising = RangeTest(
+        exponential_rates(1e-5, 10, 30), torch.ones(30).double(), torch.ones(30).double(), 0, 30
+    )
+    view = RangeTestView([rising], trained, "SGD")
+    assert math.isnan(view.test.steepest)
+    assert "steepest says nothing, minimum / 10 says " in view.describe()
+    assert view.plan["suggestions"][0][0][0] is None
+    view._repr_mimebundle_()
+
+
+def test_the_drawing_has_the_suggestions_on_the_line_of_the_final_losses(view, trained):
+    above, below = view.figure().axes
+    lines = [line.get_xdata()[0] for line in above.lines[:2]]
+    assert lines == list(view.test.suggestions.values())
+    marks = {line.get_label(): line for line in below.lines if line.get_label() in view.test.suggestions}
+    nearest = (trained.lr[1].log() - math.log(view.test.steepest)).abs().argmin()
+    height = trained.valid_loss[1, nearest, :, -1].median()
+    assert marks["steepest"].get_ydata()[0] == pytest.approx(height.item(), rel=1e-6)
+    assert list(marks) == ["steepest", "minimum / 10"]
+    band = above.patches[0].get_extents()
+    assert band.width > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (dict(tests=[]), "tests must hold at least one range test, got none"),
+        (dict(contestant="Adma"), "contestant 'Adma' is not known; did you mean Adam"),
+        (dict(smoothings=[]), "smoothings must hold at least one number, got none"),
+        (dict(smoothings=[0.5, 1.0]), "smoothings must be a finite number ≥ 0 and < 1, got 1"),
+    ],
+)
+def test_what_cannot_be_shown_is_named(change, says, trained):
+    settings = dict(tests=[_test(40)], race=trained, contestant="Adam")
+    with pytest.raises(ValueError, match=says):
+        RangeTestView(**(settings | change))
