@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import torch
+
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.predictions import calibration
@@ -32,7 +34,13 @@ def _done(record: Record, lesson: str) -> dict[str, object]:
 
 
 def begin(lesson: str) -> None:
-    """Note that a lesson was opened; the first code cell of each lesson says so."""
+    """Note that a lesson was opened, and keep torch to one thread; the first code cell of each lesson calls
+    it.
+
+    The lessons' networks are so small that a second thread only waits for the first; what that costs when
+    another program runs beside them says :func:`lwlr_teach.ensemble.one_thread`.
+    """
+    torch.set_num_threads(1)
 
     def put(record: Record) -> None:
         kept = record["lessons"].setdefault(lesson, {"opened": 0})

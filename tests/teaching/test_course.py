@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+import torch
 
 from lessons import build
 from lwlr_teach.teaching import begin, check, course_map, predict_choice, start
@@ -134,6 +135,16 @@ def test_a_lesson_is_done_when_its_exercises_are_and_its_minutes_are_off_the_lis
         pass_all(lesson.name)
         assert row(course_map(), lesson.name)["state"] == "done"
     assert f"{len(READY)} done, 0 begun. " in repr(course_map())
+
+
+def test_a_lesson_keeps_torch_to_one_thread():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        begin(START)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_wrong_answer_of_the_start_page_begins_no_lesson():

@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lwlr_teach.teaching.bank import learning_rate
+from lwlr_teach.teaching.bank import (
+    exploding_gradients,
+    finding_a_rate,
+    learning_rate,
+    momentum,
+    schedules,
+    width,
+)
 from lwlr_teach.teaching.exercises import Exercise
 from lwlr_teach.teaching.recall import Question
 
-_LESSONS = (learning_rate,)
+_LESSONS = (learning_rate, momentum, schedules, finding_a_rate, exploding_gradients, width)
 
 EXERCISES: Mapping[str, Exercise] = MappingProxyType(
     {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}

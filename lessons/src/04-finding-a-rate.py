@@ -1,0 +1,414 @@
+# %% [markdown]
+# # 4 · Which number do I type?
+#
+# | | |
+# |---|---|
+# | **Question** | How do I find a learning rate, and how do I compare two methods without fooling myself? |
+# | **Afterwards you can** | sweep rates on the right scale; run a range test and say when it lies; say what a search by machine can and cannot save; compare methods fairly, and see at once when a comparison is not |
+# | **Time** | 45 minutes |
+# | **You need** | lessons 1 and 2 |
+# | **Difficulty** | ●●○ |
+#
+# Lesson 1 ended with two methods whose best rates are more than a factor of ten apart. So there is no number that suits everything, and somebody has to find the one that suits your network. This lesson is about four ways to find it, and about what the answer does to every comparison of methods.
+
+# %%
+import torch
+from torch import nn
+
+from lwlr_teach.data import digits
+from lwlr_teach.finding import exponential_rates, range_test, search_rate
+from lwlr_teach.optim import SGDHD, Adam, Method
+from lwlr_teach.race import Contestant, race
+from lwlr_teach.surfaces import quadratic
+from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
+from lwlr_teach.views import RaceView, RangeTestView, SurfaceView
+
+begin("04-finding-a-rate")
+
+# %%
+recall("04-finding-a-rate")
+
+# %% [markdown]
+# ## Try them all
+#
+# The honest way is dull. Take many rates, train with each of them to the end, and keep the one that did best. This is a **sweep**, and everything cheaper in this lesson is measured against it.
+#
+# Only the spacing needs a thought. You do not know the power of ten of the answer. So the rates should be spaced by equal *factors*, each the same multiple of the one before. With equal *differences* nearly all of them would stand in the last power of ten.
+
+# %%
+low, high = 0.0001, 10.0
+by_differences = torch.linspace(low, high, 31)
+by_factors = exponential_rates(low, high, 31)
+claim(
+    f"Of 31 rates from 0.0001 to 10, {(by_differences < 1).sum()} are below 1 if they have equal differences, "
+    f"and {(by_factors < 1).sum()} if they have equal factors.",
+    (by_differences < 1).sum() < 5 and (by_factors < 1).sum() > 20,
+)
+
+# %% [markdown]
+# Now the sweep. It trains the digits network of lesson 1 for 300 steps with five methods, at 31 rates, from five random beginnings each. Some of the training images are held back: they choose the rate. The test images have no part in the choice.
+#
+# We look at Adam alone for now. The others come later, after you have made a guess about them.
+
+# %%
+names = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
+runs = race(names, lr=by_factors, seeds=5, steps=300, checkpoints=12, progress=False)
+networks = runs.test_accuracy[..., -1].numel()
+claim(f"{networks} networks were trained.", networks == 5 * 31 * 5)
+
+# %%
+adam = runs.table()["Adam"]
+between = [lr for lr in by_factors.tolist() if 0.005 < lr < 0.05]
+lowest = min(runs.table(lr=lr)["Adam"].accuracy for lr in between)
+claim("Adam is at its best somewhere between 0.005 and 0.1.", 0.005 < adam.best < 0.1)
+claim("Every rate from 0.005 to 0.05 gets more than 94% of the test images right.", lowest > 0.94)
+
+# %% [markdown]
+# There is a whole band of rates that are nearly as good as the best one. That is a comfort: you need not hit a point, you need to hit a band.
+#
+# ## Turn the tap slowly
+#
+# A sweep costs as many trainings as there are rates. The **range test** promises the answer for a single one, and a short one. Leslie Smith (2015) had the idea: start with a tiny rate, let it grow from step to step, and watch the loss. At first nothing happens. Then the loss falls. Then it explodes. Somewhere in the fall is a good rate.
+#
+# Two ways to read it are common. *Steepest*: the rate at which the loss falls fastest. *Minimum / 10*: a tenth of the rate at which it is lowest. Before it is read, the curve is smoothed, because the losses of single batches jump about.
+
+# %%
+data = digits()
+
+
+def network(seed):
+    """The network of the sweep as an ordinary PyTorch model."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    for layer in (model[0], model[2]):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+    return model
+
+
+def batches(seed):
+    """Fifteen batches of 64 images, from those that the sweep trains on."""
+    order = torch.randperm(997, generator=torch.Generator().manual_seed(seed))
+    return [(data.x_train[i], data.y_train[i]) for i in order[:960].split(64)]
+
+
+# %%
+cross_entropy = nn.functional.cross_entropy
+
+
+def try_rates(steps, seed=0, stop=4.0):
+    """A range test of this length, with Adam."""
+    return range_test(
+        network(seed), cross_entropy, batches(seed), Adam, low=1e-5, high=10, steps=steps, stop=stop
+    )
+
+
+print({name: f"{rate:.2g}" for name, rate in try_rates(steps=100).suggestions.items()})
+
+# %% [markdown]
+# Libraries take 100 steps if you do not say how many. Suppose that you take your time, and let the rate grow over 800 steps, through the same range.
+
+# %%
+longer_guess = predict_choice(
+    "04-longer-test",
+    "What does the steepest slope say in the longer test?",
+    ["about the same, but more exactly", "a rate several times larger", "a rate several times smaller"],
+)
+longer_guess
+
+# %% [markdown] tags=["teacher"]
+# "About the same, but more exactly" is what nearly everybody expects of a longer measurement. Ask what the network has done by the time the rate is 0.01, in the short test and in the long one. Show the image of the shower with your hands.
+
+# %% [markdown]
+# The upper picture is the test: the dots are the losses of single batches, the line is their smoothed mean. The two dashed lines are the two readings. They lead down to the sweep, which shows what a whole training at that rate reaches. The shaded rates are nearly as good as the best.
+#
+# **Find a length at which a reading misses the good rates. Then take 100 steps, and find out what smoothing does to the minimum.**
+
+# %%
+tests = [try_rates(steps, stop=1e9) for steps in (25, 50, 100, 200, 400, 800)]
+RangeTestView(tests, runs, "Adam")
+
+# %% [markdown]
+# You know this from a shower with a long pipe. You turn the tap, and the water answers a little later. Turn it fast and the tap is far along when the warmth arrives: you believe that it takes a large turn. Turn it slowly and the water is warm at a smaller one.
+#
+# The network is the pipe. It needs some steps before it has learned anything, whatever the rate. In a short test the rate has grown on during these steps, and the fall stands too far to the right. In a long test there are many steps at each rate, so that even a small one gets the network to learn, and the fall stands further to the left.
+#
+# Smoothing is a second pipe. The line follows the dots late, and late means at a larger rate. Without smoothing the minimum in the test of 100 steps stands several times lower than with the 0.98 that libraries use. Smoothing makes the curve calm, and shifts what you read.
+
+# %%
+read = {n: [try_rates(n, seed).steepest for seed in range(3)] for n in (50, 800)}
+claim("Steepest slope in 50 steps: beyond 0.05 from each of three seeds.", min(read[50]) > 0.05)
+claim("In 800 steps: below 0.005 from each of them.", max(read[800]) < 0.005)
+rough, calm = (tests[2].with_smoothing(s).minimum_over_10 for s in (0, 0.98))
+claim("100 steps: smoothing moves the minimum up by more than a factor of 3.", calm > 3 * rough)
+longer_guess.reveal("a rate several times smaller")
+
+# %% [markdown]
+# So a range test answers a question: *at which rate does this network begin to learn, if it has this many steps?* That is not the question which rate is best after a whole training. It is good for the order of magnitude, in a minute, on a network of which you know nothing. Use it to choose where the sweep begins and ends.
+#
+# ## A rate that finds itself
+#
+# Could the rate learn, too? The loss after a step depends on the rate of that step, so it has a slope with respect to the rate. Baydin et al. (2018) worked it out: the slope is minus the product of two gradients, the present one and the one before. If both point the same way, the last step was too short, and the rate goes up. If they point against each other, it went too far, and the rate goes down. The method is called **hypergradient descent**:
+#
+# $$ \alpha \leftarrow \alpha + \beta\, g_t\cdot g_{t-1}, \qquad p \leftarrow p - \alpha\, g_t $$
+#
+# Take the valley of lesson 1, with its edge at 0.2. The rate begins at 0.001, and β is 0.001 as well.
+
+# %%
+settles_guess = predict_number(
+    "04-settles",
+    "Where does the rate come to rest?",
+    exponential_rates(0.001, 1, 61),
+    within=1.5,
+    log=True,
+)
+settles_guess
+
+# %% [markdown] tags=["teacher"]
+# Many choose 0.18, the best fixed rate, or 0.2, the edge. It has no reason to go there: when the run has arrived there are no gradients left, and the rate stops wherever it is.
+
+# %% [markdown]
+# The slider is the *first* rate. **Look for a first rate at which plain SGD fails and the other arrives.**
+
+# %%
+hypergradient = Method("Hypergradient", SGDHD, {"hypergrad_lr": 0.001})
+SurfaceView(
+    "quadratic", ["SGD", hypergradient], lr=exponential_rates(0.001, 0.25, 61), at_lr=0.001, steps=100
+)
+
+
+# %%
+def final_rate(first, beta):
+    """The rate after 100 steps on the valley, and the loss there."""
+    valley = quadratic()
+    p = torch.tensor([valley.start], dtype=torch.float64)
+    optimizer = SGDHD([p], lr=first, hypergrad_lr=beta)
+    for _ in range(100):
+        p.grad = valley.grad(p)
+        optimizer.step()
+    return optimizer.param_groups[0]["lr"], valley.loss(p).item()
+
+
+ends = [final_rate(first, 0.001)[0] for first in (0.001, 0.01, 0.1)]
+claim("From 0.001, 0.01 and 0.1 the rate ends near 0.13.", all(0.12 < end < 0.135 for end in ends))
+claim("With β a tenth of that it ends near 0.04.", 0.035 < final_rate(0.001, 0.0001)[0] < 0.05)
+claim("With β = 0.002 it explodes.", not final_rate(0.001, 0.002)[1] < 1e6)
+settles_guess.reveal(ends[0])
+
+# %% [markdown]
+# And on the digits? There we give it β = 0.01.
+
+# %%
+learned = Contestant(Method("Hypergradient", SGDHD, {"hypergrad_lr": 0.01}))
+both = race(["SGD", learned], lr=exponential_rates(0.0001, 1, 5), seeds=3, checkpoints=1, progress=False)
+start, fair = both.table(lr=0.0001), both.table()
+claim("From 0.0001 SGD gets less than 20% right.", start["SGD"].accuracy < 0.2)
+claim("From 0.0001 hypergradient descent gets more than 90% right.", start["Hypergradient"].accuracy > 0.9)
+claim(
+    "SGD with a good fixed rate is better than that.",
+    fair["SGD"].accuracy > start["Hypergradient"].accuracy,
+)
+
+# %% [markdown]
+# It works, and it has not made the number go away. The first rate hardly matters any more. But now there is β, and β has an edge as well: twice the β that works, and the run is lost. With a tenth of it the rate settles at a third of where it was. **A rate that finds itself is not the best rate.** It is a way to be less wrong when you start with a bad one.
+#
+# ## Let the machine search
+#
+# A search tries one rate after another by itself. It is the simplest case of what is called AutoML. Three ideas are in use.
+#
+# - **Random search**: draw each rate at random, on a logarithmic scale (Bergstra and Bengio 2012).
+# - **Model-based search**: draw near what did well so far (TPE, Bergstra et al. 2011).
+# - **Successive halving**: give every rate a short training, and continue only the best third; of these again the best third (Jamieson and Talwalkar 2016; Li et al. 2020).
+#
+# All of them are in Optuna (Akiba et al. 2019), and `search_rate` is a thin cover on it. We give each the same budget: the steps of five whole trainings of SGD. The losses are those of the sweep above, looked up instead of trained again, so that each search can be repeated 50 times.
+
+# %%
+search_guess = predict_choice(
+    "04-search",
+    "With the steps of five trainings: who misses the band of good rates most often?",
+    ["a sweep of five rates", "random search", "successive halving"],
+)
+search_guess
+
+# %% [markdown] tags=["teacher"]
+# Many have heard that random search beats grid search. It does where there are several numbers of which few matter. Here is one number, and a grid has no gaps where chance leaves some.
+
+# %%
+sgd = runs.valid_loss[names.index("SGD")].nan_to_num(nan=torch.inf)  # (rate, seed, checkpoint)
+rungs = sgd.shape[-1]
+
+
+def row(rate):
+    """Where in the sweep this rate stands, or the nearest one."""
+    return (by_factors.log() - torch.tensor(rate).log()).abs().argmin()
+
+
+def lookup(seed):
+    """The objective of a search: the losses of one training, rung by rung."""
+    return lambda rate: sgd[row(rate), seed].tolist()
+
+
+def search(seed, **how):
+    budget = dict(trials=100, budget=5 * rungs)
+    return search_rate(lookup(seed % 5), low=low, high=high, seed=seed, **budget, **how)
+
+
+grids = [torch.arange(5) * 6 + offset for offset in range(7)]
+found = {
+    "sweep": [by_factors[g][sgd[g, seed, -1].argmin()].item() for g in grids for seed in range(5)],
+    "random": [search(seed).best_lr for seed in range(50)],
+    "halving": [search(seed, pruner="halving").best_lr for seed in range(50)],
+}
+
+# %%
+first, last = (row(rate) for rate in runs.table()["SGD"].good)
+hits = {how: sum(first <= row(rate) <= last for rate in lrs) / len(lrs) for how, lrs in found.items()}
+claim("Random search misses the good band most often.", hits["random"] == min(hits.values()))
+claim("Five evenly spaced rates hit it in more than 90% of the cases.", hits["sweep"] > 0.9)
+claim("Halving hits it in more than 85% of them.", hits["halving"] > 0.85)
+
+tried = [len(search(seed, pruner="halving").lr) for seed in range(5)]
+claim("For the price of five trainings it tries more than ten rates on average.", sum(tried) / 5 > 10)
+same = search(0).lr.tolist() == search(0, sampler="tpe").lr.tolist()
+claim("TPE tries the very rates that random search tries.", same)
+search_guess.reveal("random search")
+
+# %% [markdown]
+# With one number to find, the dull sweep is hard to beat. Random search leaves gaps where chance will have it. It is famous for another case, and rightly: if two numbers are to be found and one of them hardly matters, a grid of 3 × 3 tries three values of the one that does, and nine random points try nine.
+#
+# TPE is no better here because its first ten trials are random by default; it needs more of a budget before it has something to go by. Halving repairs what chance does: a hopeless rate shows early that it is hopeless, and its steps are spent on others. It would be wrong about a rate that starts slowly and ends well, as a run with a warm-up does (lesson 3).
+#
+# ## The rule
+#
+# A range test needs one formula. From the first to the last of $n$ steps the rate grows by the factor high/low, so from each step to the next by its $(n-1)$-th root:
+#
+# $$ \eta_i = \text{low}\cdot\left(\frac{\text{high}}{\text{low}}\right)^{i/(n-1)} $$
+#
+# PyTorch's `ExponentialLR` multiplies the rate by the same factor at each step. Driven by hand, it gives the same losses.
+
+# %%
+ours = try_rates(steps=60)
+model, losses = network(0), []
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
+growing = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=(10 / 1e-5) ** (1 / 59))
+for x, y in (4 * batches(0))[:40]:  # later the rate is so large that rounding errors grow
+    loss = cross_entropy(model(x), y)
+    losses.append(loss.item())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    growing.step()
+
+apart = (ours.losses[:40] - torch.tensor(losses)).abs().max()
+claim("PyTorch's Adam with ExponentialLR has the same losses as our range test.", apart < 1e-3)
+
+# %% [markdown]
+# ## A real comparison
+#
+# Five methods, one network, one number to choose. Suppose that somebody wants a certain method to win, and runs all five at one rate. He may choose the rate.
+
+# %%
+winners_guess = predict_choice(
+    "04-winners", "How many of the five can he make the winner?", ["one", "two", "three", "four", "all five"]
+)
+winners_guess
+
+# %% [markdown] tags=["teacher"]
+# "Two or three" is the usual guess. Let each pupil pick a method and make it win. It takes a minute, and nobody forgets it.
+
+# %% [markdown]
+# **Pick a method, and move the rate of all until yours wins. Then give each its own best rate: untick "the same rate for all". Then move the budget.**
+
+# %%
+RaceView(runs, shared_lr=0.01)
+
+# %%
+shared = {f"{lr:.1g}": runs.table(lr=lr) for lr in (0.0005, 0.02, 0.2, 0.7, 2.0)}
+for rate, table in shared.items():
+    print(f"all at {rate:6}: {table.places[0].name} wins")
+winners = {table.places[0].name for table in shared.values()}
+claim(f"Methods that win at one of these five rates: {len(winners)}.", winners == set(names))
+winners_guess.reveal("all five")
+
+# %% [markdown]
+# Each of the five. Nothing was forged: same network, same data, five seeds, honest test images. The choice of one number decided it.
+#
+# Now the fair way. It has three rules. **Each contestant gets a rate of its own, out of a search of the same size. Each runs from several seeds, and a lead counts only if it is larger than what the seeds do. All have the same budget.**
+
+# %%
+table = runs.table()
+print(table)
+right = [place.accuracy for place in table.places]
+claim(
+    "Each at its own best rate: all five between 95% and 97.5%.", min(right) >= 0.95 and max(right) <= 0.975
+)
+claim(
+    "The best and the last are less than 1.5 per cent apart.",
+    max(right) - min(right) < 0.015,
+)
+spread = max(place.highest - place.lowest for place in table.places)
+claim("One method's seeds differ by more than that.", spread > max(right) - min(right))
+claim("At least three of them lead: the first does not beat them from every seed.", len(table.leaders) >= 3)
+
+# %% [markdown]
+# At its own best rate each of them reads the digits about equally well. Where do they differ, then? In two things that one column of accuracies hides.
+#
+# **The room for error.** Give each of them three times its own best rate. SGD falls over the edge; Adam hardly notices. "Adam is better" often means "Adam is easier to tune". That is worth a lot, but it is another sentence. In the picture it is the width of the shaded band.
+#
+# **The budget.** Stop the race early and the places change. SGD is far behind after 25 steps, and among the others after 300. Whoever reports the 25 is not lying either.
+
+# %%
+tripled = {name: runs.table(lr=3 * table[name].best)[name].accuracy for name in ("SGD", "Adam")}
+claim("SGD at three times its best rate gets less than 20% right.", tripled["SGD"] < 0.2)
+claim("Adam at three times its best rate gets more than 80% right.", tripled["Adam"] > 0.8)
+claim("Adam's band is more than twice as wide as SGD's.", table["Adam"].width > 2 * table["SGD"].width)
+
+early = runs.table(25)
+claim(
+    "After 25 steps SGD is last, and does not lead.",
+    early.places[-1].name == "SGD" and not early["SGD"].leads,
+)
+behind = early.places[0].accuracy - early["SGD"].accuracy
+claim("It is then more than 5 per cent behind the first.", behind > 0.05)
+claim("After 300 steps it is less than 1.5 per cent behind.", right[0] - table["SGD"].accuracy < 0.015)
+
+# %% [markdown]
+# So read a comparison with three questions. Who chose the rate of each method, and out of how many? How many seeds? What happens at half the budget, and at twice? Choi et al. (2019) asked them of published comparisons, and found that the order of the methods changed with the care of the tuning.
+#
+# ## Exercise
+#
+# Two functions that you will need again and again. If you are stuck, write `hint("04-rates")` or `hint("04-best-rate")` in a new cell; `solution("04-rates")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+
+
+# %%
+def rates(low, high, steps):
+    """A tensor of rates from low to high, each the same factor above the last."""
+    ### BEGIN SOLUTION
+    return low * (high / low) ** (torch.arange(steps) / (steps - 1))
+    ### END SOLUTION
+
+
+check("04-rates", rates)
+
+
+# %%
+def best_rate(rates, losses):
+    """The rate with the lowest median loss. losses: a row a rate, a column a seed; nan is a run that broke."""
+    ### BEGIN SOLUTION
+    middle = losses.nan_to_num(nan=torch.inf).median(dim=1).values
+    return rates[middle.argmin()]
+    ### END SOLUTION
+
+
+check("04-best-rate", best_rate)
+
+# %% [markdown]
+# ## What to keep
+#
+# 1. Sweep rates by equal factors and look for the band of good ones; a range test or a search that stops what is hopeless finds it for less.
+# 2. What a range test reads depends on its length and its smoothing: it says where learning begins, not what is best in the end.
+# 3. A comparison is fair if each method has its own best rate, several seeds and the same budget; at one shared rate you can make any of them win.
+#
+# **Where libraries disagree.** All of them call it a range test, and the same run gives three numbers. fastai and PyTorch Lightning smooth with 0.98, torch-lr-finder with 0.95. The first two stop when the loss is 4 times its lowest value, the third at 5 times. Lightning and torch-lr-finder suggest the steepest slope; fastai a point in the longest fall of the curve, and steepest or minimum / 10 if you ask (as of their sources read in 2026). Smith's own version lets the rate grow linearly and reads the accuracy (Smith 2017).
+#
+# **Sources.** Smith (2015), *No more pesky learning rate guessing games*, later (2017) *Cyclical learning rates for training neural networks*: the range test. Gugger (2018), *How do you find a good learning rate*: smoothing, and a tenth of the minimum. Baydin et al. (2018), *Online learning rate adaptation with hypergradient descent*. Bergstra et al. (2011), *Algorithms for hyper-parameter optimization*: TPE. Bergstra and Bengio (2012), *Random search for hyper-parameter optimization*. Jamieson and Talwalkar (2016), *Non-stochastic best arm identification and hyperparameter optimization*: successive halving. Li et al. (2020), *A system for massively parallel hyperparameter tuning*: its asynchronous form. Akiba et al. (2019), *Optuna*. Choi et al. (2019), *On empirical comparisons of optimizers for deep learning*: what tuning decides.

@@ -1,0 +1,384 @@
+# %% [markdown]
+# # 10 · How to survive a cliff?
+#
+# | | |
+# |---|---|
+# | **Question** | What can be done when a single gradient is a hundred times as long as all the others? |
+# | **Afterwards you can** | say why gradients explode in a recurrent network; clip them in four ways, and say what each of them keeps; choose a limit; tell what a clip does to Adam |
+# | **Time** | 45 minutes |
+# | **You need** | lessons 1 to 4 |
+# | **Difficulty** | ●●○ |
+#
+# With this lesson a new part of the course begins. Its theme is the size of what each layer gets. The first word of our formula, *clip*, has done nothing so far. Today it does everything.
+
+# %%
+from functools import partial
+
+import torch
+
+from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value
+from lwlr_teach.ensemble import cross_entropy, rnn_task, train_ensemble
+from lwlr_teach.optim import METHODS, SGD
+from lwlr_teach.race import Contestant, race
+from lwlr_teach.surfaces import cliff
+from lwlr_teach.sweep import sweep
+from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number, recall
+from lwlr_teach.views import RaceView, RatesView, SurfaceView
+
+begin("10-exploding-gradients")
+
+# %% [markdown]
+# ## Recall
+
+# %%
+recall("10-exploding-gradients")
+
+# %% [markdown]
+# ## The same matrix, again and again
+#
+# Whisper a sentence to your neighbour, who whispers it on. If everybody speaks a little more softly than he was spoken to, nothing arrives at the other end of the room. If everybody speaks a little louder, the last one shouts.
+#
+# A **recurrent network** is such a row of people, and they are all the same person. It reads a sequence one element after the other and keeps a state $h$:
+#
+# $$ h \;\leftarrow\; \tanh(x\,U + h\,W + b) . $$
+#
+# To learn, the error is sent back through all steps. Each step back multiplies it by the slope of $\tanh$, which is at most 1, and by the matrix $W$. Every time it is the same $W$. If its largest eigenvalue is well above 1, the product can grow with each step, like a whisper that becomes a shout.
+#
+# We let such a network read our digits pixel by pixel, and start it with a matrix that is too large on purpose: its *gain*, the size of its largest eigenvalue, is about 2. How long is the gradient, all weights together, when the error has come back through 2, 4, 8, … 64 pixels?
+
+# %%
+length_guess = predict_curve(
+    "10-length",
+    "Gain 2: draw the norm of the gradient against the number of pixels it went back through.",
+    x={"range": [2, 64], "title": "pixels"},
+    y={"range": [0.1, 1e4], "title": "norm of the gradient", "log": True},
+)
+length_guess
+
+# %% [markdown] tags=["teacher"]
+# Many draw a line that levels off, because the axis is logarithmic and they think of a sum. A straight line on this axis is exponential growth. Ask what gain 0.5 would look like: flat, since the error from far away does not arrive and only the last pixels count.
+
+
+# %%
+def gradient_norm(gain, pixels):
+    """The norm of the gradient of a fresh network, median of 8, when it reads the last pixels only."""
+    task = rnn_task(seeds=8, steps=1, pixels=1, gain=gain)
+    params, batch = [p.requires_grad_() for p in task.first], task.batches[0]
+    x, y = task.data.x_train[batch][..., -pixels:, :], task.data.y_train[batch]
+    cross_entropy(task.forward(params, x), y).sum().backward()
+    return torch.stack([p.grad.flatten(1).norm(dim=1) for p in params]).norm(dim=0).median().item()
+
+
+norms = {gain: [gradient_norm(gain, n) for n in range(2, 65, 2)] for gain in (0.5, 1, 2)}
+
+# %%
+growth = norms[2][-1] / norms[2][3]
+claim(f"Gain 2: the norm is {norms[2][3]:.1f} after 8 pixels.", norms[2][3] < 5)
+claim("After 64 pixels it is more than a hundred times that.", growth > 100)
+claim(f"Gain 1: {norms[1][3]:.2f} after 8 pixels, {norms[1][-1]:.2f} after 64.", norms[1][-1] < 1.5)
+claim(f"Gain 0.5: {norms[0.5][3]:.2f} after 8, {norms[0.5][-1]:.2f} after 64.", norms[0.5][-1] < 1)
+length_guess.reveal(norms[2])
+
+# %% [markdown]
+# On this axis a straight line is exponential growth, and growth is what you see, with jumps: $\tanh$ holds back now and then. With gain 1 the norm stays as it is. With gain 0.5 nothing explodes, but there is a price: what the network saw long ago does not come back at all. That is the *vanishing* gradient, and no clip can help against it.
+#
+# Somebody who trains wants a gain near 1. But training changes $W$, and nobody watches the gain on the way.
+
+# %% [markdown]
+# ## The wall
+#
+# What does the loss look like in such a place? Pascanu, Mikolov and Bengio (2013) drew it for the smallest recurrent network there is: one unit, $x \leftarrow w\,\sigma(x) + b$, read after 50 steps. The map shows $w$ and $b$. There is a wall in it.
+#
+# Drag the rate and find **a rate at which the path hits the wall and is thrown off the map**. Then move the rate by one position. Is the next path thrown as well?
+
+# %%
+lrs = torch.logspace(-3, -1, 21, dtype=torch.float64)
+SurfaceView("cliff", ["SGD"], lr=lrs, at_lr=0.001, steps=60)
+
+# %% [markdown]
+# Most of the map is gentle. The wall is thin, and a path needs luck to touch it, but then it flies: in one step it loses all that it had won. Which rate is hit is a matter of chance. That makes exploding gradients nasty in practice. The run is fine for an hour, and then it is gone.
+#
+# How steep is the wall? Here are the gradients on a grid over the map, and one step of SGD from the steepest point of that grid. In between it is steeper still.
+
+# %%
+surface = cliff()
+w, b = (torch.linspace(*ends, 61, dtype=torch.float64) for ends in surface.bounds)
+points = torch.cartesian_prod(w, b)
+steepness = surface.grad(points).norm(dim=-1)
+brink = points[steepness.argmax()]
+fallen = brink - 0.01 * surface.grad(brink)
+
+claim(
+    f"The median norm is {steepness.median():.1f}, the largest {steepness.max():.0f}.", steepness.max() > 800
+)
+loss = surface.loss(brink)
+claim(f"There, at w = {brink[0]:.1f} and b = {brink[1]:.2f}, the loss is {loss:.3f}.", loss < 0.01)
+claim(
+    f"One step at rate 0.01 leads to b = {fallen[1]:.1f}, and to a loss of {surface.loss(fallen):.0f}.",
+    surface.loss(fallen) > 100,
+)
+
+# %% [markdown]
+# ## A limit
+#
+# The gradient at the wall has a useful direction and a useless length. So keep the direction, and cut the length to a **limit**: that is *clipping by global norm*. The cut gradient leads from the same brink to a point a hundredth away.
+#
+# Think about the longest step that is possible now. SGD's step is rate × gradient, and the gradient is at most as long as the limit. So **no step is longer than rate × limit**. You draw a circle around the place where you stand and say: inside I trust my gradient, outside I do not. This is a *trust region*, and you choose its radius.
+#
+# Too large a limit, and the wall throws you. Too small, and you crawl like a hiker who takes inches on a meadow. The next picture has a slider for the limit.
+
+# %%
+limits = torch.logspace(-1, 3, 17, dtype=torch.float64)
+limit_guess = predict_number(
+    "10-limit",
+    "Rate 0.01, clipped by global norm: the largest limit at which the loss never rises above its first value?",
+    limits,
+    within=2,
+    log=True,
+)
+limit_guess
+
+# %% [markdown] tags=["teacher"]
+# Guesses are usually too low, near 10, the norm on the slopes. The map is 3 wide, so a step of 1 or so is still safe, and rate 0.01 reaches that at a limit of 100. Ask for the longest step first, then for the limit.
+
+# %% [markdown]
+# There are three clips now beside plain SGD: *by value* cuts each of the two numbers to the limit, *by global norm* cuts the length of the vector, and *adaptive* cuts the length to limit × the length of the weights themselves.
+#
+# Keep the rate at 0.01 and drag the limit, from left to right. For each clip find **the smallest limit at which it gets below a loss of 1, and the limit at which it begins to fly**. What do you see at the right end?
+
+# %%
+sgd, adam = METHODS["SGD"], METHODS["Adam"]
+clips = {"SGD": sgd} | {clip.__name__: sgd.clipped(clip) for clip in (by_value, by_global_norm, adaptive)}
+SurfaceView("cliff", clips.values(), lr=lrs, limits=limits, at_lr=0.01, at_limit=0.1, steps=60)
+
+# %%
+runs = sweep("cliff", clips.values(), lr=[0.01], limit=limits, steps=60, progress=False)
+losses = runs.losses[:, 0, :, 0]  # clip, limit, step
+calm = losses.amax(-1) <= losses[..., 0]  # never above the first loss
+safe = limits[calm[2]].max().item()
+steps = runs.paths[2, 0, :, 0].diff(dim=-2).norm(dim=-1).amax(-1)  # the longest step at each limit
+
+claim(
+    f"Without a clip the loss climbs to {losses[0, 0].max():.0f}, ten times its first value.",
+    not calm[0].any(),
+)
+claim(f"By global norm it never climbs up to a limit of {safe:.0f}.", calm[2][limits <= safe].all())
+claim(f"At limit 10 it ends at {losses[2, 8, -1]:.1f}.", losses[2, 8, -1] < 1)
+claim("No step by global norm is longer than rate × limit.", (steps <= 0.01 * limits + 1e-12).all())
+claim("At the limit 1,000 all four take the same path.", (runs.paths[:, 0, -1] == runs.paths[0, 0, -1]).all())
+limit_guess.reveal(safe)
+
+# %% [markdown]
+# In between the results jump up and down, because the wall is still there and each path meets it elsewhere. But a wide range of limits, a hundredfold and more, is safe. A limit is easier to choose than a rate: **a little above the norms that you see when all is well**. So write the norms down before you choose one.
+#
+# ## Four clips, and what they keep
+#
+# | clip | the gradient becomes | what it keeps |
+# |---|---|---|
+# | by value | each entry, cut to ±limit | nothing but the signs |
+# | by layer norm | each tensor, shortened to the limit | the direction of each tensor |
+# | by global norm | all tensors times one factor | the direction of the whole |
+# | adaptive (AGC) | each unit's, shortened to limit × its weights' norm | the direction of each unit |
+#
+# By value is the oldest, and it **turns the gradient**: the large entries are cut, the small ones are not. In the picture you have seen only the extremes. Where each layer is a single number, clipping by layer *is* clipping by value; and where all is one vector, it is clipping by global norm.
+
+# %%
+g, p = torch.tensor([10, 0.1], dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+angle = {
+    name: torch.rad2deg(torch.acos(torch.cosine_similarity(clip([g], [p])[0], g, dim=0).clamp(max=1)))
+    for name, clip in [("value", by_value(1)), ("global norm", by_global_norm(1)), ("AGC", adaptive(0.01))]
+}
+claim(f"By value, limit 1: the gradient (10, 0.1) turns by {angle['value']:.1f} degrees.", angle["value"] > 5)
+claim("By global norm and AGC: by none.", max(angle["global norm"], angle["AGC"]) < 1e-4)
+apart, joined = ([g[:1], g[1:]], [p[:1], p[1:]]), ([g], [p])
+claim("Layers of one number: by layer is by value.", by_layer_norm(1)(*apart) == by_value(1)(*apart))
+claim(
+    "One layer: by layer is by global norm.",
+    by_layer_norm(1)(*joined)[0].equal(by_global_norm(1)(*joined)[0]),
+)
+
+# %% [markdown]
+# ## The rule
+#
+# For the gradients $g$ of all tensors together, and the limit $c$ (Pascanu et al. 2013):
+#
+# $$ g \;\leftarrow\; g \cdot \min\!\Big(1, \frac{c}{\lVert g\rVert}\Big) $$
+#
+# The minimum with 1 leaves short gradients alone. Our optimizers take a clip as an argument; every other one can have it between `backward` and `step`. PyTorch's function adds $10^{-6}$ to the norm, which shows only in tiny gradients.
+
+# %%
+ours = [torch.tensor([3.0, 4.0]), torch.tensor([[12.0]])]
+theirs, hand = [p.clone() for p in ours], [p.clone() for p in ours]
+for params in (ours, theirs):
+    for p in params:
+        p.grad = 2 * p  # the gradient of the sum of squares; its norm is 26
+
+SGD(ours, lr=0.1, clip=by_global_norm(1.0)).step()
+torch.nn.utils.clip_grad_norm_(theirs, 1.0)
+torch.optim.SGD(theirs, lr=0.1).step()
+hand = [p - 0.1 * (2 * p) * min(1, 1 / 26) for p in hand]
+apart = max((a - b).abs().max() for rival in (theirs, hand) for a, b in zip(ours, rival, strict=True))
+claim("By hand, by our SGD and by PyTorch: the same point.", apart < 1e-6)
+
+# %% [markdown]
+# ## A clip before Adam
+#
+# You know from lesson 1 that Adam divides the gradient by its own size. Here is Adam in the simple bowl, at rate 0.01, with its gradient clipped by global norm. We go from a limit that never acts down to one that acts at every step.
+
+# %%
+adam_guess = predict_choice(
+    "10-adam",
+    "Limit 0.001, and then a hundred times less: how do Adam's two paths differ?",
+    ["the second is about a hundred times shorter", "hardly at all", "the second stands still"],
+)
+adam_guess
+
+# %% [markdown] tags=["teacher"]
+# Most choose "shorter", since that is what a limit does to SGD: rate × limit. Show that a common factor cancels between numerator and denominator. A good question to follow: which limit would make Adam's steps short? (None; that is the rate's task. Only when gradients come near epsilon, 1e-8, do they shrink.)
+
+# %% [markdown]
+# Drag the limit down from the right end. **When does Adam's path begin to change, and when does it stop changing?** Compare with SGD. Then find what does make Adam's steps shorter.
+
+# %%
+tiny = torch.logspace(-5, 2, 29, dtype=torch.float64)
+pair = [sgd.clipped(by_global_norm), adam.clipped(by_global_norm)]
+rates = torch.logspace(-3, -1, 9, dtype=torch.float64)
+SurfaceView("quadratic", pair, lr=rates, limits=tiny, at_lr=0.01, at_limit=100, steps=200)
+
+# %%
+plain = sweep("quadratic", ["Adam"], lr=[0.01], steps=300, progress=False).paths[0, 0, 0]
+small = sweep("quadratic", pair, lr=[0.01], limit=[1e-3, 1e-5], steps=300, progress=False)
+small = small.paths[:, 0, :, 0]  # method, limit, step
+between = (small[1, 0] - small[1, 1]).norm(dim=-1).max()
+moved = (small[0, :, -1] - small[0, :, 0]).norm(dim=-1)
+
+claim(f"Adam, limits 0.001 and 0.00001: never more than {between:.2f} apart in 300 steps.", between < 0.02)
+claim("Either ends less than 0.01 from the star.", (small[1, :, -1].norm(dim=-1) < 0.01).all())
+claim(f"Adam without a clip ends {plain[-1].norm():.1f} away from it.", plain[-1].norm() > 0.3)
+claim(f"SGD moves {moved[0]:.4f} and {moved[1]:.6f}: rate × limit × 300.", moved[0] < 0.00301)
+adam_guess.reveal("hardly at all")
+
+# %% [markdown]
+# A clip that always acts gives Adam gradients that are all equally long. Adam divides by their size, and the limit cancels. What is left is **normalised descent**: direction without length. Here that is even an advantage. Without a clip, the long gradients of the first steps stay in Adam's memory of sizes and make its later steps short.
+#
+# So for Adam a limit is not a brake. A brake is the rate. A limit that acts once in a while keeps one wild gradient out of Adam's memory; a limit that always acts makes another method out of it.
+
+# %% [markdown]
+# ## A real network
+#
+# Now the digits, read like a text: four pixels at a time, sixteen steps to the last line, and the recurrent matrix starts with a gain of 1.5. First all four clips at **one** rate, 0.5, with a slider for the limit. AGC has to know which weights enter one unit. In our networks these are columns, in PyTorch's `Linear` rows.
+
+# %%
+task = rnn_task(seeds=3, steps=200, gain=1.5, valid=300)
+agc = partial(adaptive, units=-1)
+makers = (by_value, by_global_norm, by_layer_norm, agc)
+ranges = torch.logspace(-3, 1, 9, dtype=torch.float64)
+ensemble = train_ensemble(
+    [sgd.clipped(clip) for clip in makers], lr=[0.5], limit=ranges, task=task, progress=False
+)
+
+# %% [markdown]
+# At the left end every limit is a traffic jam; at the right end nothing is cut any more (AGC still cuts a little). Find **the best limit of each clip**. Why are they so different?
+
+# %%
+RatesView(ensemble, title="Recurrent network, rate 0.5", at_limit=0.001)
+
+# %%
+right = ensemble.test_accuracy.median(-1).values  # clip, limit
+best = ranges[ensemble.train_loss.median(-1).values.nan_to_num(nan=torch.inf).argmin(-1)]
+claim("Hardly clipped, by global norm at limit 10, it gets less than half right.", right[1, -1] < 0.5)
+claim("At its best limit each of the four gets more than 75% right.", (right.amax(-1) > 0.75).all())
+claim("By value, the best limit is at least five times smaller than by global norm.", best[0] * 5 <= best[1])
+
+# %% [markdown]
+# A limit by value holds for each single number. Hundreds of numbers at their limit make a long vector, longer than the limit by the square root of their count. So **a limit means nothing without the name of its clip**, as a rate means nothing without the name of its method.
+#
+# At this rate, clipping decides between failure and success. But is 0.5 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Everyone runs at six rates and takes its own best by the held-back images. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
+
+# %%
+race_guess = predict_choice(
+    "10-race",
+    "Each at its own best rate: how far ahead of SGD without a clip is the best of SGD's clips?",
+    ["more than 10 points of accuracy", "less than 5 points"],
+)
+race_guess
+
+# %% [markdown] tags=["teacher"]
+# After the last picture nearly everybody expects a large gap. There the rate was one at which unclipped SGD fails. At its own best rate it does not fail; that rate is only several times smaller.
+
+# %%
+chosen = zip(makers, (0.02, 0.5, 0.5, 0.05), strict=True)
+low = torch.logspace(-3.5, -1, 6)
+result = race(
+    [
+        "SGD",
+        *(sgd.clipped(clip, limit) for clip, limit in chosen),
+        Contestant("Adam", lr=low),
+        Contestant(adam.clipped(by_global_norm, 0.5), lr=low),
+    ],
+    lr=torch.logspace(-2, 0.5, 6),
+    task=task,
+    checkpoints=10,
+    progress=False,
+)
+
+# %% [markdown]
+# The picture stands after 20 steps. Drag the budget to the end, and compare the shaded bands: **which rates are good, with a clip and without?**
+
+# %%
+RaceView(result, title="Recurrent network", at_budget=20)
+
+# %%
+table = result.table()
+own = [table[name].accuracy for name in result.names]  # each at the best rate by the held-back images
+ahead, adams = max(own[1:5]) - own[0], [abs(accuracy - own[0]) for accuracy in own[5:]]
+third = result.test_accuracy[:5, 3, :, -1].median(-1).values  # SGD and its clips at rate 0.32
+claim(
+    "At the rate 0.32 SGD without a clip gets less than 75%, with any clip more than 78%.",
+    third[0] < 0.75 and (third[1:] > 0.78).all(),
+)
+claim("Each at its own best rate: the best clip is less than 5 points ahead of none.", ahead < 0.05)
+claim("Adam, with a clip or without, is less than 5 points from SGD as well.", max(adams) < 0.05)
+race_guess.reveal("less than 5 points")
+
+# %% [markdown]
+# So clipping did not raise the summit, and not every clip even reaches it: the order of the rows changes with the seeds. It moved the edge: rates that are several times larger still work. In lesson 1 that edge stood right behind the best rate. A clip builds a fence there. For a long and expensive run, which may meet its wall on the third day, the fence is what you pay for.
+
+# %% [markdown]
+# ## Exercise
+#
+# The factor of the rule, and the radius of a trust region. If you are stuck, write `hint("10-factor")` in a new cell; `solution("10-factor")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+
+
+# %%
+def factor(grads, max_norm):
+    """The number by which all of grads (a list of tensors) are multiplied, to clip by global norm."""
+    ### BEGIN SOLUTION
+    total = torch.stack([g.norm() for g in grads]).norm()
+    return (max_norm / total).clamp(max=1)
+    ### END SOLUTION
+
+
+check("10-factor", factor)
+
+
+# %%
+def longest_step(lr, clip_value, n):
+    """The longest step that SGD can take with n weights, when gradients are clipped by value."""
+    ### BEGIN SOLUTION
+    return lr * clip_value * n**0.5
+    ### END SOLUTION
+
+
+check("10-longest-step", longest_step)
+
+# %% [markdown]
+# ## What to keep
+#
+# 1. Where the same matrix is applied again and again, gradients grow or vanish exponentially, and the loss has walls beside gentle slopes.
+# 2. A clip draws a circle of radius rate × limit in which the gradient is trusted, and by global norm it keeps the direction, while by value it turns it.
+# 3. Clipping is a fence and not a motor: it lets larger rates survive, and before Adam it is no brake at all.
+#
+# **Where libraries disagree.** PyTorch's `clip_grad_norm_` adds $10^{-6}$ to the norm; optax and this package do not. By default Keras's `clipnorm` means each tensor by itself, and `global_clipnorm` all together. AGC needs to know which axis counts the units: rows in PyTorch, the last axis in optax.
+#
+# **Sources.** Bengio, Simard and Frasconi (1994), *Learning long-term dependencies with gradient descent is difficult*: growth and vanishing. Pascanu, Mikolov and Bengio (2013), *On the difficulty of training recurrent neural networks*: the wall and the clip. Brock et al. (2021), *High-performance large-scale image recognition without normalization*: AGC. Elman (1990), *Finding structure in time*: the network.
