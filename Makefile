@@ -19,12 +19,16 @@ lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
 		lessons/00-start-here.ipynb
 
-test: lint ## run everything that CI runs: lint, the tests, every lesson
-	$(BIN)/pytest
-	$(BIN)/pytest --nbval lessons
+# Two processes, a test file in each. The browser tests need both cores for one JupyterLab.
+PARALLEL := --numprocesses 2 --dist loadfile
+
+test: lint ## run everything that CI runs: lint, the tests, a browser, every lesson
+	$(BIN)/pytest -m "not browser" $(PARALLEL)
+	$(BIN)/pytest -m browser
+	$(BIN)/pytest --nbval lessons $(PARALLEL)
 
 test-fast: $(VENV)/.test ## run the tests that need neither a browser nor patience
-	$(BIN)/pytest -m "not browser and not slow"
+	$(BIN)/pytest -m "not browser and not slow" $(PARALLEL)
 
 lint: $(VENV)/.test ## check style, format and types
 	$(BIN)/ruff check
