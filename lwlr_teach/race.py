@@ -22,10 +22,11 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_choice, check_count, check_device, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.data import Digits
-from lwlr_teach.ensemble import Fleet, Task, cross_entropy, digits_task, one_thread
+from lwlr_teach.fleet import Fleet, cross_entropy, one_thread
 from lwlr_teach.optim import Method, method
 from lwlr_teach.schedules import Schedule
 from lwlr_teach.sweep import check_grid
+from lwlr_teach.tasks import Task, digits_task
 
 VALIDATION = 300
 """Training images that are held back to choose the rates."""

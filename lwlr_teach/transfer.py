@@ -15,11 +15,12 @@ from torch import Tensor
 
 from lwlr_teach.checks import check_choice, check_count, check_number
 from lwlr_teach.data import Digits, digits
-from lwlr_teach.ensemble import Fleet, Task, digits_task, one_thread, order_batches
+from lwlr_teach.fleet import Fleet, one_thread
 from lwlr_teach.models import init_mlp, mlp
 from lwlr_teach.optim import Method, method
 from lwlr_teach.race import Contestant, Race, race
 from lwlr_teach.schedules import Constant, Cosine, Drawn, Piecewise, Schedule
+from lwlr_teach.tasks import Task, digits_task, order_batches
 
 CLASSES = 5
 ULMFIT = 2.6
@@ -60,7 +61,7 @@ class Pretrained(NamedTuple):
     weights: list[Tensor]
     """(seed, …) each."""
     layers: tuple[str, ...]
-    """The layer of each parameter, as in :class:`~lwlr_teach.ensemble.Task`."""
+    """The layer of each parameter, as in :class:`~lwlr_teach.tasks.Task`."""
     accuracy: Tensor
     """Share of the test images of 0 to 4 that is right: (seed,)."""
 

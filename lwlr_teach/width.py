@@ -19,13 +19,14 @@ from tqdm.auto import tqdm
 
 from lwlr_teach.checks import Number, check_choice, check_count, check_number
 from lwlr_teach.data import Digits, digits
-from lwlr_teach.ensemble import Fleet, Task, digits_task, one_thread
+from lwlr_teach.fleet import Fleet, one_thread
 from lwlr_teach.layerwise import mup_groups
 from lwlr_teach.models import mlp
 from lwlr_teach.optim import METHODS, Adam, Method, Muon
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.schedules import Polynomial
 from lwlr_teach.sweep import check_grid
+from lwlr_teach.tasks import Task, digits_task
 
 STANDARD, MUP = "standard", "muP"
 _PARAMETRISATIONS = {name: name for name in (STANDARD, MUP)}

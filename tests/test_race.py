@@ -9,11 +9,12 @@ import torch
 import lwlr_teach.race as module
 from lwlr_teach.clipping import by_global_norm, centralize
 from lwlr_teach.data import Digits, digits
-from lwlr_teach.ensemble import Fleet, digits_task
+from lwlr_teach.fleet import Fleet
 from lwlr_teach.models import mlp
 from lwlr_teach.optim import METHODS, SGDHD, Method
 from lwlr_teach.race import VALIDATION, Contestant, Race, race
 from lwlr_teach.schedules import Constant, Cosine, drive
+from lwlr_teach.tasks import digits_task
 
 RATES = [0.003, 0.03, 0.3]
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from lwlr_teach.ensemble import Fleet, digits_task, train_ensemble
+from lwlr_teach.ensemble import train_ensemble
+from lwlr_teach.fleet import Fleet
 from lwlr_teach.optim import METHODS, SGD, SGDHD, AdamW
 from lwlr_teach.schedules import (
     WSD,
@@ -36,6 +37,7 @@ from lwlr_teach.schedules import (
     factor_at,
 )
 from lwlr_teach.sweep import sweep
+from lwlr_teach.tasks import digits_task
 
 # Two groups, so that a schedule is seen to multiply each group's own rate.
 LRS = (0.3, 0.05)

@@ -38,7 +38,7 @@ def begin(lesson: str) -> None:
     it.
 
     The lessons' networks are so small that a second thread only waits for the first; what that costs when
-    another program runs beside them says :func:`lwlr_teach.ensemble.one_thread`.
+    another program runs beside them says :func:`lwlr_teach.fleet.one_thread`.
     """
     torch.set_num_threads(1)
 

@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 
 from lwlr_teach.checks import check_choice, check_count, check_number
 from lwlr_teach.data import Digits
-from lwlr_teach.ensemble import Fleet, Task, digits_task, one_thread
+from lwlr_teach.fleet import Fleet, one_thread
 from lwlr_teach.optim import METHODS, Method
+from lwlr_teach.tasks import Task, digits_task
 from lwlr_teach.views.base import View, module, pack_float32
 from lwlr_teach.views.rates import STRIDE, over_seeds, thinned
 from lwlr_teach.views.style import MATPLOTLIB_MARKERS, Style, label, linestyle, short, styles
@@ -65,7 +66,7 @@ class LayerRatesView(View):
         method: ``"SGD"``, ``"Momentum"`` or ``"Nesterov"``.
         rates: the positions of every slider, rising. The number of settings, rates to the power of layers, is
             at most 4096.
-        seeds, steps, batch_size, data: as in :func:`lwlr_teach.ensemble.digits_task`.
+        seeds, steps, batch_size, data: as in :func:`lwlr_teach.tasks.digits_task`.
         title: what is trained; begins the sentence that describes the view.
         positions: where the sliders stand at first; by default at the best equal rate that they have.
         revealed: show at once what LARS chose.

@@ -15,10 +15,11 @@ from tqdm.auto import tqdm
 
 from lwlr_teach.checks import check_choice, check_count, check_number
 from lwlr_teach.data import Digits
-from lwlr_teach.ensemble import Fleet, digits_task, one_thread
+from lwlr_teach.fleet import Fleet, one_thread
 from lwlr_teach.optim import Method
 from lwlr_teach.schedules import Drawn, Schedule, factor_at
 from lwlr_teach.sweep import check_grid, check_methods
+from lwlr_teach.tasks import digits_task
 from lwlr_teach.views.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.families import (
     SIX_FAMILIES,

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 import lwlr_teach.views.layers as module
-from lwlr_teach.ensemble import Fleet, digits_task
+from lwlr_teach.fleet import Fleet
 from lwlr_teach.optim import METHODS
+from lwlr_teach.tasks import digits_task
 from lwlr_teach.views import LayerRatesView
 
 HOW = {
