@@ -1,9 +1,11 @@
 """The course agrees with its lessons, and the start page with what the learner did."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 
 from lessons import build
 from lwlr_teach.teaching import begin, check, course_map, predict_choice, start
@@ -145,6 +147,24 @@ def test_a_lesson_keeps_torch_to_one_thread():
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_lesson_gives_memory_back_after_each_cell(monkeypatch):
+    shell = InteractiveShell()
+    monkeypatch.setattr(start, "get_ipython", lambda: shell)
+    given: list[int] = []
+    monkeypatch.setattr(start.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=given.append))
+    monkeypatch.setattr(start.sys, "platform", "linux")
+    for _ in range(2):
+        begin(START)
+    shell.run_cell("1 + 1")
+    assert given == [0]
+    monkeypatch.setattr(start.ctypes, "CDLL", lambda _: SimpleNamespace())  # musl
+    start._give_memory_back()
+    monkeypatch.setattr(start.sys, "platform", "win32")
+    monkeypatch.setattr(start.ctypes, "CDLL", None)
+    start._give_memory_back()
+    assert given == [0]
 
 
 def test_the_wrong_answer_of_the_start_page_begins_no_lesson():
