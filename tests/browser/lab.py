@@ -231,6 +231,7 @@ class View:
 
     def sentence(self) -> str:
         """The words of the first picture, for those who cannot see it."""
+        self.settle()
         return self.root.locator("canvas[role=img]").first.get_attribute("aria-label") or ""
 
     def position(self, name: str) -> int:
