@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_function, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.optim import Method
-from lwlr_teach.schedules import OneCycle, Schedule, check_drivable, factor_at, set_momentum
+from lwlr_teach.schedules import Schedule, check_drivable, cycles_momentum, factor_at, set_momentum
 from lwlr_teach.tasks import Task
 
 
@@ -65,7 +65,7 @@ class Fleet:
 
     def _own_momenta(self, method: Method) -> Tensor | None:
         """The momentum (run, 1) of the method, if a schedule is going to change it."""
-        if not any(isinstance(s, OneCycle) and s.cycle_momentum for s in self._members):
+        if not any(map(cycles_momentum, self._members)):
             return None
         if method.memory is None:
             raise ValueError(
@@ -113,7 +113,7 @@ class Fleet:
         for schedule, members in self._members.items():
             factor = factor_at(schedule, self.step, self.losses[:, members])
             factors[members] = torch.as_tensor(factor, dtype=factors.dtype, device=factors.device)
-            if self._momenta is not None and isinstance(schedule, OneCycle) and schedule.cycle_momentum:
+            if self._momenta is not None and cycles_momentum(schedule):
                 self._momenta[members] = schedule.momentum(self.step)
         groups = self._optimizer.param_groups
         for group, first, own in zip(groups, self._first_rates, self._own_schedules, strict=True):

@@ -21,7 +21,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -447,6 +447,11 @@ def factor_at(schedule: Schedule, step: int, losses: Sequence[float] | Tensor = 
     return schedule(step, losses) if isinstance(schedule, Plateau) else schedule(step)
 
 
+def cycles_momentum(schedule: Schedule) -> TypeGuard[OneCycle]:
+    """Whether the schedule also says what the momentum shall be."""
+    return isinstance(schedule, OneCycle) and schedule.cycle_momentum
+
+
 def check_drivable(name: str, optimizer: object) -> None:
     """Raise for the optimizer, or class of one, that finds its rate itself."""
     if optimizer is SGDHD or isinstance(optimizer, SGDHD):
@@ -476,7 +481,7 @@ def drive(
             lr.copy_(first * factor)  # in place: a captured or compiled step holds this very tensor
         else:
             group["lr"] = first * factor
-        if isinstance(schedule, OneCycle) and schedule.cycle_momentum:
+        if cycles_momentum(schedule):
             set_momentum(group, schedule.momentum(step))
 
 

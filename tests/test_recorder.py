@@ -1,7 +1,6 @@
 """The recorder: every number against a plain loop, and no effect on what is trained."""
 
 import copy
-import datetime
 import math
 
 import pytest
@@ -448,14 +447,7 @@ def test_a_step_inside_a_step_counts_once():
 
 def sharded_recordings(rank, folder):
     """One of two processes: what a recorder sees of a model in shards, and of the same model alone."""
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=2,
-        timeout=datetime.timedelta(seconds=60),
-    )
+    test_sharded.meet(rank, folder)
     pairs = {}
     for name, make in SHARDED.items():
         model, alone = test_sharded.sharded(test_sharded.Net()), test_sharded.Net()

@@ -2,7 +2,7 @@
 import {
   axes, colourOf, dots, fit, frame, line, marker, painter, polyline, relief, short, theme, typed,
 } from "./canvas.js";
-import { button, element, legend, live, save, slider, toggled } from "./controls.js";
+import { button, element, legend, live, player, save, slider, toggled } from "./controls.js";
 
 const PLAY_MS = 5000; // a whole run, when played
 
@@ -146,7 +146,7 @@ function render({ model, el }) {
   };
   const control = (name, title, labels) =>
     slider(name, title, labels, {
-      onInput: (value) => { stop(); change({ [name]: value }); },
+      onInput: (value) => { play.stop(); change({ [name]: value }); },
       onRelease: push,
     });
   const sliders = [["lr", control("lr", "learning rate", rates)]];
@@ -156,30 +156,13 @@ function render({ model, el }) {
   const showSliders = () => sliders.forEach(([name, s]) => s.show(now[name]));
 
   // Play: the step slider walks to the end, from the beginning if it is there already.
-  let playing = 0;
-  const play = button("play", "▶ play", "walk through the steps", () => (playing ? (stop(), push()) : begin()));
-  function begin() {
-    const from = now.step >= steps ? 0 : now.step;
-    const t0 = performance.now() - (from / steps) * PLAY_MS;
-    play.textContent = "❚❚ pause";
-    const tick = (t) => {
-      const step = Math.min(steps, Math.max(from, Math.floor(((t - t0) / PLAY_MS) * steps)));
-      if (step !== now.step) {
-        change({ step });
-        showSliders();
-      }
-      if (step < steps) playing = requestAnimationFrame(tick);
-      else (stop(), push());
-    };
-    playing = requestAnimationFrame(tick);
-  }
-  function stop() {
-    cancelAnimationFrame(playing);
-    playing = 0;
-    play.textContent = "▶ play";
-  }
+  const play = player(steps, PLAY_MS, {
+    position: () => now.step,
+    onStep: (step) => { change({ step }); showSliders(); },
+    onStop: push,
+  });
   const reset = button("reset", "reset", "put everything back as it was", () => {
-    stop();
+    play.stop();
     change({ ...start });
     showSliders();
     push();
@@ -190,11 +173,11 @@ function render({ model, el }) {
     push();
   });
   const root = element("div", { class: "lwlr-view lwlr-surface" },
-    element("div", { class: "lwlr-controls" }, ...sliders.map(([, s]) => s.row), play, reset),
+    element("div", { class: "lwlr-controls" }, ...sliders.map(([, s]) => s.row), play.button, reset),
     element("div", { class: "lwlr-body" }, mapCanvas, element("div", { class: "lwlr-side" }, list.root, curveCanvas)));
   const end = live(model, el, root, ["lr_index", "momentum_index", "limit_index", "step", "shown"], { pull, show: showSliders, draw });
   return () => {
-    stop();
+    play.stop();
     end();
   };
 }
