@@ -123,7 +123,7 @@ class Notebook:
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
         self.page_errors: list[str] = []
-        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.on("pageerror", lambda error: self.page_errors.append(error.stack or str(error)))
         page.goto(f"{address}/lab/tree/{name}?reset")
         self._wait("panel?.sessionContext?.session?.kernel?.status === 'idle'")
 
@@ -193,9 +193,13 @@ class Notebook:
 
     def theme(self, name: str) -> None:
         """``JupyterLab Light`` or ``JupyterLab Dark``."""
+        # A page that opens and a theme that changes show JupyterLab's splash screen; where two of them overlap,
+        # JupyterLab (4.6.6) takes it away twice, which is an error of the page.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
         self._run("await jupyterapp.commands.execute('apputils:change-theme', {theme: argument});", name)
         light = "true" if name.endswith("Light") else "false"
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{light}'")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def view(self, number: int = 0) -> View:
         """The view number ``number`` on the page, scrolled to."""
