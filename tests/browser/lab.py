@@ -193,7 +193,7 @@ class Notebook:
 
     def theme(self, name: str) -> None:
         """``JupyterLab Light`` or ``JupyterLab Dark``."""
-        # A page that opens and a theme that changes show JupyterLab's splash screen; where two of them overlap,
+        # A page that opens and a theme that changes show JupyterLab's splash screen. Where two overlap,
         # JupyterLab (4.6.6) takes it away twice, which is an error of the page.
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
         self._run("await jupyterapp.commands.execute('apputils:change-theme', {theme: argument});", name)
