@@ -19,12 +19,13 @@ lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
 		lessons/00-start-here.ipynb
 
-# Two processes, a test file in each. The browser tests need both cores for one JupyterLab.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Two processes, a test file in each. In the order of their names: else the lessons, which are few and long, would
+# come last, and one process would wait for the other.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: lint ## run everything that CI runs: lint, the tests, a browser, every lesson
 	$(BIN)/pytest -m "not browser" $(PARALLEL)
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m browser $(PARALLEL)
 	$(BIN)/pytest --nbval lessons $(PARALLEL)
 
 test-fast: $(VENV)/.test ## run the tests that need neither a browser nor patience
