@@ -5,7 +5,7 @@ Races, ensembles and pictures are made of fleets: many small networks cost littl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -18,13 +18,18 @@ from lwlr_teach.optim import Method
 from lwlr_teach.schedules import Schedule, check_drivable, cycles_momentum, factor_at, set_momentum
 from lwlr_teach.tasks import Task
 
+Layers = Sequence[float | Schedule] | Callable[[Tensor], Tensor]
+"""A factor or a schedule for each layer, first to last; or a rule such as
+:func:`~lwlr_teach.layerwise.opposite_norms`, which makes factors of the layers' norms before each step, both
+(layer, run, seed)."""
+
 
 class Fleet:
     """Copies of one network that train side by side, one for each run and seed: axes (run, seed).
 
     Runs differ in their rate ``lr`` (run,), and in their schedule where each has one of its own. ``layers``
-    gives each layer of the network, first to last, a factor of that rate, or a schedule of its own; or, as a
-    tensor (run, layer), a factor that is another one in each run.
+    gives each layer of the network a factor of that rate, as :data:`Layers` says; or, as a tensor
+    (run, layer), a factor that is another one in each run.
     """
 
     def __init__(
@@ -35,7 +40,7 @@ class Fleet:
         *,
         schedules: Schedule | Sequence[Schedule] | None = None,
         clip: Clip | None = None,
-        layers: Sequence[float | Schedule] | Tensor | None = None,
+        layers: Layers | Tensor | None = None,
     ) -> None:
         steps, seeds, _ = task.batches.shape
         self.task = task
@@ -44,6 +49,7 @@ class Fleet:
         self._losses = torch.empty(steps, len(lr), seeds, device=lr.device)
         self._params = [p.expand(len(lr), *p.shape).clone().requires_grad_() for p in task.first]
         names = list(dict.fromkeys(task.layers)) if layers is not None else [""]
+        self._rule = layers if callable(layers) else None
         factors, self._own_schedules = _layer_factors(layers, names, lr)
         self._first_rates = [
             lr[:, None] * factor[:, None] for factor in factors.unbind(1)
@@ -59,7 +65,7 @@ class Fleet:
         ]
         self._optimizer = method(groups, {"clip": clip}, lr=lr[:, None])
         self._members = _members(schedules, len(lr))
-        if self._members or any(self._own_schedules):
+        if self._rule or self._members or any(self._own_schedules):
             check_drivable(method.name, method.optimizer)
         self._momenta = self._own_momenta(method)
 
@@ -107,7 +113,7 @@ class Fleet:
                 bar.update()
 
     def _set_rates(self) -> None:
-        if not self._members and not any(self._own_schedules):
+        if not self._rule and not self._members and not any(self._own_schedules):
             return
         factors = torch.ones_like(self._losses[0])
         for schedule, members in self._members.items():
@@ -115,11 +121,22 @@ class Fleet:
             factors[members] = torch.as_tensor(factor, dtype=factors.dtype, device=factors.device)
             if self._momenta is not None and cycles_momentum(schedule):
                 self._momenta[members] = schedule.momentum(self.step)
+        ruled = self._rule(self._norms()) if self._rule else torch.ones(len(self._first_rates))
         groups = self._optimizer.param_groups
-        for group, first, own in zip(groups, self._first_rates, self._own_schedules, strict=True):
-            group["lr"] = first * factors * (1.0 if own is None else own(self.step))
+        shares = zip(groups, self._first_rates, self._own_schedules, ruled, strict=True)
+        for group, first, own, share in shares:
+            if own is not None:
+                share = torch.as_tensor(factor_at(own, self.step, self.losses), dtype=first.dtype)
+            group["lr"] = first * factors * share.to(first.device)
             if self._momenta is not None:
                 set_momentum(group, self._momenta)
+
+    def _norms(self) -> Tensor:
+        """The norm of each layer's weights and biases together: (layer, run, seed)."""
+        groups = (group["params"] for group in self._optimizer.param_groups)
+        return torch.stack(
+            [sum(p.detach().flatten(2).square().sum(-1) for p in own).sqrt() for own in groups]
+        )
 
     @torch.no_grad()
     def score(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,12 +146,12 @@ class Fleet:
 
 
 def _layer_factors(
-    layers: Sequence[float | Schedule] | Tensor | None, names: list[str], lr: Tensor
+    layers: Layers | Tensor | None, names: list[str], lr: Tensor
 ) -> tuple[Tensor, list[Schedule | None]]:
     """The factor of each layer's rate in each run, (run, layer), and each layer's schedule if it has one."""
     none: list[Schedule | None] = [None] * len(names)
-    if layers is None:
-        return torch.ones(len(lr), 1, dtype=lr.dtype, device=lr.device), none
+    if layers is None or callable(layers):
+        return torch.ones(len(lr), len(names), dtype=lr.dtype, device=lr.device), none
     if isinstance(layers, Tensor):
         if layers.shape != (len(lr), len(names)):
             wanted = f"({len(lr)} runs, {len(names)} layers)"

@@ -130,6 +130,18 @@ def split_decay(groups: Groups, weight_decay: float) -> Groups:
     return split
 
 
+def opposite_norms(norms: Tensor) -> Tensor:
+    """A factor for each layer from the norms of all of them, (layer, …): large where the others' are large.
+
+    The mean norm of the others over the mean of all, so that the factors are 1 on average, and all 1 where
+    the norms are 0. For two layers 2 ‖W_j‖ / (‖W₁‖ + ‖W₂‖) with j the other one: the norm-driven schedule of
+    Pang et al. 2026. It moves the small layer more slowly, which LARS would not.
+    """
+    others = (norms.sum(0) - norms) / (len(norms) - 1)
+    mean = norms.mean(0)
+    return torch.where(mean > 0, others / mean, 1.0)
+
+
 def mup_groups(model: nn.Module, base: nn.Module, lr: float, *, optimizer: str = "adam") -> Groups:
     """Rates in maximal update parametrisation (Yang et al. 2021): tuned at one width, right at any.
 

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_choice, check_count, check_device, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.data import Digits
-from lwlr_teach.fleet import Fleet, cross_entropy, one_thread
+from lwlr_teach.fleet import Fleet, Layers, cross_entropy, one_thread
 from lwlr_teach.optim import Method, method
 from lwlr_teach.schedules import Schedule
 from lwlr_teach.sweep import check_grid
@@ -39,7 +39,7 @@ _UNITS = {"steps": "steps", "seconds": "seconds"}
 
 @dataclass(frozen=True)
 class Contestant:
-    """A method, perhaps with a schedule, a clip, or a factor or a schedule for each layer, first to last.
+    """A method, perhaps with a schedule, a clip, or a share of the rate for each layer.
 
     ``lr`` are rates of its own in place of the race's.
     """
@@ -47,7 +47,7 @@ class Contestant:
     method: str | Method
     schedule: Schedule | None = None
     clip: Clip | None = None
-    layers: Sequence[float | Schedule] | None = None
+    layers: Layers | None = None
     lr: Sequence[float] | Tensor | None = None
     name: str = ""
 
@@ -66,7 +66,8 @@ class Contestant:
     @property
     def scheduled(self) -> bool:
         """Whether a rate of it depends on the number of steps."""
-        return self.schedule is not None or any(callable(layer) for layer in self.layers or ())
+        layers = self.layers if isinstance(self.layers, Sequence) else ()
+        return self.schedule is not None or any(callable(layer) for layer in layers)
 
 
 def _name_of(extra: object, kind: str) -> str:

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from lwlr_teach.fleet import Fleet, cross_entropy
+from lwlr_teach.layerwise import opposite_norms
 from lwlr_teach.models import mlp
 from lwlr_teach.optim import method
-from lwlr_teach.schedules import Cosine, Warmup
+from lwlr_teach.schedules import Cosine, Plateau, Warmup
 from lwlr_teach.tasks import digits_task
 
 
@@ -63,6 +64,34 @@ def test_a_tensor_gives_each_run_its_own_factors(task):
     for run in range(2):
         by_hand = _by_hand(task, "Momentum", 0.1, factors[run].tolist(), 0)
         torch.testing.assert_close(fleet.losses[:, run, 0], by_hand, rtol=1e-3, atol=1e-5)
+
+
+def test_a_rule_finds_the_factors_from_the_norms(task):
+    fleet = _train(task, lr=(0.03, 0.1), layers=opposite_norms)
+    seed = 1
+    for run, lr in enumerate((0.03, 0.1)):
+        params = [p[seed].clone().requires_grad_() for p in task.first]
+        optimizer = torch.optim.SGD([{"params": params[i : i + 2]} for i in (0, 2, 4)], lr=lr, momentum=0.9)
+        for step, batch in enumerate(task.batches[:, seed]):
+            norms = [torch.cat([p.flatten() for p in g["params"]]).norm() for g in optimizer.param_groups]
+            for i, group in enumerate(optimizer.param_groups):
+                others = sum(norms[:i] + norms[i + 1 :]) / 2
+                group["lr"] = lr * (others / (sum(norms) / 3)).item()
+            x, y = task.data.x_train[batch], task.data.y_train[batch]
+            loss = torch.nn.functional.cross_entropy(mlp(params, x), y)
+            torch.testing.assert_close(fleet.losses[step, run, seed], loss.detach(), rtol=1e-3, atol=1e-5)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def test_a_layer_may_follow_the_losses(task):
+    """A plateau's factor is another one for each run and seed."""
+    plateau = Plateau(factor=0.5, patience=0, threshold=0.3, every=2)
+    alone = _train(task, lr=(0.03, 0.3), schedules=plateau)
+    layered = _train(task, lr=(0.03, 0.3), layers=(plateau,) * 3)
+    assert torch.equal(layered.losses, alone.losses)
+    assert not torch.equal(alone.losses, _train(task, lr=(0.03, 0.3)).losses)
 
 
 def test_a_run_with_its_own_schedule_is_that_run_alone(task):

@@ -18,6 +18,7 @@ from lwlr_teach.layerwise import (
     layer_schedule,
     mup_groups,
     named_layers,
+    opposite_norms,
     split_decay,
     train_top,
     trust_ratio,
@@ -680,3 +681,16 @@ def test_a_bad_value_is_refused_by_name_value_and_range(call, message):
 def test_a_scale_that_is_no_function_is_refused():
     with pytest.raises(TypeError, match="scale must be a function, for example"):
         SGD(params(), lr=0.1, scale=0.001)
+
+
+# --- from the norms of all layers -------------------------------------------------------------------------
+
+
+def test_opposite_norms_of_two_layers_are_the_papers():
+    norms = torch.tensor([[3.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    assert opposite_norms(norms).tolist() == [[0.5, 1.0, 1.0], [1.5, 1.0, 1.0]]
+
+
+def test_opposite_norms_are_one_on_average():
+    factors = opposite_norms(torch.rand(5, 7))
+    torch.testing.assert_close(factors.mean(0), torch.ones(7))
