@@ -6,12 +6,13 @@ another task. What differs is who decides how fast each layer moves: the arrange
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lwlr_teach.checks import check_choice, check_count, check_number
 from lwlr_teach.data import Digits, digits
@@ -107,6 +108,20 @@ class Target(NamedTuple):
         """Images (seed, example, 64) and labels (seed, example) that each seed learns from."""
         data = self.task.data
         return data.x_train[self.drawn], data.y_train[self.drawn]
+
+    def module(self, seed: int = 0) -> nn.Sequential:
+        """One seed's network before its first step, as a torch module with the layers hidden1, … and out."""
+        first = self.task.first
+        check_count("seed", seed, low=0, high=len(first[0]) - 1)
+        parts: dict[str, nn.Module] = {}
+        for depth, (weight, bias) in enumerate(zip(first[::2], first[1::2], strict=True), start=1):
+            linear = nn.Linear(weight.shape[1], weight.shape[2], dtype=weight.dtype)
+            with torch.no_grad():
+                linear.weight.copy_(weight[seed].T)
+                linear.bias.copy_(bias[seed, 0])
+            last = 2 * depth == len(first)
+            parts |= {"out": linear} if last else {f"hidden{depth}": linear, f"relu{depth}": nn.ReLU()}
+        return nn.Sequential(OrderedDict(parts))
 
 
 def target(
@@ -292,15 +307,17 @@ def compare(
     optimizer: str | Method = "Adam",
     lr: Sequence[float] | Tensor = RATES,
     steps: int = 100,
+    names: Sequence[str] | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Race all arrangements on a transfer, and see how each one does at its own best rate.
 
     A race chooses the rates. Then each arrangement trains once more at its own rate, the same to the last
     bit, to be judged on its examples as well. Schedules are for all the steps, so there is one budget.
+    ``names`` leaves out all other arrangements; equal rates and the network that was not pretrained stay.
     """
     kept, new = (target(pretrained, transfer, shots=shots, steps=steps, keep=keep) for keep in (True, False))
-    entered = contestants(kept.task, optimizer)
+    entered = _chosen(contestants(kept.task, optimizer), names)
     alone = Contestant(optimizer, name=SCRATCH)
     races = (
         race(entered, lr=lr, task=kept.task, checkpoints=1, progress=progress),
@@ -330,6 +347,13 @@ def compare(
     )
 
 
+def _chosen(all_of_them: list[Contestant], names: Sequence[str] | None) -> list[Contestant]:
+    known = {c.name: c for c in all_of_them}
+    for name in names or ():
+        check_choice("names", name, known)
+    return [c for c in all_of_them if names is None or c.name in (EQUAL, *names)]
+
+
 def _scores(contestant: Contestant, goal: Target, lr: Tensor) -> Tensor:
     """Loss and accuracy after training at this rate, on each seed's examples and on the test images:
     (4, seed)."""
@@ -337,3 +361,33 @@ def _scores(contestant: Contestant, goal: Target, lr: Tensor) -> Tensor:
     fleet.train(len(goal.task.batches))
     data = goal.task.data
     return torch.cat([*fleet.score(*goal.examples), *fleet.score(data.x_test, data.y_test)])
+
+
+def readouts(goal: Target, *, ridge: float = 0.1) -> Tensor:
+    """What each layer says about the task before the first step: accuracy of a linear readout, (place, seed).
+
+    A readout is fitted to a seed's examples at each place: to the pixels, and to the outputs of each hidden
+    layer, while the network stays as it is (Alain & Bengio 2017 call it a linear probe). It is a fit of least
+    squares to the classes, held back by ``ridge`` times the mean square of the features, and it is judged on
+    the test images.
+    """
+    check_number("ridge", ridge, low=torch.finfo(torch.float32).eps)
+    x, y = goal.examples
+    data, first = goal.task.data, goal.task.first
+    x_new = data.x_test.expand(len(x), -1, -1)
+    right = [_read(x, y, x_new, data.y_test, ridge)]
+    for weight, bias in zip(first[:-2:2], first[1:-2:2], strict=True):
+        x, x_new = (torch.relu(part @ weight + bias) for part in (x, x_new))
+        right.append(_read(x, y, x_new, data.y_test, ridge))
+    return torch.stack(right)
+
+
+def _read(x: Tensor, y: Tensor, x_new: Tensor, y_new: Tensor, ridge: float) -> Tensor:
+    """Accuracy of the readout on (seed, image, feature) and labels (image,): (seed,)."""
+    classes = nn.functional.one_hot(y, CLASSES).to(x.dtype)
+    middle, share = x.mean(-2, keepdim=True), classes.mean(-2, keepdim=True)
+    x, x_new = x - middle, x_new - middle
+    inner = x.mT @ x
+    held = ridge * inner.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    weight = torch.linalg.solve(inner + held * torch.eye(x.shape[-1]).to(x), x.mT @ (classes - share))
+    return ((x_new @ weight + share).argmax(-1) == y_new).to(x.dtype).mean(-1)

@@ -18,6 +18,7 @@ from lwlr_teach.transfer import (
     compare,
     contestants,
     pretrain,
+    readouts,
     target,
 )
 
@@ -128,6 +129,28 @@ def test_mirrored_is_left_for_right():
     assert torch.equal(DISTORTIONS["mirrored"](image.flatten()), image.flip(1).flatten())
 
 
+@pytest.mark.parametrize("transfer", [NEW_DIGITS, "mirrored"])
+def test_the_module_is_the_network_that_the_task_begins_with(known, transfer):
+    goal = target(known, transfer, shots=2, steps=5)
+    x = known.data.x_test
+    for seed in range(2):
+        module = goal.module(seed)
+        assert [name for name, _ in module.named_children()] == [
+            "hidden1",
+            "relu1",
+            "hidden2",
+            "relu2",
+            "out",
+        ]
+        torch.testing.assert_close(module(x), mlp([p[seed] for p in goal.task.first], x))
+    first = goal.task.first[0].clone()
+    with torch.no_grad():
+        module.hidden1.weight.zero_()
+    assert torch.equal(goal.task.first[0], first)  # a copy
+    with pytest.raises(ValueError, match="seed must be from 0 to 1, got 2"):
+        goal.module(2)
+
+
 # --- the arrangements
 
 
@@ -235,6 +258,55 @@ def test_the_table_has_every_arrangement_best_first(compared):
     assert [medians[name] for name in listed] == sorted(medians.values(), reverse=True)
     low, high = (f"{v:.1%}" for v in compared.test_accuracy[-1].aminmax())
     assert f"({low} to {high})" in next(row for row in rows if row.startswith(SCRATCH))
+
+
+def test_only_the_named_arrangements_race(known, compared):
+    few = compare(
+        known, "mirrored", shots=2, lr=[0.001, 0.01], steps=12, names=["smaller late"], progress=False
+    )
+    assert few.names == ("equal rates", "smaller late", SCRATCH)
+    for i, name in enumerate(few.names):
+        j = compared.names.index(name)
+        assert torch.equal(few.test_accuracy[i], compared.test_accuracy[j])
+        assert torch.equal(few.gain[i], compared.gain[j])
+    with pytest.raises(ValueError, match="names 'smaler late' is not known; did you mean smaller late"):
+        compare(known, shots=2, names=["smaler late"])
+
+
+# --- what the layers still say
+
+
+@pytest.mark.parametrize(("transfer", "keep"), [("inverted", True), (NEW_DIGITS, False)])
+def test_a_readout_is_a_ridge_regression_on_what_a_layer_puts_out(known, transfer, keep):
+    goal = target(known, transfer, shots=3, keep=keep)
+    found = readouts(goal, ridge=0.2)
+    assert found.shape == (3, 2)
+    x, y = goal.examples
+    x_new, y_new = goal.task.data.x_test, goal.task.data.y_test
+    for seed in range(2):
+        own, new = x[seed], x_new
+        weights = [p[seed] for p in goal.task.first]
+        for place in range(3):
+            if place:
+                w, b = weights[2 * place - 2 : 2 * place]
+                own, new = torch.relu(own @ w + b), torch.relu(new @ w + b)
+            right = (ridge_regression(own.double(), y[seed], new.double(), 0.2) == y_new).double().mean()
+            assert found[place, seed].item() == pytest.approx(right.item(), abs=0.005)
+
+
+def ridge_regression(x, y, x_new, ridge):
+    """Least squares, with rows added that pull each weight to zero."""
+    wanted = torch.eye(5, dtype=x.dtype)[y]
+    centred = x - x.mean(0)
+    held = (ridge * centred.square().sum(0).mean()).sqrt()
+    rows = torch.cat([centred, held * torch.eye(x.shape[1])])
+    targets = torch.cat([wanted - wanted.mean(0), torch.zeros(x.shape[1], 5)])
+    return ((x_new - x.mean(0)) @ torch.linalg.lstsq(rows, targets).solution + wanted.mean(0)).argmax(-1)
+
+
+def test_bad_readouts(known):
+    with pytest.raises(ValueError, match=r"ridge must be .*, got 0"):
+        readouts(target(known, shots=2), ridge=0)
 
 
 # --- bad input

@@ -42,6 +42,21 @@ _OWN |= {
     name: i
     for i, name in enumerate(["yours", "step", "inverse time", "cosine", "one-cycle", "WSD", "constant"])
 }
+# And an arrangement of rates by depth.
+_OWN |= {
+    name: i
+    for i, name in enumerate(
+        [
+            "equal rates",
+            "smaller early",
+            "smaller late",
+            "last layer only",
+            "first layer only",
+            "unfrozen from the top",
+            "not pretrained",
+        ]
+    )
+}
 
 # The same markers in matplotlib's names.
 MATPLOTLIB_MARKERS = {

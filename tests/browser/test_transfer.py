@@ -1,0 +1,130 @@
+"""The transfer view in JupyterLab."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+SETUP = """
+from lwlr_teach.transfer import compare, pretrain
+from lwlr_teach.views import TransferView
+known = pretrain(seeds=3, steps=60, hidden=(16, 16))
+how = dict(lr=[0.003, 0.01], steps=12, names=['smaller early', 'smaller late'], progress=False)
+made = [compare(known, t, shots=n, **how) for t in ('new digits', 'mirrored') for n in (1, 2, 5)]
+"""
+VIEW = "view = TransferView(made, at_shots=2)\nview"
+ALONE = "alone = TransferView(made[0])\nalone"
+
+
+@pytest.fixture(scope="module")
+def transfer_views(root: Path) -> str:
+    write_notebook(root / "transfer.ipynb", SETUP, VIEW, ALONE)
+    return "transfer.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, transfer_views):
+    yield from run_again(transfer_views)
+
+
+def radio(view, value):
+    return view.root.locator(f'input[type=radio][value="{value}"]')
+
+
+def test_every_position_says_what_the_kernel_computed(notebook):
+    view = notebook.view()
+    chosen = random.Random(0)
+    for _ in range(10):
+        radio(view, chosen.choice(["new digits", "mirrored"])).click()
+        radio(view, chosen.choice(["gain", "test accuracy", "over-fitting", "test loss"])).click()
+        view.box(chosen.choice(["equal rates", "smaller early", "smaller late"])).click()
+        view.drag("shots", chosen.random())
+        assert view.sentence() == notebook.ask("print(view.describe())")
+        words = notebook.ask(
+            "t, s, m = view._position; print([view._words(t, s, m, i)[0] for i in view._visible()])"
+        )
+        shown = [view.readout(name) for name in eval(notebook.ask("print(view.shown)"))]
+        assert str(shown) == words
+    assert notebook.ask("print(view.shots)") == view.root.locator("output").first.inner_text()
+
+
+def test_the_dots_lie_where_the_kernel_says(notebook):
+    """Each seed's dot has the colour of its row; the median's lies under the line."""
+    view = notebook.view()
+    notebook.ask("view.shown = ['smaller early']")
+    for measure in ("gain", "test loss"):
+        radio(view, measure).click()
+        view.settle()
+        places = eval(
+            notebook.ask(
+                "t, s, m = view._position; low, high = view._ranges[m];"
+                "row = view._values[t, s, m, 1];"
+                "print([(float(v) - low) / (high - low) if v != row.median() else None for v in row])"
+            )
+        )
+        alphas = view.canvas("gains").evaluate(
+            """(c, places) => places.map((share, seed) => {
+              if (share === null) return 255;
+              const x = 14 + share * (c.clientWidth - 28);
+              const y = 24 + 38 + 19 + ((seed + 0.5) / places.length - 0.5) * 26;
+              const [r, g, b, a] = c.getContext('2d').getImageData(Math.round(x), Math.round(y), 1, 1).data;
+              return r > 200 && b < 90 ? a : [r, g, b, a];
+            })""",
+            places,
+        )
+        assert all(isinstance(alpha, int) and alpha > 120 for alpha in alphas), alphas
+
+
+def test_keys_move_the_slider_and_the_choices(notebook):
+    view = notebook.view()
+    view.press("shots", "Home")
+    cell = notebook.active_cell()
+    before = view.picture("gains")
+    view.press("shots", "ArrowRight", 2)
+    assert view.position("shots") == 2
+    assert view.picture("gains") != before
+    radio(view, "new digits").focus()
+    notebook.page.keyboard.press("ArrowRight")
+    radio(view, "gain").focus()
+    notebook.page.keyboard.press("ArrowRight")
+    view.settle()
+    assert notebook.ask("print(view.shots, view.transfer, view.measure)") == "5 mirrored test accuracy"
+    assert notebook.active_cell() == cell
+
+
+def test_reset_brings_everything_back(notebook):
+    view = notebook.view()
+    before = view.picture("depths"), view.picture("gains")
+    view.box("smaller late").click()
+    assert "smaller late" not in view.sentence()
+    assert view.picture("depths") != before[0]
+    assert view.picture("gains") != before[1]
+    radio(view, "mirrored").click()
+    radio(view, "over-fitting").click()
+    view.drag("shots", 1.0)
+    view.button("reset").click()
+    assert (view.picture("depths"), view.picture("gains")) == before
+    assert view.position("shots") == 1
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_one_comparison_has_only_its_measures_and_needs_no_kernel(notebook):
+    view = notebook.view(1)
+    assert view.root.locator("input[type=radio]").count() == 4
+    assert view.slider("shots").count() == 0
+    notebook.shut_down_kernel()
+    before = view.sentence()
+    radio(view, "test loss").click()
+    assert view.sentence() != before
+
+
+def test_dark_theme_redraws(notebook):
+    view = notebook.view()
+    before = view.picture("depths"), view.picture("gains")
+    notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(400)
+    assert view.picture("depths") != before[0]
+    assert view.picture("gains") != before[1]
+    notebook.theme("JupyterLab Light")
