@@ -49,7 +49,7 @@ function render({ model, el }) {
   };
   function extremes(run, highest, lowest) {
     const [high, low] = [value(run, highest), value(run, lowest)];
-    if (highest !== lowest && high === low) return `all that move are at ${short(high)}`;
+    if (highest !== lowest && short(high) === short(low)) return `all that move are at ${short(high)}`;
     const [most, least] = extremeWords();
     const said = `${most} is ${layers[highest].name} at ${short(high)}`;
     if (highest === lowest) return said;
@@ -187,7 +187,7 @@ function render({ model, el }) {
     if (now.step >= lengths[run]) return;
     const { highest, lowest, still, exploding } = standing(run);
     const [most, least] = extremeWords();
-    const differ = highest !== lowest && value(run, highest) !== value(run, lowest);
+    const differ = highest !== lowest && short(value(run, highest)) !== short(value(run, lowest));
     const said = [
       ...exploding.map((i) => [i, "explodes"]),
       ...(differ ? [[highest, most], [lowest, least]] : []),

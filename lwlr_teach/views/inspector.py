@@ -189,7 +189,7 @@ class InspectorView(View):
 
     def _extremes(self, values: list[float], highest: int, lowest: int) -> str:
         high, low = values[highest], values[lowest]
-        if highest != lowest and high == low:
+        if highest != lowest and short(high) == short(low):  # no “1 times the slowest”
             return f"all that move are at {short(high)}"
         most, least = ("fastest", "slowest") if self.quantity in _SPEEDS else ("highest", "lowest")
         said = f"{most} is {self.layers[highest]} at {short(high)}"

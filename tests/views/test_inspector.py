@@ -118,6 +118,8 @@ def test_the_sentence_follows_the_controls():
     view.quantity = "rate"
     assert "rate of the whole model, step 20: all that move are at 1; the first" in view.describe()
     view.quantity = "cosine"
+    view = InspectorView(moving(relative_update=[[0.01], [0.00999999], [0.01000001]]))
+    assert "step 50: all that move are at 0.01; the first" in view.describe()
     view = InspectorView(moving(cosine=[[0.9], [-0.25], [math.nan]]), quantity="cosine")
     assert "highest is in at 0.9, lowest is mid at −0.25; the first layer, in, is at 0.9" in view.describe()
     assert view.describe().endswith("and the last, out, at no number.")
