@@ -68,7 +68,7 @@ class Widths:
     @property
     def loss(self) -> Tensor:
         """Mean over the seeds, infinite where one of them overflowed: (width, rate)."""
-        return self.train_loss.nan_to_num(nan=torch.inf).mean(-1)
+        return self.train_loss.nan_to_num(nan=torch.inf, posinf=torch.inf).mean(-1)
 
     @property
     def best(self) -> Tensor:

@@ -109,7 +109,7 @@ class RangeTestView(View):
         super().__init__(
             **begin,
             plan=plan,
-            curves=pack_float32(torch.cat(parts).nan_to_num(nan=torch.inf)),
+            curves=pack_float32(torch.cat(parts).nan_to_num(nan=torch.inf, posinf=torch.inf)),
             final_losses=pack_float32(self.final),
         )
 
