@@ -15,13 +15,13 @@ from pathlib import Path
 from benchmarks.report import Row, table
 
 README = Path(__file__).parents[1] / "README.md"
-MODULES = ["sweep", "race", "optimizers", "recorder", "latency", "load"]
+MODULES = ["sweep", "race", "splits", "optimizers", "recorder", "latency", "load"]
 
 
 def measure(names: list[str]) -> list[Row]:
     """The rows of these modules, measured last to first.
 
-    The first four import torch into this process; while ``load`` measures memory, only the kernels may hold
+    The first five import torch into this process; while ``load`` measures memory, only the kernels may hold
     it.
     """
     parts = [import_module(f"benchmarks.{name}").run() for name in reversed(names)]

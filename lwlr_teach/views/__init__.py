@@ -8,7 +8,9 @@ from lwlr_teach.views.race import RaceView
 from lwlr_teach.views.range_test import RangeTestView
 from lwlr_teach.views.rates import RatesView
 from lwlr_teach.views.schedules import ScheduleView
+from lwlr_teach.views.splits import SplitView
 from lwlr_teach.views.surface import SIX, SurfaceView
+from lwlr_teach.views.transfer import TransferView
 from lwlr_teach.views.width import WidthView
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "RangeTestView",
     "RatesView",
     "ScheduleView",
+    "SplitView",
     "SurfaceView",
+    "TransferView",
     "WidthView",
 ]

@@ -100,19 +100,21 @@ export function dropdown(name, title, options, onPick) {
   return { row, show: (value) => (made.value = value) };
 }
 
-// A button that walks from `position()` to the last one, or from 0 if it is there already. All of it takes
-// `milliseconds`. `onStop` is called when it ends by itself or is paused, not by `stop`.
+// A button that walks from `position()` to the last one, or from 0 if it is there already. `last` is a function where
+// the last position may change. All of it takes `milliseconds`. `onStop` is called when it ends by itself or is paused,
+// not by `stop`.
 export function player(last, milliseconds, { position, onStep, onStop }) {
   let playing = 0;
   const made = button("play", "▶ play", "walk through the steps", () => (playing ? (stop(), onStop()) : begin()));
   function begin() {
-    const from = position() >= last ? 0 : position();
-    const start = performance.now() - (from / last) * milliseconds;
+    const end = typeof last === "function" ? last() : last;
+    const from = position() >= end ? 0 : position();
+    const start = performance.now() - (from / end) * milliseconds;
     made.textContent = "❚❚ pause";
     const tick = (t) => {
-      const at = Math.min(last, Math.max(from, Math.floor(((t - start) / milliseconds) * last)));
+      const at = Math.min(end, Math.max(from, Math.floor(((t - start) / milliseconds) * end)));
       if (at !== position()) onStep(at);
-      if (at < last) playing = requestAnimationFrame(tick);
+      if (at < end) playing = requestAnimationFrame(tick);
       else (stop(), onStop());
     };
     playing = requestAnimationFrame(tick);

@@ -1,0 +1,299 @@
+"""The split view in JupyterLab: it says what the kernel computed, and draws it where it belongs."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import write_notebook
+
+YOURS, WHITE = [0xD5, 0x5E, 0x00], [0xFF, 0xFF, 0xFF]
+GIVEN = """
+from lwlr_teach.trained_splits import trained_splits
+alone = SplitView(trained_splits('four layers', [0.5, 0.9], steps=4, seeds=3), title='Four layers', at_step=2)
+alone
+"""
+
+
+@pytest.fixture(scope="module")
+def views(root: Path) -> str:
+    write_notebook(
+        root / "splits.ipynb",
+        "from lwlr_teach.views import SplitView\nview = SplitView()\nview",
+        "other = SplitView()\nother",
+        GIVEN,
+    )
+    return "splits.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, views):
+    yield from run_again(views)
+
+
+def radio(view, value):
+    return view.root.locator(f'input[type=radio][value="{value}"]')
+
+
+def width(view):
+    return view.root.locator('select[data-name="width"]')
+
+
+def put(view, name, value):
+    script = (
+        "(input, value) => { input.value = value;"
+        " for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind)); }"
+    )
+    view.slider(name).evaluate(script, value)
+
+
+def answered(notebook, view, part):
+    """Wait until the kernel's answer is drawn."""
+    script = "([c, part]) => c.getAttribute('aria-label').includes(part)"
+    notebook.page.wait_for_function(script, arg=[view.canvas("map").element_handle(), part])
+    view.settle()
+
+
+def test_every_position_says_what_the_kernel_computed(notebook):
+    view = notebook.view()
+    chosen = random.Random(0)
+    said = set()
+    settings = [
+        lambda: (radio(view, "3").check(), answered(notebook, view, "Three layers")),
+        lambda: (radio(view, "surrogate").check(), answered(notebook, view, "surrogate dynamics")),
+        lambda: (width(view).select_option("16"), answered(notebook, view, "width 16,")),
+        lambda: (radio(view, "gaussian").check(), answered(notebook, view, "width 32,")),
+        lambda: (radio(view, "exact").check(), answered(notebook, view, "exact dynamics")),
+        lambda: (radio(view, "2").check(), answered(notebook, view, "Two layers")),
+    ]
+    for choose in [lambda: None, *settings]:
+        choose()
+        for _ in range(6):
+            for name, positions in {"budget": 15, "step": 46, "share": 41}.items():
+                put(view, name, chosen.randrange(positions))
+            view.settle()
+            assert view.sentence() == notebook.ask("print(view.describe())")
+            said |= set(view.sentence().rpartition(": ")[2].split())
+    assert said >= {"more.", "times", "learned", "overflows.", "Best"}
+    assert view.slider("step").get_attribute("max") == "15"
+    assert width(view).is_disabled()
+    assert width(view).input_value() == "32"
+    radio(view, "orthogonal").check()
+    answered(notebook, view, "width 16,")
+    assert width(view).is_enabled()
+    assert width(view).input_value() == "16"
+
+
+def test_keys_move_the_sliders_and_the_choices(notebook):
+    view = notebook.view()
+    view.press("step", "ArrowRight", times=2)
+    cell = notebook.active_cell()
+    view.press("budget", "Home")
+    view.press("share", "End")
+    assert [view.position(name) for name in ("budget", "step", "share")] == [0, 2, 40]
+    radio(view, "2").focus()
+    notebook.page.keyboard.press("ArrowRight")
+    answered(notebook, view, "Three layers")
+    assert notebook.active_cell() == cell
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert "budget 2.5, after step 3: 100% of the budget" in view.sentence()
+    pictures = [view.picture(name) for name in ("map", "curve")]
+    view.button("reset").click()
+    assert all(view.picture(name) != before for name, before in zip(("map", "curve"), pictures, strict=True))
+    assert view.sentence() == notebook.ask("print(other.describe())")
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_mouse_picks_a_step_and_a_share(notebook):
+    view = notebook.view()
+    mouse = notebook.page.mouse
+    box = view.canvas("map").bounding_box()
+    notebook.ask("import math")
+
+    def at(step, share):
+        low, high = map(
+            float, notebook.ask("print(*(math.log2(view.plan['edges'][i]) for i in (0, -1)))").split()
+        )
+        across = (float(notebook.ask(f"print(math.log2({step}))")) - low) / (high - low)
+        up = (share + 0.0125) / 1.025
+        width, height = box["width"] - 58, box["height"] - 66 - 42
+        return box["x"] + 44 + across * width, box["y"] + 66 + (1 - up) * height
+
+    mouse.move(*at(64, 0.9))
+    assert view.position("step") == 0  # nothing is pressed yet
+    mouse.down()
+    mouse.move(*at(8, 0.75), steps=5)
+    mouse.up()
+    view.settle()
+    assert "after step 8: 75% of the budget" in view.sentence()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    mouse.move(*at(2, 0.1))
+    view.settle()
+    assert "after step 8: 75%" in view.sentence()
+    box = view.canvas("curve").bounding_box()
+    mouse.click(box["x"] + 62 + 0.2 * (box["width"] - 84), box["y"] + 150)
+    view.settle()
+    assert "after step 8: 20% of the budget" in view.sentence()
+
+
+def colour(view, name, x, y):
+    """The colour at a point of a canvas, in pixels of the page."""
+    script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]"
+    return view.canvas(name).evaluate(script, [round(x), round(y)])
+
+
+def test_the_map_fills_as_one_walks(notebook):
+    view = notebook.view()
+    inside = view.canvas("map").evaluate("c => [c.clientWidth - 40, c.clientHeight - 120]")
+    paper = colour(view, "map", *inside)
+    first = view.picture("map")
+    view.press("step", "End")
+    assert colour(view, "map", *inside) != paper
+    view.press("step", "Home")
+    assert colour(view, "map", *inside) != paper
+    assert view.picture("map") != first
+    view.button("reset").click()
+    assert view.picture("map") == first
+
+
+def test_the_dots_and_the_cells_are_where_they_belong(notebook):
+    view = notebook.view()
+    view.press("step", "End")
+    view.press("step", "Home")
+    across, down = view.canvas("map").evaluate("c => [c.clientWidth - 58, c.clientHeight - 66 - 42]")
+    low, high = map(
+        float,
+        notebook.ask("import math; print(*(math.log2(view.plan['edges'][i]) for i in (0, -1)))").split(),
+    )
+
+    def place(log2_step, j):
+        return 44 + (log2_step - low) / (high - low) * across, 66 + (1 - (j / 40 + 0.0125) / 1.025) * down
+
+    for log2_step, best in [(0, [0, 40]), (1, [20]), (2, [20]), (3, [10, 30])]:
+        for j in best:
+            assert colour(view, "map", *place(log2_step, j)) == WHITE
+    assert colour(view, "map", *place(0, 12)) == YOURS
+    for log2_step, j in [(1, 5), (2, 36), (3, 1), (6, 30), (9, 20)]:
+        wanted = notebook.ask(
+            "import numpy as np; codes = np.frombuffer(view.codes, 'u1').reshape(15, 46, 41);"
+            "table = [*view.plan['colours'], '', view.plan['pale']];"
+            f"print(table[codes[9, view.splits.steps.index(2 ** {log2_step}), {j}]])"
+        )
+        x, y = place(log2_step, j)
+        off = 3 if j == 20 else 0  # below the dashed line
+        assert colour(view, "map", x, y + off) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
+
+    # The learner's dot lies on the curve, at the share and the loss that are said.
+    f = view.canvas("curve").evaluate("c => [c.clientWidth - 84, c.clientHeight - 66 - 42]")
+    loss, least, most = map(
+        float, notebook.ask("c = view._curve; print(view.loss, c.min().item(), c.max().item())").split()
+    )
+    room = 0.08 * (most - least)
+    up = (loss - least + room) / (most - least + 2 * room)
+    assert colour(view, "curve", 62 + 0.3 * f[0], 66 + (1 - up) * f[1]) == YOURS
+
+
+def test_a_map_that_no_mirror_helps(notebook):
+    """Gaussian networks differ at a share and at its mirror image."""
+    view = notebook.view()
+    notebook.ask("view.start = 'gaussian'; view.budget_index = 7; view.step_index = 0")
+    answered(notebook, view, "gaussian")
+    view.press("step", "End")
+    view.press("step", "Home")
+    across, down = view.canvas("map").evaluate("c => [c.clientWidth - 58, c.clientHeight - 66 - 42]")
+    notebook.ask(
+        "import math, numpy as np; codes = np.frombuffer(view.codes, 'u1').reshape(15, 16, 21);"
+        "low, high = (math.log2(view.plan['edges'][i]) for i in (0, 16))"
+    )
+    low, high = map(float, notebook.ask("print(low, high)").split())
+    seen = set()
+    for log2_step, j in [(1, 3), (1, 17), (2, 2), (2, 19), (3, 5), (3, 14)]:
+        code = int(notebook.ask(f"print(codes[7, 2 ** {log2_step} - 1, {j}])"))
+        assert code < 64
+        wanted = notebook.ask(f"print(view.plan['colours'][{code}])")
+        x = 44 + (log2_step - low) / (high - low) * across
+        y = 66 + (1 - (j / 20 + 0.025) / 1.05) * down
+        assert colour(view, "map", x, y) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
+        seen.add(wanted)
+    assert len(seen) > 3
+
+
+def test_play_walks_to_the_last_step_of_the_start(notebook):
+    view = notebook.view()
+    radio(view, "gaussian").check()
+    answered(notebook, view, "gaussian")
+    view.button("play").click()
+    notebook.page.wait_for_function(
+        "input => input.value === '15'", arg=view.slider("step").element_handle(), timeout=15_000
+    )
+    notebook.page.wait_for_function(
+        "button => button.textContent.includes('play')", arg=view.button("play").element_handle()
+    )
+    assert "after step 16:" in view.sentence()
+    assert notebook.ask("print(view.step)") == "16"
+    view.button("play").click()  # again, from the beginning
+    view.settle()
+    assert view.position("step") < 5
+    view.button("play").click()
+    assert "play" in view.button("play").inner_text()
+
+
+def test_light_and_dark(notebook):
+    view = notebook.view()
+    light = [view.picture(name) for name in ("map", "curve")]
+    notebook.theme("JupyterLab Dark")
+    notebook.page.wait_for_timeout(300)
+    view.settle()
+    assert all(view.picture(n) != before for n, before in zip(("map", "curve"), light, strict=True))
+    notebook.theme("JupyterLab Light")
+    notebook.page.wait_for_timeout(300)
+    view.settle()
+    assert [view.picture(name) for name in ("map", "curve")] == light
+
+
+def test_two_views_do_not_disturb_each_other(notebook):
+    first, second = notebook.view(0), notebook.view(1)
+    before = second.picture("map")
+    radio(first, "3").check()
+    answered(notebook, first, "Three layers")
+    assert radio(second, "2").is_checked()
+    assert second.picture("map") == before
+
+
+def test_a_view_of_given_splits_has_sliders_only(notebook):
+    view = notebook.view(2)
+    assert view.root.locator("input[type=radio], select").count() == 0
+    for step, budget, share in [(0, 0, 3), (3, 1, 20), (2, 1, 7)]:
+        for name, at in {"step": step, "budget": budget, "share": share}.items():
+            put(view, name, at)
+        view.settle()
+        assert view.sentence() == notebook.ask("print(alone.describe())")
+        assert "Alone, the 3 networks are best from" in view.sentence()
+    view.button("reset").click()
+    view.settle()
+    assert view.sentence() == notebook.ask("print(alone.describe())")
+    assert view.root.locator("[role=status]").inner_text() == ""
+
+
+def test_the_view_outlives_its_kernel(notebook):
+    view = notebook.view()
+    radio(view, "3").check()
+    answered(notebook, view, "Three layers")
+    notebook.shut_down_kernel()
+    radio(view, "2").check()  # known from before
+    view.settle()
+    assert "Two layers" in view.sentence()
+    before = view.picture("map")
+    view.drag("step", 0.4)
+    assert view.picture("map") != before
+    radio(view, "surrogate").check()
+    gone = view.root.locator(
+        "[role=status]", has_text="The kernel is busy or gone: this is still three layers,"
+    )
+    gone.wait_for(timeout=8000, state="attached")
+    assert "exact dynamics" in view.sentence()
+    view.drag("share", 0.9)
+    assert "90% of the budget" in view.sentence()
+    view.button("reset").click()
+    assert view.picture("map") == before
+    assert view.root.locator("[role=status]").inner_text() == ""
