@@ -19,6 +19,9 @@ LESSONS = [
     "03-schedules",
     "04-finding-a-rate",
     "10-exploding-gradients",
+    "11-rates-by-depth",
+    "12-lars",
+    "14-first-two-steps",
     "15-width",
 ]
 # The lessons in which the lint finds nothing. Every new one belongs here.
@@ -29,6 +32,9 @@ LINTED = [
     "03-schedules",
     "04-finding-a-rate",
     "10-exploding-gradients",
+    "11-rates-by-depth",
+    "12-lars",
+    "14-first-two-steps",
     "15-width",
 ]
 

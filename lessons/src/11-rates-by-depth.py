@@ -1,0 +1,435 @@
+# %% [markdown]
+# # 11 · Should early layers move less?
+#
+# | | |
+# |---|---|
+# | **Question** | A trained network goes on with a new task. Which of its layers should move, and how fast? |
+# | **Afterwards you can** | give each layer a rate by its depth, a schedule of its own, or none; freeze layers and unfreeze them in turn, without a trap; measure which layers have to move; say what all this costs |
+# | **Time** | 45 minutes |
+# | **You need** | lessons 1 to 4 |
+# | **Difficulty** | ●●○ |
+#
+# The third word of our formula is *scale*: a factor for each layer. In this lesson you choose it by hand, by the depth of the layer.
+
+# %%
+import torch
+from torch import nn
+
+from lwlr_teach.costs import operations, time_ratios
+from lwlr_teach.layerwise import freeze, groups_by_depth, groups_by_name, layer_schedule, train_top
+from lwlr_teach.optim import Adam
+from lwlr_teach.recorder import Recorder
+from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
+from lwlr_teach.training import fit
+from lwlr_teach.transfer import RATES, TRANSFERS, compare, pretrain, readouts, target
+from lwlr_teach.views import InspectorView, TransferView
+
+begin("11-rates-by-depth")
+
+# %% [markdown]
+# ## Recall
+
+# %%
+recall("11-rates-by-depth")
+
+# %% [markdown]
+# ## New songs, or a new clef
+#
+# A pianist learns new songs. Her eyes read the notes as always, and only the hands have something to learn. Another day she gets a song that she knows, in a clef that she has never seen. Now the hands know everything, and the eyes must learn.
+#
+# A network has eyes and hands as well. Its first layers read, its last ones answer. From this picture comes the usual advice for *transfer learning*, which is to go on with a trained network on a new task. The early layers have learned something general, so give them a small rate. The last layers belong to the old task, so give them a large one.
+#
+# We test it. Twenty small networks have learned the digits 0 to 4, each from a seed of its own. They have four layers: three hidden ones and the last one, which answers.
+
+# %%
+known = pretrain(seeds=20)
+claim("All of them get more than 93% of the test images of 0 to 4 right.", known.accuracy.min() > 0.93)
+
+# %% [markdown]
+# Now they get new songs: the digits **5 to 9**, and of each digit only two, five or twenty examples. The last layer begins anew, because its five answers mean something else now. The hidden layers go on from what they know. These are the arrangements:
+#
+# - *equal rates*: one rate for all four layers;
+# - *smaller early*: each layer has 2.6 times the rate of the layer before it, as Howard and Ruder (2018) advise;
+# - *smaller late*: the same, upside down;
+# - *last layer only* and *first layer only*: all the others are frozen;
+# - *unfrozen from the top*: the last layer begins alone, and the others join it one after the other;
+# - *not pretrained*: equal rates, from new first weights.
+#
+# Each arrangement gets its own best rate of five. Otherwise we would compare the rates and not the arrangements.
+
+# %%
+names = ["smaller early", "smaller late", "last layer only", "first layer only", "unfrozen from the top"]
+how = {"lr": RATES[1:6], "names": names, "progress": False}
+new = [compare(known, "new digits", shots=shots, **how) for shots in (2, 5, 20)]
+
+# %%
+new_guess = predict_choice(
+    "11-new-digits",
+    "New digits, five examples of each: what beats equal rates?",
+    ["smaller early", "smaller late", "last layer only"],
+)
+new_guess
+
+# %% [markdown] tags=["teacher"]
+# "Smaller early" is what every textbook says, and most will choose it; some choose "last layer only", because with few examples fewer weights should be safer. Let them say why before they look. The surprise carries the lesson.
+
+# %% [markdown]
+# Each dot is a seed, and each is compared with equal rates *from the same seed*. Right of the thick line is better. The square beside a name shows which layers move, with the last layer on top.
+#
+# Drag the number of examples from 2 to 20. **Which rows stay on the left, and what happens to all rows as examples are added?**
+
+# %%
+TransferView(new, at_shots=2)
+
+# %%
+gain = dict(zip(new[1].names, new[1].gain, strict=True))  # with five examples: each is (seed,)
+wins = {name: int((values > 0).sum()) for name, values in gain.items()}
+
+claim("The last layer alone loses more than 15 points.", gain["last layer only"].median() < -0.15)
+claim("Smaller early wins from at most 2 of the 20 seeds.", wins["smaller early"] <= 2)
+claim("It loses more than 8 points of accuracy.", gain["smaller early"].median() < -0.08)
+ahead = (gain["smaller late"] > gain["smaller early"]).sum()
+claim("Smaller late is ahead of it from at least 18 seeds.", ahead >= 18)
+claim("Smaller late beats equal rates from at least 13.", wins["smaller late"] >= 13)
+claim("So does the network that was not pretrained.", wins["not pretrained"] >= 13)
+near = [
+    values.median().abs() < 0.05
+    for name, values in zip(new[2].names, new[2].gain, strict=True)
+    if "last" not in name
+]
+claim("With twenty examples all but the last layer alone are less than 5 points from equal rates.", all(near))
+new_guess.reveal("smaller late")
+
+# %% [markdown]
+# The usual advice fails, from nearly every seed. And there is worse: a network that knows nothing wins as well. What these networks know about 0 to 4 is in their way. Somebody who only compares arrangements of a pretrained network never learns that.
+#
+# With twenty examples the rows come together at the line, and only the last layer alone stays behind. The arrangement matters most when there is little to learn from.
+
+# %% [markdown]
+# ## Ask the layers
+#
+# Where does the picture of the pianist go wrong? It takes for granted that the eyes read songs that they have never seen. That can be measured.
+#
+# Leave the network as it is, and put a **readout** on one of its layers: a linear classifier that sees what this layer puts out, and nothing else. Alain and Bengio (2017) call it a probe. It is fitted to the same five examples of each digit. We put it on the pixels, on the first, the second and the third hidden layer.
+
+# %%
+readout_guess = predict_choice(
+    "11-readout",
+    "New digits: where does a linear readout get most of them right?",
+    ["on the pixels", "on the first hidden layer", "on the third hidden layer"],
+)
+readout_guess
+
+# %% [markdown] tags=["teacher"]
+# Those who think of a network as a ladder of better and better features say "the third". It was better and better for 0 to 4. Ask what these layers were ever rewarded for.
+
+# %%
+places = {t: readouts(target(known, t, shots=5)) for t in TRANSFERS}  # (place, seed) each
+seen = places["new digits"].median(-1).values
+
+claim("It is best on the pixels, and worse on each layer after them.", (seen.diff() < 0).all())
+claim("From the pixels to the third hidden layer it loses more than 8 points.", seen[0] - seen[3] > 0.08)
+untrained = readouts(target(known, "new digits", shots=5, keep=False)).median(-1).values
+claim(
+    "In a network that was not pretrained the third hidden layer is read worse still.", untrained[3] < seen[3]
+)
+readout_guess.reveal("on the pixels")
+
+# %% [markdown]
+# So these eyes do not read new songs. The hidden layers were paid to tell 0 to 4 apart, and for nothing else. What they threw away on the way up, **no later layer can bring back**. If the early layers hardly move, the last ones learn from what is left.
+#
+# The readout does not explain everything. Random layers are read worse still, and yet the network that was not pretrained ends ahead. It moves more freely. Ash and Adams (2020) met the same in large networks: those that go on from earlier data end less well than those that begin anew.
+#
+# Our network is tiny, and it has seen five classes. Yosinski et al. (2014) took large networks, trained on a thousand classes of photographs, and found that the first layers were general and the later ones less and less so. There the advice was born. It is a statement about *those* layers.
+
+# %% [markdown]
+# ## The other way round
+#
+# Now the new clef. The task stays, 0 to 4, and the last layer is kept. But the images are **inverted**: black is white. A first layer that undoes this exactly exists, you only have to turn its weights round. Lee et al. (2023) found that a network meets blurred or noisy images best if only its first layers move.
+
+# %%
+inverted_guess = predict_choice(
+    "11-inverted",
+    "Inverted images, five examples of each digit: what beats equal rates from most seeds?",
+    ["first layer only", "smaller late", "smaller early"],
+)
+inverted_guess
+
+# %% [markdown] tags=["teacher"]
+# Now the careful ones say "first layer only": the change is at the input, and a perfect first layer exists. That it exists does not mean that twenty-five images point to it. Others have just learned "smaller late" and repeat it. Both are good reasons, so ask for them.
+
+# %%
+inverted = [compare(known, "inverted", shots=shots, **how) for shots in (2, 5, 20)]
+TransferView([*new, *inverted], transfer="inverted", at_shots=5)
+
+# %% [markdown]
+# **Switch between the two transfers and watch the rows change sides.** Then stay with five examples, and compare smaller early with smaller late.
+
+# %%
+gain = dict(zip(inverted[1].names, inverted[1].gain, strict=True))
+wins = {name: int((values > 0).sum()) for name, values in gain.items()}
+early, late = gain["smaller early"], gain["smaller late"]
+
+claim(
+    "Before the first step fewer than 10% are right: worse than a guess.", inverted[1].before.median() < 0.1
+)
+claim("Smaller early beats equal rates from more than half of the seeds.", wins["smaller early"] > 10)
+claim("It beats smaller late from at least 12 of the 20.", (early > late).sum() >= 12)
+claim("Unfrozen from the top beats equal rates from at least 13.", wins["unfrozen from the top"] >= 13)
+claim("The first layer alone does so from at most 6.", wins["first layer only"] <= 6)
+claim("The network that was not pretrained does so from at least 13, here too.", wins["not pretrained"] >= 13)
+inverted_guess.reveal("smaller early")
+
+# %% [markdown]
+# The advice holds, and for a task where the picture says that it should not. Ask the layers again, and you see why.
+
+# %%
+better = {transfer: int((up[-1] > up[0]).sum()) for transfer, up in places.items()}
+
+claim(
+    "Inverted: the third hidden layer is read better than the pixels, from at least 15 seeds.",
+    better["inverted"] >= 15,
+)
+claim(
+    "New digits, mirrored, shuffled columns: it is so from at most 9.",
+    max(better[transfer] for transfer in TRANSFERS if transfer != "inverted") <= 9,
+)
+
+# %% [markdown]
+# An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout said so in a second, before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
+#
+# A rule that was found on two tasks should be tested on others. There are two more: *mirrored* images, and images whose columns are *shuffled*. On both the readout is worse at the top than on the pixels. So smaller rates early should lose.
+
+# %%
+lost = {}
+for transfer in ("mirrored", "shuffled"):
+    tested = compare(known, transfer, shots=5, lr=RATES[1:6], names=["smaller early"], progress=False)
+    lost[transfer] = int((tested.gain[tested.names.index("smaller early")] < 0).sum())
+
+claim(
+    "Smaller early loses from more than half of the seeds, on both.",
+    min(lost.values()) > 10,
+)
+
+# %% [markdown]
+# Four tasks are no law. And one thing is unfair in all of them: we chose the rates with two hundred images that were held back. Who has five examples of each class does not have those, and will choose less well.
+
+# %% [markdown]
+# ## Learning by heart
+#
+# Few examples, many weights: the network can learn them by heart. In the last view choose *over-fitting*, the training accuracy less the test accuracy. Then choose *test loss*.
+
+# %%
+rows = {name: i for i, name in enumerate(inverted[1].names)}
+whole = [i for name, i in rows.items() if "only" not in name]  # every layer moves
+learned = [c.train_accuracy[whole].median(-1).values.min() for c in (new[1], inverted[1])]
+gap = [c.gap[rows["equal rates"]].median() for c in new]
+loss = inverted[1].test_loss.median(-1).values
+
+claim("Where every layer moves, more than 90% of the training images are right.", min(learned) > 0.9)
+claim("New digits, equal rates: a gap of more than 25 points with two examples.", gap[0] > 0.25)
+claim("With twenty it is less than 12.", gap[2] < 0.12)
+claim(
+    "Inverted: equal rates have at least 1.2 times the test loss of smaller early.",
+    loss[rows["equal rates"]] > 1.2 * loss[rows["smaller early"]],
+)
+
+# %% [markdown]
+# When nearly all training images are right, the gap is only the test accuracy turned round, and tells you little that is new. The test loss says more. It asks *how sure* the network is of its mistakes. Layers that move without need make it sure of the wrong things.
+
+# %% [markdown]
+# ## A schedule for each layer
+#
+# A scale may change while the network trains. *Unfrozen from the top* is such a schedule. Another one is FreezeOut (Brock et al. 2017), which was made to save time: each layer's rate falls to zero along a cosine, the first layer's early, the last one's at the end. What has stopped needs no gradient any more. The fair rival is one cosine for all.
+
+# %%
+how["names"] = ["one cosine", "stopped from below"]
+falling = compare(known, "new digits", shots=5, **how)
+TransferView(falling)
+
+# %%
+cosine, stopped = (falling.gain[falling.names.index(name)] for name in how["names"])
+claim("New digits: one cosine beats equal rates from at least 11 seeds.", (cosine > 0).sum() >= 11)
+claim("It beats the layers stopped from below from at least 11.", (cosine > stopped).sum() >= 11)
+
+# %% [markdown]
+# That fits: the layers that FreezeOut stops first are the ones that this task needs most. Its time is saved at a price, and only you can say whether it is worth it.
+
+# %% [markdown]
+# ## The rule
+#
+# With $L$ layers, the rate $\eta$ for the last one and a factor $\xi$, layer $l$ gets
+#
+# $$ \eta_l \;=\; \eta\, \xi^{\,L-l} . $$
+#
+# $\xi < 1$ is smaller early, $\xi > 1$ is smaller late, $\xi = 1$ is equal. In code these are **parameter groups**, a list of dictionaries, which every optimizer of PyTorch takes. `groups_by_depth` writes them, `groups_by_name` gives a rate to whatever you name.
+
+# %%
+goal = target(known, "new digits", shots=5)
+x, y = (part[0] for part in goal.examples)
+model, twin = goal.module(), goal.module()
+
+ours = Adam(groups_by_depth(model, lr=0.01, factor=1 / 2.6))
+layers = [twin.hidden1, twin.hidden2, twin.hidden3, twin.out]
+by_hand = [{"params": layer.parameters(), "lr": 0.01 / 2.6 ** (3 - i)} for i, layer in enumerate(layers)]
+theirs = torch.optim.Adam(by_hand)
+fit(model, ours, [(x, y)], steps=20, progress=False)
+fit(twin, theirs, [(x, y)], steps=20, progress=False)
+
+apart = max((p - q).abs().max() for p, q in zip(model.parameters(), twin.parameters(), strict=True))
+claim("Our groups and Adam, PyTorch's by hand: the same weights after 20 steps.", apart < 1e-4)
+named = {group["name"]: group["lr"] for group in groups_by_name(model, lr=0.001, rates={"out": 0.01})}
+claim(
+    "groups_by_name: the last layer has ten times the rate of the others.",
+    named["out"] == 10 * named["hidden1"],
+)
+
+# %% [markdown]
+# A schedule for each layer is `layer_schedule(optimizer, {"hidden1": f})`, where `f(step)` is a factor. In plain torch it is a `LambdaLR` with a list of functions, one for each group.
+
+# %% [markdown]
+# ## A real module, frozen and thawed
+#
+# There are two ways to hold a layer still. Give it the **rate 0**, or tell autograd that it needs **no gradient**. In the picture of the arrangements the two look the same.
+#
+# Take SGD with momentum 0.9, which you know from lesson 2. The three hidden layers stand still for 60 steps, in the first way and in the second. Then all layers go on together at one rate.
+
+# %%
+thaw_guess = predict_choice(
+    "11-thaw",
+    "The first step after the thaw: how long is that of the layer with rate 0, against the other?",
+    ["a tenth as long", "equally long", "ten times as long"],
+)
+thaw_guess
+
+# %% [markdown] tags=["teacher"]
+# "Equally long" is nearly unanimous: a layer that did not move is a layer that did not move. Remind them of lesson 2: the buffer adds up gradients, and at momentum 0.9 a steady gradient fills it to ten times its own length. Who says that had understood lesson 2.
+
+# %%
+hidden = ["hidden1", "hidden2", "hidden3"]
+
+
+def thawed(way):
+    """Hold the hidden layers for 60 steps, then train all for 40: the recording, and the size of the memory."""
+    model = goal.module()
+    sgd = torch.optim.SGD(groups_by_depth(model, lr=0.02, factor=1), momentum=0.9)
+    recorder = Recorder(model, sgd, every=1)
+    schedule = None
+    if way == "rate 0":
+        schedule = layer_schedule(sgd, dict.fromkeys(hidden, lambda step: float(step >= 60)))
+    else:
+        freeze(model, *hidden)  # in plain torch: model.hidden1.requires_grad_(False), and so on
+    fit(model, sgd, [(x, y)], steps=60, schedule=schedule, recorder=recorder, progress=False)
+    memory = sum(state["momentum_buffer"].numel() for state in sgd.state.values())
+    train_top(model, 4)  # all four layers; with 1, 2, 3 it is gradual unfreezing
+    fit(model, sgd, [(x, y)], steps=40, schedule=schedule, recorder=recorder, progress=False)
+    return recorder.recording, memory
+
+
+(zero, full), (frozen, small) = thawed("rate 0"), thawed("no gradient")
+
+# %% [markdown]
+# Grey is a layer that stands still. **Walk the step across 60, and compare the hidden layers of the two runs there.** Then choose the *gradient* before clipping: which run has computed gradients that nobody used?
+
+# %%
+InspectorView([zero, frozen], names=("rate 0", "no gradient"), quantity="update_norm", at_step=60)
+
+# %%
+length = zero["update_norm"][:3, 60] / frozen["update_norm"][:3, 60]
+
+claim(
+    "With rate 0 the first steps of all hidden layers are 8 to 12 times as long.",
+    ((length > 8) & (length < 12)).all(),
+)
+claim(
+    "Before that, the last layer walked the same way in both.",
+    zero["update_norm"][3, :60].allclose(frozen["update_norm"][3, :60], rtol=1e-3),
+)
+claim(
+    "At rate 0 momentum keeps a number for every weight of the network.",
+    full == sum(p.numel() for p in model.parameters()),
+)
+claim("Without a gradient it keeps less than a tenth of that.", small < full / 10)
+thaw_guess.reveal("ten times as long")
+
+# %% [markdown]
+# Rate 0 stops the step and nothing else. Gradients are still computed, and the momentum still remembers them. Sixty steps later it has a full buffer, and the moment the rate comes back it throws all of it at the layer. Adam, which divides, does not leap; it only holds twice as much memory. `freeze` and `train_top` set `requires_grad`: then autograd computes no gradient, and the optimizer passes over what has none.
+
+# %% [markdown]
+# ## What it costs
+#
+# Layer-wise rates are said to need slightly more computation. Each weight is multiplied by a rate in any case, so the arithmetic is the same. What may grow is the number of *calls*. We take a network of thirteen layers, and count and time one group against thirteen.
+
+
+# %%
+def steps_of(grouped, **how):
+    """PyTorch's Adam with one group, or with one a layer: a training step, and the optimizer's part of it."""
+    blocks = [part for _ in range(12) for part in (nn.Linear(64, 64), nn.ReLU())]
+    model = nn.Sequential(*blocks, nn.Linear(64, 5))
+    params = groups_by_depth(model, lr=0.001, factor=0.9) if grouped else model.parameters()
+    adam = torch.optim.Adam(params, lr=0.001, **how)
+
+    def train():
+        adam.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        adam.step()
+
+    train()
+    return train, adam.step
+
+
+# %%
+calls, times = {}, {}
+for way, how in {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}.items():
+    (one, one_step), (many, many_step) = (steps_of(grouped, **how) for grouped in (False, True))
+    calls[way] = operations(many_step) / operations(one_step)
+    times[way] = time_ratios(many, one)  # a ratio for each of 15 rounds
+
+claim("The loop over tensors: as many calls with thirteen groups as with one.", calls["loop"] == 1)
+claim("foreach: more than twice as many.", calls["foreach"] > 2)
+claim("fused: more than five times as many.", calls["fused"] > 5)
+claim(
+    "In the median a training step takes less than twice as long.",
+    max(t.median() for t in times.values()) < 2,
+)
+
+# %% [markdown]
+# So "slightly more" is right, and the multiplication is not the reason. `foreach` and `fused` handle all tensors of a group in one call, which is their whole advantage, and groups cut that call into pieces. The plain loop does not mind. How much time this is depends on the machine, so look at `times` on yours, and at the spread as well as the median. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
+
+# %% [markdown]
+# ## Exercise
+#
+# The rule, and the schedule of gradual unfreezing. If you are stuck, write `hint("11-rate-of")` in a new cell; `solution("11-rate-of")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+
+
+# %%
+def rate_of(depth, layers, lr, factor):
+    """The rate of the layer at this depth, 0 for the first one, when the last one has the rate lr."""
+    ### BEGIN SOLUTION
+    return lr * factor ** (layers - 1 - depth)
+    ### END SOLUTION
+
+
+check("11-rate-of", rate_of)
+
+
+# %%
+def awake(step, steps, layers):
+    """How many layers from the top are trained: 1 in the first part of the steps, all of them in the last."""
+    ### BEGIN SOLUTION
+    return min(layers, 1 + step * layers // steps)
+    ### END SOLUTION
+
+
+check("11-awake", awake)
+
+# %% [markdown]
+# ## What to keep
+#
+# 1. Whether early layers should move less depends on what their outputs still say about the new task, and a readout on each layer measures that in a second.
+# 2. Try the network that was not pretrained as well, because a comparison of arrangements cannot tell you that there was nothing to transfer.
+# 3. Freeze with `requires_grad` and not with the rate 0, or the optimizer remembers what the layer never did.
+#
+# **Where libraries disagree.** fastai's `slice(lr)` gives all groups but the last a tenth of the rate, and `slice(low, high)` spreads the rates evenly on a logarithmic axis. In Keras `trainable = False` also makes batch norm use its stored averages; in PyTorch `requires_grad` leaves them running, and `eval()` stops them. PyTorch's `zero_grad` sets gradients to `None`; with `set_to_none=False` they are zero, and momentum and weight decay still move the layer.
+#
+# **Sources.** Howard and Ruder (2018), *Universal language model fine-tuning for text classification*: rates by depth and gradual unfreezing. Yosinski et al. (2014), *How transferable are features in deep neural networks?* Ash and Adams (2020), *On warm-starting neural network training*. Lee et al. (2023), *Surgical fine-tuning improves adaptation to distribution shifts*. Alain and Bengio (2017), *Understanding intermediate layers using linear classifier probes*. Brock et al. (2017), *FreezeOut: accelerate training by progressively freezing layers*.

@@ -1,0 +1,376 @@
+# %% [markdown]
+# # 14 · Which layer should move first?
+#
+# | | |
+# |---|---|
+# | **Question** | Two layers share one budget of learning rates. How should they divide it? |
+# | **Afterwards you can** | say what the first step, the second step and the end of training ask of the two rates; compute every step of a linear network; tell what a theorem proves from what it is quoted for |
+# | **Time** | 50 minutes |
+# | **You need** | lessons 1 and 11 |
+# | **Difficulty** | ●●● |
+#
+# Lessons 11 and 12 gave each layer a rate of its own and looked at what happened. Here is a network so simple that we can know it: after every step, for every pair of rates.
+
+# %%
+import torch
+
+from lwlr_teach.layerwise import opposite_norms
+from lwlr_teach.linear_networks import (
+    closed_form,
+    descend,
+    linear_network,
+    loss_after,
+    losses,
+    product_limit,
+    unit,
+)
+from lwlr_teach.race import Contestant, race
+from lwlr_teach.tasks import digits_task
+from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
+from lwlr_teach.trained_splits import trained_splits
+from lwlr_teach.views import RaceView, SplitView
+
+begin("14-first-two-steps")
+
+# %% [markdown]
+# ## Recall
+
+# %%
+recall("14-first-two-steps")
+
+# %% [markdown]
+# ## A table, and one metre of wood
+#
+# You want a larger table. You have wood for one more metre in all: some of it for the length, the rest for the width. The area is a product, so a square table grows most if both sides get the same.
+#
+# A network with two layers is a product as well. Leave out the ReLU, and it is nothing but that: the input times one matrix, times another. As a network this is useless, for one matrix would do. But *learning* with two is another thing than learning with one, because each matrix gets its gradient through the other.
+#
+# A study of 2026 asked about the wood (Pang et al. 2026): given a **budget**, the sum of the two rates, which split has the lowest loss? It looked at the first two steps, at 1,000 units in every layer, with random first weights. The budgets are large numbers, 27,000 to 63,000, because this network divides its output by 1,000. What matters is how the budget is split.
+
+# %%
+width, budget = 1000, 40_000
+shares = torch.linspace(0, 1, 41, dtype=torch.float64)  # of the budget that goes to layer 1
+loss = losses(512, shares * budget, (1 - shares) * budget, width=width)  # step, share
+print(f"Loss before the first step: {loss[0, 0]:.3f}")
+
+# %%
+first_guess = predict_choice(
+    "14-first",
+    "Budget 40,000, after ONE step: which split has the lowest loss?",
+    ["half and half", "everything to one layer", "a quarter and three quarters", "all splits are equal"],
+)
+first_guess
+
+# %% [markdown] tags=["teacher"]
+# The table leads nearly everybody to "half and half". That is intended. Do not correct it before the second step: there they will be right, and the question becomes why the first step is different.
+
+# %% [markdown]
+# On the right you see the loss against the share of layer 1. **Drag the share, and find the best and the worst split after step 1.** Leave the step alone for now.
+
+# %%
+SplitView(2, at_budget=budget, at_step=1, at_share=0.3)
+
+# %%
+one = loss[1]
+claim(f"Half and half is the worst of all splits: {one[20]:.4f}.", one.argmax() == 20)
+claim(f"Everything to one layer is the best, {one[0]:.4f}, whichever it is.", one.argmin() in (0, 40))
+claim("The whole difference is less than a fifth of a percent.", one.max() / one.min() < 1.002)
+first_guess.reveal("everything to one layer")
+
+# %% [markdown]
+# The table was the wrong picture, and it is worth knowing why. Its sides point the same way all the time. Two random layers do not.
+#
+# The first step of layer 1 changes the product in a useful direction; call it the *signal*. So does the first step of layer 2, and the two signals add up. For them only the **sum** of the rates counts. What both steps make *together* is a third term, first step times first step. It leads through both random layers and comes out pointing anywhere. It is noise, it grows with the product of the rates, and half and half has the largest product.
+#
+# It is a small noise. Nobody should split a budget because of this step.
+
+# %%
+second_guess = predict_choice(
+    "14-second",
+    "The same rates once more: which split is best after the SECOND step?",
+    ["still everything to one layer", "half and half", "something between"],
+)
+second_guess
+
+# %% [markdown] tags=["teacher"]
+# Having been burnt, many now say "still one layer". Ask what is different at the second step: each layer's gradient goes through the other one, and that one has learned something.
+
+# %% [markdown]
+# **Go back to the picture, and set the step to 2.** The map on the left grows with each new step: a column for each of them, bright where the loss is low, and a dot at the best split.
+
+# %%
+two = loss[2]
+claim(f"Half and half is the best now: {two[20]:.3f}.", two.argmin() == 20)
+claim(f"Everything to one layer is the worst: {two[0]:.3f}.", two.argmax() in (0, 40))
+claim("This time the difference is 5%.", abs(two.max() / two.min() - 1.05) < 0.01)
+second_guess.reveal("half and half")
+
+# %% [markdown]
+# Now the table is right. Layer 1's gradient goes through layer 2, and layer 2 has already turned a little towards the target. So the signal of the second step is longer than that of the first, by a factor that grows with the **product** of the rates. If one layer stands still, the other one's signal never grows.
+#
+# This is what the study proves: unequal rates at the first step, equal rates at the second. It also says that equal rates remain best from then on. Do they?
+
+# %%
+later_guess = predict_choice(
+    "14-later",
+    "The same rates until step 8: which split is best then?",
+    ["half and half", "everything to one layer", "about a quarter and three quarters"],
+)
+later_guess
+
+# %% [markdown] tags=["teacher"]
+# "Half and half" is what the study would say, so it is a fair guess. Those who say it should be told that they were in good company.
+
+# %% [markdown]
+# **Press play, and watch the dots on the map.** Then go to other budgets. When does the best split leave the middle?
+
+# %%
+eight = loss[8]
+best = shares[eight.argmin()].item()
+best = min(best, 1 - best)  # with two layers both ways round are equally good
+claim(f"After step 8 the best split is {best:.2f} to {1 - best:.2f}.", abs(best - 0.25) < 0.03)
+claim(
+    "Its loss is more than a hundred times lower than that of half and half.", eight[20] > 100 * eight.min()
+)
+small = losses(64, shares * 10_000, (1 - shares) * 10_000, width=width)
+claim("With a budget of 10,000, equal is best at step 8 and no longer at step 64.", small[8].argmin() == 20)
+claim("There it is a million times worse than the best.", small[64, 20] > 1e6 * small[64].min())
+later_guess.reveal("about a quarter and three quarters")
+
+# %% [markdown]
+# Equal rates are best only **while the signal still grows**. Why do they lose then?
+#
+# ## Two hands of a clock
+#
+# This network falls apart into 1,000 small problems that know nothing of one another. Each is a clock. Layer 1 is one hand, layer 2 another. Both begin at twelve with length 1. The network shows their *product*: the lengths are multiplied, and the angles are added. The target is a hand that points anywhere, about 32 times as long.
+#
+# With equal rates the two hands do the same at every step, for ever. To show an angle each has to turn by half of it. That is hard for a target near six o'clock. For one at exactly six, neither hand knows which way to turn. They shrink instead, both, to nothing.
+#
+# With unequal rates the fast hand turns on its own, and the slow one follows later.
+
+# %%
+stuck = loss_after(512, budget / 2, budget / 2, width=width)
+free = loss_after(512, budget / 4, 3 * budget / 4, width=width)
+claim(f"Equal rates end at {stuck:.4f}, one half of 1/1000.", abs(stuck * 2 * width - 1) < 0.01)
+claim("At a quarter and three quarters nothing is left.", free < 1e-20)
+
+# %% [markdown]
+# The remaining loss has a meaning. Every second random network of this kind has one target at exactly six o'clock, and equal rates miss it. This is our own finding, and so is the next one; the study stops before.
+#
+# The end of training has a condition of its own. Near the target the two layers act like a single one whose rate is the **geometric mean** of the two, √(η₁η₂). So the product of the rates has a limit, and half and half reaches it first. **Set the budget to 70,000 and play.**
+
+# %%
+eta = 70_000 / 2
+claim("Budget 70,000, half and half: the product is above the limit.", eta * eta > product_limit(width))
+claim("It ends in overflow.", loss_after(512, eta, eta, width=width).isinf())
+uneven = 0.2 * 70_000, 0.8 * 70_000
+claim("One fifth to four fifths: below the limit.", uneven[0] * uneven[1] < product_limit(width))
+claim("It arrives.", loss_after(512, *uneven, width=width) < 1e-20)
+
+# %% [markdown]
+# Three moments, three conditions: the first step sees the **sum**, the second one the **product**, and the end is limited by the **geometric mean**.
+#
+# ## The rule
+#
+# For one clock, with the hands $a$ and $b$ (complex numbers that begin at 1) and the target $v$, a step of gradient descent is
+#
+# $$ e = v - \delta\,ab, \qquad a \leftarrow a + x\,e\,\bar b, \qquad b \leftarrow b + y\,e\,\bar a, $$
+#
+# where $x$ and $y$ are the two rates over $h^{3/2}$, $h$ is the width and $\delta = 1/\sqrt h$. The loss is the mean of $|e|^2$. The bar mirrors a hand at the vertical, so that its angle is taken away again.
+#
+# This is not an approximation. Here are two random matrices of width 64 that descend; their own 64 clocks; and `torch.optim.SGD` with two parameter groups.
+
+# %%
+network = linear_network(64, seed=1)
+rates = 0.4 * unit(64), 0.9 * unit(64)
+matrices = descend(network, *rates, steps=6)
+
+w1, w2 = network.weights
+v = torch.linalg.eigvals(8 * network.target @ (w1 @ w2).T)  # the targets of the 64 clocks; 8 is √64
+a = b = torch.ones_like(v)
+clocks = []
+for _ in range(7):
+    e = v - a * b / 8
+    clocks.append(e.abs().square().mean())
+    a, b = a + 0.4 * e * b.conj(), b + 0.9 * e * a.conj()
+claim(
+    "Matrices and clocks: the same loss at every step.", (torch.stack(clocks) - matrices).abs().max() < 1e-12
+)
+
+# %%
+weights = [w.clone().requires_grad_() for w in network.weights]
+groups = [{"params": [w], "lr": lr} for w, lr in zip(weights, rates, strict=True)]
+optimizer = torch.optim.SGD(groups)
+for _ in range(6):
+    error = (weights[0] @ weights[1] / 64 - network.target).square().sum()
+    optimizer.zero_grad()
+    (error / 2).backward()
+    optimizer.step()
+found = (weights[0] @ weights[1] / 64 - network.target).square().sum()
+claim("And PyTorch, with two parameter groups: the same.", abs(found - matrices[6]) < 1e-10)
+
+# %% [markdown]
+# ## What the study proves, and for what
+#
+# The study does not use this recursion. It leaves the network's own output out of the gradient: $e = v$. This *surrogate* is good while the network shows little, and its losses after one and two steps can be written down for all random networks at once. With $p = \eta_1 + \eta_2$ and $q = \eta_1\eta_2$ the first is
+#
+# $$ L_1 = \Big(\frac{p}{h^2} - 1\Big)^2 + \frac1h + \frac{q^2}{h^7} + \frac{2q}{h^5}. $$
+#
+# At a given sum $p$ it can only rise with the product $q$, and you have seen that.
+
+# %%
+p, q = 40_000.0, 20_000.0**2
+by_hand = (p / 1e6 - 1) ** 2 + 1 / 1e3 + q**2 / 1e21 + 2 * q / 1e15
+surrogate = closed_form(1, 20_000, 20_000, width=width)
+claim("By hand and by our function: the same.", abs(by_hand - surrogate) < 1e-12)
+for step in (1, 2):
+    proven = closed_form(step, 20_000, 20_000, width=width)
+    print(f"Step {step}, equal rates: surrogate {proven:.4f}, true descent {loss[step, 20]:.4f}")
+
+# %% [markdown]
+# How much does it matter? The study concludes that equal rates are best at the second step from a budget of about $h$ on, here 1,000. We ask both.
+
+
+# %%
+def equal_is_best(dynamics, budget):
+    """Whether half and half has the lowest loss of all splits after the second step."""
+    found = loss_after(2, shares * budget, (1 - shares) * budget, width=width, dynamics=dynamics)
+    return found.argmin().item() == 20
+
+
+tried = [2_000, 4_000, 6_000, 6_300, 27_000, 63_000]
+print("budget  surrogate  true descent")
+for total in tried:
+    print(f"{total:6}  {equal_is_best('surrogate', total)!s:9}  {equal_is_best('exact', total)}")
+
+claim("The surrogate says equal at all of them.", all(equal_is_best("surrogate", t) for t in tried))
+claim(
+    "Descent itself says so from 6,300 on, and not yet at 6,000.",
+    [equal_is_best("exact", t) for t in tried] == [False] * 3 + [True] * 3,
+)
+
+# %% [markdown]
+# So the theorem is right about the surrogate, and the surrogate's threshold is not that of gradient descent: that one lies at about six times the width. This is our own measurement. At the budgets of the study's figures both agree. **Choose "surrogate" in the picture above, at a budget of 4,000 and step 2**, and switch back.
+#
+# The study has three layers too (Pang et al. 2026): the last one stands still, and the budgets are 30 to 100. The story is the same.
+
+# %%
+SplitView(3, at_budget=60, at_step=8, at_share=0.5)
+
+# %%
+three = losses(4, shares * 60, (1 - shares) * 60, width=width, layers=3)
+print([f"step {step}: {shares[three[step].argmin()]:.2f}" for step in (1, 2, 3, 4)])
+claim("Best at the first step: one end.", three[1].argmin() in (0, 40))
+claim("At the second and the third: the middle.", three[2].argmin() == three[3].argmin() == 20)
+claim("At the fourth: neither.", 0 < three[4].argmin() < 20)
+
+# %% [markdown]
+# ## Does it carry over to a real network?
+#
+# Now the same question for networks that no formula describes. Four and eight linear layers, a network with ReLU, and one that reads real digits. Five seeds each. The first layer's share is varied, and the other layers divide the rest equally.
+
+# %%
+carry_guess = predict_choice(
+    "14-carry",
+    "The digits, a ReLU network with one hidden layer: what do the first steps ask for?",
+    [
+        "all to the first layer, later about equal",
+        "equal from the start",
+        "all to the last layer, later equal",
+    ],
+)
+carry_guess
+
+# %% [markdown] tags=["teacher"]
+# There is no way to know this one from what came before, since with random square layers both ends were alike. A good guess needs a reason: here the first layer has many more weights than the last.
+
+# %%
+deep = trained_splits("four layers", [0.95], steps=8)
+relu = trained_splits("ReLU", [1.58], steps=16)
+real = trained_splits("digits", [0.3, 1.0, 3.0], steps=48)
+SplitView(real, at_budget=1.0, at_step=48, at_share=0.5, title="Digits")
+
+# %% [markdown]
+# Each dot is now the best split of one seed. **Look at the three budgets. In which of them does the order of the linear networks come back: first an end, then the middle?**
+
+# %%
+claim("Four linear layers: an end is best at step 1 from every seed.", (deep.each[0, 0] == 1).all())
+claim("Equal is best at step 2 from every seed.", ((deep.each[0, 1] - deep.equal).abs() < 0.05).all())
+spread = relu.each[0, 0]
+claim("ReLU: at step 1 the seeds disagree, from one end to the other.", spread.max() - spread.min() > 0.9)
+early, late = real.each[0, 0], real.each[1, -1]
+claim("Digits at 0.3: everything to the first layer, from every seed.", (early == 1).all())
+claim("Digits at 1.0, step 48: 0.5 to 0.7 from every seed.", (late >= 0.5).all() and (late <= 0.7).all())
+carry_guess.reveal("all to the first layer, later about equal")
+
+# %% [markdown]
+# The order comes back, and three things are different. It is not the *second* step at which the middle wins but a later one, and the smaller the budget, the later. The end that wins at first is the first layer's, which has more weights here. And at a budget of 3, too large for half and half, the share of the first layer has to be small almost from the start.
+#
+# How much is it worth? We stay at the budget of 1.0 and ask at each step what equal rates cost.
+
+# %%
+middle = (real.shares - 0.5).abs().argmin()
+gain = real.losses[1, :, middle] / real.losses[1].amin(-1)  # step
+claim("At no step does equal cost more than a tenth over the best.", gain.max() < 1.1)
+last = real.losses[1, -1]
+claim("A bad split does: after step 48 the worst costs over 3 times the best.", last.max() > 3 * last.min())
+
+# %% [markdown]
+# The study ends with a recipe: at every step, divide the budget by the norms of the weights, each layer in proportion to the *other* layer's norm. We race it against equal rates and against two fixed splits, each at its own best rate, judged on test images.
+
+# %%
+task = digits_task(seeds=5, steps=200, hidden=(32,), valid=300)
+entered = [
+    Contestant("SGD", name="equal"),
+    Contestant("SGD", layers=opposite_norms, name="norm-driven"),
+    Contestant("SGD", layers=(1.6, 0.4), name="more to the first"),
+    Contestant("SGD", layers=(0.4, 1.6), name="more to the last"),
+]
+result = race(entered, lr=torch.logspace(-1.5, 0.5, 9), task=task, checkpoints=10, progress=False)
+RaceView(result, title="Who gets how much", at_budget=200)
+
+# %%
+table = result.table()
+claim("After 200 steps none of the four is beaten from every seed.", len(table.leaders) == 4)
+
+# %% [markdown]
+# Nobody wins, the recipe does not, and equal rates do not either. So is it more than a nuance? For the first step: no. For a network whose layers are alike: hardly. What stays is the way of looking. A layer learns *through* the others, so its rate means something else at the first step than at the tenth and at the end. And when layers are very unlike, a bad split costs a lot.
+
+# %% [markdown]
+# ## Exercise
+#
+# One step of a clock whose hands cannot turn: real numbers, and the target is 1 or −1. And the study's recipe. If you are stuck, write `hint("14-step")` in a new cell; `solution("14-step")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+
+
+# %%
+def moved(a, b, v, rate, delta):
+    """Where the number a of one layer is after a step; b is the other layer's, delta * a * b is shown."""
+    ### BEGIN SOLUTION
+    return a + rate * (v - delta * a * b) * b
+    ### END SOLUTION
+
+
+check("14-step", moved)
+
+
+# %%
+def divide(budget, w1, w2):
+    """The rates of two layers: they add up to budget, each in proportion to the norm of the OTHER's weights."""
+    ### BEGIN SOLUTION
+    share = (w2.norm() / (w1.norm() + w2.norm())).item()
+    return budget * share, budget * (1 - share)
+    ### END SOLUTION
+
+
+check("14-divide", divide)
+
+# %% [markdown]
+# ## What to keep
+#
+# 1. Two layers that share a budget want it unequal at the first step, equal while the signal grows, and unequal again near the end.
+# 2. The first step sees the sum of the rates, the second one their product, and the end is limited by their geometric mean.
+# 3. A theorem about a surrogate is a theorem about the surrogate: here its threshold was off by a factor of six, and its "equal from then on" ended after a few steps.
+#
+# **Where implementations disagree.** The study's own plotting scripts drop the small last term of $L_1$; our formula has it. "Budget" is the sum of all trained layers' rates here and there, but deep networks divide the rest equally among the layers behind the first, so that "equal" is a third with four layers and not a half.
+#
+# **Sources.** Pang et al. (2026), arXiv 2606.00340: budgets, widths, closed forms and the recipe, taken from the authors' code and from an independent reproduction, not from the paper's text. Saxe, McClelland and Ganguli (2014), *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*: why linear networks are worth a look. Mezzadri (2007), *How to generate random matrices from the classical compact groups*.
