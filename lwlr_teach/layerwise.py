@@ -135,7 +135,7 @@ def opposite_norms(norms: Tensor) -> Tensor:
 
     The mean norm of the others over the mean of all, so that the factors are 1 on average, and all 1 where
     the norms are 0. For two layers 2 ‖W_j‖ / (‖W₁‖ + ‖W₂‖) with j the other one: the norm-driven schedule of
-    Pang et al. 2026. It moves the small layer more slowly, which LARS would not.
+    Pang et al. 2026. It gives the small layer the larger rate; LARS leans the other way.
     """
     others = (norms.sum(0) - norms) / (len(norms) - 1)
     mean = norms.mean(0)

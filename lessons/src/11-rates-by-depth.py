@@ -136,16 +136,16 @@ claim(
 readout_guess.reveal("on the pixels")
 
 # %% [markdown]
-# So these eyes do not read new songs. The hidden layers were paid to tell 0 to 4 apart, and for nothing else. What they threw away on the way up, **no later layer can bring back**. If the early layers hardly move, the last ones learn from what is left.
+# So these eyes do not read new songs well. The hidden layers were paid to tell 0 to 4 apart, and for nothing else. What a layer throws away, **no later layer can bring back**, and what it merely hides costs examples to find. A readout sees both as one. If the early layers hardly move, the last ones learn from what is left.
 #
-# The readout does not explain everything. Random layers are read worse still, and yet the network that was not pretrained ends ahead. It moves more freely. Ash and Adams (2020) met the same in large networks: those that go on from earlier data end less well than those that begin anew.
+# The readout does not explain everything. Random layers are read worse still, and yet the network that was not pretrained ends ahead. Why, the readout cannot say. Ash and Adams (2020) met something like it in large networks: those that go on from earlier data end less well than those that begin anew.
 #
-# Our network is tiny, and it has seen five classes. Yosinski et al. (2014) took large networks, trained on a thousand classes of photographs, and found that the first layers were general and the later ones less and less so. There the advice was born. It is a statement about *those* layers.
+# Our network is tiny, and it has seen five classes. Yosinski et al. (2014) took large networks, trained on a thousand classes of photographs, and found that the first layers were general and the later ones less and less so. There the advice has its ground. It is a statement about *those* layers.
 
 # %% [markdown]
 # ## The other way round
 #
-# Now the new clef. The task stays, 0 to 4, and the last layer is kept. But the images are **inverted**: black is white. A first layer that undoes this exactly exists, you only have to turn its weights round. Lee et al. (2023) found that a network meets blurred or noisy images best if only its first layers move.
+# Now the new clef. The task stays, 0 to 4, and the last layer is kept. But the images are **inverted**: black is white. A first layer that undoes this exactly exists, you only have to turn its weights round and shift its biases. Lee et al. (2023) found that a network meets blurred or noisy images best if only its first layers move.
 
 # %%
 inverted_guess = predict_choice(
@@ -181,7 +181,7 @@ claim("The network that was not pretrained does so from at least 13, here too.",
 inverted_guess.reveal("smaller early")
 
 # %% [markdown]
-# The advice holds, and for a task where the picture says that it should not. Ask the layers again, and you see why.
+# The advice holds, and for a task where the picture says that it should not. (But the network that was not pretrained does about as well: there was little to transfer here too.) Ask the layers again, and you see why.
 
 # %%
 better = {transfer: int((up[-1] > up[0]).sum()) for transfer, up in places.items()}
@@ -196,7 +196,7 @@ claim(
 )
 
 # %% [markdown]
-# An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout said so in a second, before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
+# An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout would have said so in a second, before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
 #
 # A rule that was found on two tasks should be tested on others. There are two more: *mirrored* images, and images whose columns are *shuffled*. On both the readout is worse at the top than on the pixels. So smaller rates early should lose.
 
@@ -353,7 +353,7 @@ claim("Without a gradient it keeps less than a tenth of that.", small < full / 1
 thaw_guess.reveal("ten times as long")
 
 # %% [markdown]
-# Rate 0 stops the step and nothing else. Gradients are still computed, and the momentum still remembers them. Sixty steps later it has a full buffer, and the moment the rate comes back it throws all of it at the layer. Adam, which divides, does not leap; it only holds twice as much memory. `freeze` and `train_top` set `requires_grad`: then autograd computes no gradient, and the optimizer passes over what has none.
+# Rate 0 stops the step and nothing else. Gradients are still computed, and the momentum still remembers them. Sixty steps later it has a full buffer, and the moment the rate comes back it throws all of it at the layer. `freeze` and `train_top` set `requires_grad`: then autograd computes no gradient, and the optimizer passes over what has none.
 
 # %% [markdown]
 # ## What it costs
@@ -394,7 +394,7 @@ claim(
 )
 
 # %% [markdown]
-# So "slightly more" is right, and the multiplication is not the reason. `foreach` and `fused` handle all tensors of a group in one call, which is their whole advantage, and groups cut that call into pieces. The plain loop does not mind. How much time this is depends on the machine, so look at `times` on yours, and at the spread as well as the median. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
+# So "slightly more" is right, and the multiplication is not the reason. `foreach` handles all tensors of a group in one call an operation, `fused` in one call altogether. That is their whole advantage, and groups cut these calls into pieces. The plain loop does not mind. How much time this is depends on the machine, so look at `times` on yours, and at the spread as well as the median. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
 
 # %% [markdown]
 # ## Exercise

@@ -110,7 +110,7 @@ claim(f"After 200 steps the loss is {last_loss:.2f}; guessing has 2.30.", last_l
 spread_guess.reveal(spread)
 
 # %% [markdown]
-# The gradient is to blame. PyTorch's first weights are a little small for ReLU, so each layer passes on less than it gets, on the way back as well. Six layers are enough. The last layer moves, the front layers hardly do, and the network has learned nothing. A rate that moved the slowest layer by one per cent would move the last one by about forty.
+# The gradient is to blame. PyTorch's first weights are more than twice too small for ReLU (He et al. 2015), so each layer passes on less than it gets, on the way back as well. Six layers are enough. The last layer moves, the front layers hardly do, and the network has learned nothing. A rate that moved the slowest layer by one per cent would move the last one by about forty.
 #
 # ## The same network in other clothes
 #
@@ -130,7 +130,7 @@ rate_guess
 # "1" comes from those who look at the function, "8" from those who count in per cent and forget the gradient. The gradient is the second half: a weight that counts for less has a shorter gradient. 8 times for the step to be made, 8 times for the gradient that is too short. Whoever says "1/8" thinks of large weights as fragile.
 
 # %% [markdown]
-# Find out. Here is a small network of three layers whose first weights are multiplied by 8, by 1/8 and by 1. Each layer has a slider for its rate. Every setting of the three has been trained, and you see the loss at the end, and how many settings yours beats. It begins with the best of the equal rates.
+# Find out. Here is a small network of three layers whose first weights are multiplied by 8, by 1/8 and by 1. Each layer has a slider for its rate. Every setting of the three has been trained, and you see the loss at the end, and how many settings yours beats. It begins with the best equal rate that the sliders have.
 #
 # **Find rates that beat nine settings out of ten. Can you get below a loss of 0.4?** Then press *show what LARS chose*.
 
@@ -180,7 +180,7 @@ rate_guess.reveal("64")
 #
 # Now look at what a layer can see of itself: the length of its weights and the length of its gradient. In the first layer the weights are 8 times as long and the gradient is 8 times as short. Their ratio has become 64 times as large. It is the number that we were looking for.
 #
-# You, Gitman and Ginsburg (2017) call it the *trust ratio*, and they multiply each layer's rate by it. This is **LARS**, layer-wise adaptive rate scaling. With weight decay $\lambda$ and a coefficient $\tau$:
+# You, Gitman and Ginsburg (2017) multiply each layer's rate by it; today it is called the *trust ratio*. This is **LARS**, layer-wise adaptive rate scaling. With weight decay $\lambda$ and a coefficient $\tau$:
 #
 # $$ \text{ratio} = \tau\,\frac{\lVert p\rVert}{\lVert g\rVert + \lambda\lVert p\rVert} \qquad b \leftarrow \mu\, b + \text{ratio}\cdot(g + \lambda p) \qquad p \leftarrow p - \eta\, b $$
 #
@@ -262,7 +262,7 @@ claim(
 )
 
 # %% [markdown]
-# So **LARS needs a schedule**, also where plain SGD comes to rest by itself. You, Gitman and Ginsburg (2017) trained with one.
+# So **LARS needs a schedule** to come to rest, also where plain SGD does so by itself. You, Gitman and Ginsburg (2017) trained with one.
 #
 # ## Scale the gradient or scale the rate?
 #
@@ -378,7 +378,7 @@ race_guess = predict_choice(
 race_guess
 
 # %% [markdown] tags=["teacher"]
-# "More than 5 points ahead" is what everybody has read. It does not come true here, at either batch size. Let the class say what would have to be different: layers whose ratios differ. That is the next race. And to pay is not to win. We raced six layers of 32 units, with first weights as small as PyTorch's, for a minute outside of the lesson. At batch 32 LARS with a cosine and Adam both got 95%. In 40 steps with all images Adam got 79%, LARS 63%, and momentum 23%.
+# "More than 5 points ahead" is what everybody has read. It does not come true here, at either batch size. Let the class say what would have to be different: layers whose ratios differ. That is the next race. We raced six layers of 32 units, with first weights as small as PyTorch's, for a minute outside of the lesson. At batch 32 LARS with a cosine and Adam both got 95%. In 40 steps with all images Adam got 79%, LARS 63%, and momentum 23%.
 
 # %%
 tidy = {batches: run_race(batches) for batches in ("small", "large")}
@@ -428,7 +428,7 @@ claim("Adam stays within 8 points of it.", large_2["Adam"] > large_2[lars_cosine
 # %% [markdown]
 # Now LARS is worth its name. Neither a clip nor a schedule can help here, since both have one factor for the whole network. Adam helps itself a good way: it divides by the gradient's size, though it does not know the size of the weights. And the large batch makes everything worse, because 40 steps leave no time in which a slow layer might catch up.
 #
-# **LARS pays** when the ratios of the layers differ much: bad first weights, deep networks without normalisation, very large batches with few steps. **It gives little** when they are alike: few layers, good first weights, norm layers, plenty of steps. And let Adam run beside it: here it got most of what LARS got.
+# **LARS pays** when the ratios of the layers differ much, and the more so the fewer the steps: bad first weights, deep networks without normalisation. A large batch alone was not enough here. **It gives little** when the ratios are alike: few layers, good first weights, plenty of steps. (Norm layers should make them alike as well; we have not tested that here.) And let Adam run beside it: here it got most of what LARS got.
 #
 # You need not guess how much the ratios differ. Record your own model with your own optimizer, and choose *trust ratio* from the list:
 #
@@ -480,4 +480,4 @@ check("12-larc", larc_rate)
 #
 # **Where libraries disagree.** The paper and optax put the rate inside the momentum; timm, NVIDIA's apex and this package put it outside, which is the same while the rate is constant. Optax takes the norm of gradient plus decay in place of the sum of two norms. timm does not adapt at all where the decay is 0. Most scripts spare biases and the gains of norm layers (`exclude_1d=True` here). The default coefficient is 0.001 in the paper and 0.02 in apex, whose LARC clips unless told otherwise.
 #
-# **Sources.** You, Gitman and Ginsburg (2017), *Large batch training of convolutional networks*: LARS, with a table of ratios. You et al. (2020), *Large batch optimization for deep learning*: LAMB. Nado et al. (2021), *A large batch optimizer reality check*: plain methods do as well. Neyshabur et al. (2015), *Path-SGD*: the same network in other clothes.
+# **Sources.** You, Gitman and Ginsburg (2017), *Large batch training of convolutional networks*: LARS, with a table of ratios. You et al. (2020), *Large batch optimization for deep learning*: LAMB. Nado et al. (2021), *A large batch optimizer reality check*: plain methods do as well. Neyshabur et al. (2015), *Path-SGD*: the same network in other clothes. He et al. (2015), *Delving deep into rectifiers*: first weights for ReLU.

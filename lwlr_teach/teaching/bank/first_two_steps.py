@@ -149,11 +149,11 @@ DIVIDE = Exercise(
     answer=divide,
     problem=_norms_problem,
     play=_play_norms,
-    right="The layer with the small weights moves more. LARS would do the opposite.",
+    right="The layer with the small weights moves more. LARS leans the other way.",
     known=(
         Known(
             _shares(lambda w: w.norm()),
-            "Your layer with the larger weights gets more. That is LARS; here it gets less.",
+            "Your layer with the larger weights gets more, as LARS would have it. Here it gets less.",
         ),
         Known(
             _shares(lambda w: 1 / w.square().sum()),
@@ -177,7 +177,7 @@ DIVIDE = Exercise(
         ),
         Known(
             lambda budget, w1, w2: tuple(2 * rate for rate in divide(budget, w1, w2)),
-            "Your rates add up to twice the budget. Half of them belongs to each layer on average.",
+            "Your rates add up to twice the budget. The study's factor 2 is for a rate per layer.",
         ),
         Known(
             lambda budget, w1, w2: tuple(rate / budget for rate in divide(budget, w1, w2)),
@@ -205,7 +205,7 @@ QUESTIONS = (
         "Two random linear layers share a budget of rates. Which split has the lowest loss after one step?",
         ("half and half", "everything to one layer", "more to the second layer than to the first"),
         1,
-        "Their steps add up to the same signal; what both together add beside it points nowhere.",
+        "Their signals add up; what both make together takes some of it back and adds noise.",
     ),
     Question(
         "14-second",
@@ -222,7 +222,7 @@ QUESTIONS = (
     Question(
         "14-end",
         "14-first-two-steps",
-        "Far from the start, what decides whether gradient descent on two linear layers can come to rest?",
+        "Close to the solution, what decides whether gradient descent on two linear layers can come to rest?",
         ("the sum of the two rates", "the larger of the two rates", "the product of the two rates"),
         2,
         "There the layers act like one with the geometric mean of the rates. An uneven split has more room.",
