@@ -1,13 +1,14 @@
-"""One JupyterLab and one Chromium for all browser tests, a fresh page for each."""
+"""One JupyterLab and one Chromium for all browser tests of a process."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.browser.lab import Notebook, chromium, jupyter_lab, launch
 
@@ -46,33 +47,60 @@ def address(root: Path, tmp_path_factory: pytest.TempPathFactory, browser: Brows
         yield address
 
 
+class Desk:
+    """Opens notebooks, each in a page to itself. A page whose notebook was closed is used again, because
+    JupyterLab takes seconds to load."""
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self._browser, self._address = browser, address
+        self._free: dict[tuple[float, int], list[Page]] = {}
+        self._kinds: dict[Notebook, tuple[float, int]] = {}
+
+    def open(self, name: str, *, pixel_ratio: float = 1, width: int = 1400) -> Notebook:
+        free = self._free.setdefault((pixel_ratio, width), [])
+        if not free:
+            viewport: ViewportSize = {"width": width, "height": 900}
+            free.append(self._browser.new_page(viewport=viewport, device_scale_factor=pixel_ratio))
+        notebook = Notebook(free.pop(), self._address, name)
+        self._kinds[notebook] = (pixel_ratio, width)
+        return notebook
+
+    def close(self, notebook: Notebook) -> None:
+        kind = self._kinds.pop(notebook)
+        if notebook.close():
+            self._free[kind].append(notebook.page)
+
+
+@pytest.fixture(scope="package")
+def desk(browser: Browser, address: str) -> Desk:
+    return Desk(browser, address)
+
+
 @pytest.fixture
-def open_notebook(browser: Browser, address: str) -> Iterator[Callable[..., Notebook]]:
+def open_notebook(desk: Desk) -> Iterator[Callable[..., Notebook]]:
     """Opens a notebook of ``root`` in a page of its own; afterwards its kernel is shut down."""
     opened: list[Notebook] = []
 
-    def open_one(name: str, *, pixel_ratio: float = 1, width: int = 1400) -> Notebook:
-        opened.append(_open(browser, address, name, pixel_ratio=pixel_ratio, width=width))
+    def open_one(name: str, **options: Any) -> Notebook:
+        opened.append(desk.open(name, **options))
         return opened[-1]
 
     yield open_one
     for notebook in opened:
-        _close(notebook)
+        desk.close(notebook)
 
 
 @pytest.fixture(scope="module")
-def kept() -> Iterator[dict[str, Notebook]]:
+def kept(desk: Desk) -> Iterator[dict[str, Notebook]]:
     """The notebooks that a module's tests share: a page and a kernel take longer than most tests."""
     notebooks: dict[str, Notebook] = {}
     yield notebooks
     for notebook in notebooks.values():
-        _close(notebook)
+        desk.close(notebook)
 
 
 @pytest.fixture
-def run_again(
-    browser: Browser, address: str, kept: dict[str, Notebook]
-) -> Callable[[str], Iterator[Notebook]]:
+def run_again(desk: Desk, kept: dict[str, Notebook]) -> Callable[[str], Iterator[Notebook]]:
     """Runs every cell of a notebook of ``root``, in the page and kernel of earlier tests if they are left.
 
     The views are new ones. Afterwards neither the page nor a cell may have had an error.
@@ -80,9 +108,9 @@ def run_again(
 
     def run(name: str) -> Iterator[Notebook]:
         if name in kept and not kept[name].has_kernel():
-            _close(kept.pop(name))
+            desk.close(kept.pop(name))
         if name not in kept:
-            kept[name] = _open(browser, address, name)
+            kept[name] = desk.open(name)
         notebook = kept[name]
         notebook.page_errors.clear()
         notebook.page.mouse.move(0, 0)
@@ -93,15 +121,3 @@ def run_again(
         assert notebook.cell_errors() == []
 
     return run
-
-
-def _open(
-    browser: Browser, address: str, name: str, *, pixel_ratio: float = 1, width: int = 1400
-) -> Notebook:
-    page = browser.new_page(viewport={"width": width, "height": 900}, device_scale_factor=pixel_ratio)
-    return Notebook(page, address, name)
-
-
-def _close(notebook: Notebook) -> None:
-    notebook.shut_down_kernel()
-    notebook.page.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page, Playwright
+from playwright.sync_api import Browser, Error, Locator, Page, Playwright
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,9 +123,32 @@ class Notebook:
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
         self.page_errors: list[str] = []
-        page.on("pageerror", lambda error: self.page_errors.append(error.stack or str(error)))
-        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.on("pageerror", self._note_error)
+        # JupyterLab takes seconds to load: a page that shows it already opens the notebook there.
+        if page.url.startswith(address):
+            self._run("await jupyterapp.commands.execute('docmanager:open', {path: argument});", name)
+        else:
+            page.goto(f"{address}/lab/tree/{name}?reset")
         self._wait("panel?.sessionContext?.session?.kernel?.status === 'idle'")
+
+    def close(self) -> bool:
+        """Close the notebook as it is, and shut its kernel down. Whether the page can show another one then.
+
+        It cannot if something else was opened in it, by a link for example.
+        """
+        self.page.remove_listener("pageerror", self._note_error)
+        opened = self._run(
+            "const opened = [...jupyterapp.shell.widgets('main')];"
+            "for (const widget of opened) await widget.sessionContext?.shutdown();"
+            "if (opened.length === 1) panel.dispose();"
+            "return opened.length;"
+        )
+        if opened > 1:
+            self.page.close()
+        return opened == 1
+
+    def _note_error(self, error: Error) -> None:
+        self.page_errors.append(error.stack or str(error))
 
     def _wait(self, condition: str, seconds: float = 60) -> None:
         script = f"() => {{ const panel = window.jupyterapp?.shell?.currentWidget; return {condition}; }}"

@@ -26,12 +26,8 @@ def layer_views(root: Path) -> str:
 
 
 @pytest.fixture
-def notebook(open_notebook, layer_views):
-    opened = open_notebook(layer_views)
-    opened.run_all()
-    yield opened
-    assert opened.page_errors == []
-    assert opened.cell_errors() == []
+def notebook(run_again, layer_views):
+    yield from run_again(layer_views)
 
 
 def test_every_setting_says_what_the_kernel_computed(notebook):

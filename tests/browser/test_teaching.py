@@ -426,7 +426,6 @@ def test_the_map_links_to_what_is_ready(open_cells, root):
     links.first.click()
     name = "jupyterapp.shell.currentWidget?.context?.path"
     notebook.page.wait_for_function(f"() => {name} === '01-learning-rate.ipynb'")
-    notebook.page.evaluate("() => jupyterapp.shell.currentWidget.close()")
 
 
 def test_the_playground_answers_its_choices_and_leaves_nothing_behind(open_cells):
