@@ -19,17 +19,17 @@ lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
 		lessons/00-start-here.ipynb
 
-# So many processes, a test file in each; a browser waits a lot, so that two cores have room for three. In the order
-# of their names: else the lessons, which are few and long, would come last, and the others would wait for them.
-PARALLEL = --numprocesses $(1) --dist loadfile --no-loadscope-reorder
+# Two processes, a test file in each. In the order of their names: else the lessons, which are few and long, would
+# come last, and one process would wait for the other.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: lint ## run everything that CI runs: lint, the tests, a browser, every lesson
-	$(BIN)/pytest -m "not browser" $(call PARALLEL,2)
-	$(BIN)/pytest -m browser $(call PARALLEL,3)
-	$(BIN)/pytest --nbval lessons $(call PARALLEL,2)
+	$(BIN)/pytest -m "not browser" $(PARALLEL)
+	$(BIN)/pytest -m browser $(PARALLEL)
+	$(BIN)/pytest --nbval lessons $(PARALLEL)
 
 test-fast: $(VENV)/.test ## run the tests that need neither a browser nor patience
-	$(BIN)/pytest -m "not browser and not slow" $(call PARALLEL,2)
+	$(BIN)/pytest -m "not browser and not slow" $(PARALLEL)
 
 lint: $(VENV)/.test ## check style, format and types
 	$(BIN)/ruff check

@@ -192,9 +192,11 @@ class Notebook:
 
         The code meets what the page's widgets last said: ipywidgets holds changes back while the kernel is
         busy with an earlier one, and the empty request is answered once that is done and the rest was sent.
+        Behind that rest another change may be held back, if the machine is slow: hence a second request.
         """
         return self._run(
             "const kernel = panel.sessionContext.session.kernel;"
+            "await kernel.requestExecute({code: ''}).done;"
             "await kernel.requestExecute({code: ''}).done;"
             "const future = kernel.requestExecute({code: argument});"
             "let said = '';"
@@ -269,6 +271,11 @@ class View:
         self.page.evaluate(
             "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )
+
+    def colour(self, name: str, x: float, y: float) -> list[int]:
+        """Red, green and blue at a point of a picture, in pixels of the page."""
+        script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]"
+        return self.canvas(name).evaluate(script, [round(x), round(y)])
 
     def picture(self, name: str) -> str:
         """The pixels of a canvas, as a data URL."""

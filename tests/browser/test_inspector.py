@@ -75,9 +75,7 @@ def cells(view, run=0):
 def colour(view, layer, step, steps=60, run=0):
     left, top, width, height = cells(view, run)
     x, y = left + (step + 0.5) / steps * width, top + (layer + 0.5) / LAYERS * height
-    return view.canvas(f"map-{run}").evaluate(
-        "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]", [x, y]
-    )
+    return view.colour(f"map-{run}", x, y)
 
 
 def test_every_position_says_what_the_kernel_computed(notebook):

@@ -100,12 +100,6 @@ def test_the_mouse_moves_both_sliders_on_the_map(notebook):
     assert "rate 3.3" in view.sentence()
 
 
-def colour(view, name, x, y):
-    """The colour at a point of a canvas, in pixels of the page."""
-    script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]"
-    return view.canvas(name).evaluate(script, [round(x), round(y)])
-
-
 def test_the_cells_and_the_marker_are_where_they_belong(notebook):
     view = notebook.view()
     width, height = view.canvas("map").evaluate("c => [c.clientWidth, c.clientHeight]")
@@ -123,10 +117,10 @@ def test_the_cells_and_the_marker_are_where_they_belong(notebook):
             code = int(notebook.ask(f"print(codes[{int(nesterov)}, 1, {m}, {r}])"))
             wanted = notebook.ask(f"print(view.plan['colours'][{min(code, 63)}])")
             if code < 64:
-                assert colour(view, "map", *place(r, m)) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
+                assert view.colour("map", *place(r, m)) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
                 seen += 1
         assert seen >= 4
-        assert colour(view, "map", *place(34, 5)) == (AHEAD if nesterov else BALL)
+        assert view.colour("map", *place(34, 5)) == (AHEAD if nesterov else BALL)
 
 
 def test_the_run_is_drawn_at_its_last_measured_distance(notebook):
@@ -136,7 +130,7 @@ def test_the_run_is_drawn_at_its_last_measured_distance(notebook):
     view.settle()
     width, height = view.canvas("run").evaluate("c => [c.clientWidth, c.clientHeight]")
     y = 24 + (height - 62) / 7  # the axis goes from 10 to 1e-6, so that 1 is a seventh below its top
-    dots = [colour(view, "run", 42 + (width - 56) * step / 200, y) for step in range(0, 200, 2)]
+    dots = [view.colour("run", 42 + (width - 56) * step / 200, y) for step in range(0, 200, 2)]
     assert sum(dot == BALL for dot in dots) > 15
 
 

@@ -136,21 +136,15 @@ def test_the_mouse_picks_a_step_and_a_share(notebook):
     assert "after step 8: 20% of the budget" in view.sentence()
 
 
-def colour(view, name, x, y):
-    """The colour at a point of a canvas, in pixels of the page."""
-    script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]"
-    return view.canvas(name).evaluate(script, [round(x), round(y)])
-
-
 def test_the_map_fills_as_one_walks(notebook):
     view = notebook.view()
     inside = view.canvas("map").evaluate("c => [c.clientWidth - 40, c.clientHeight - 120]")
-    paper = colour(view, "map", *inside)
+    paper = view.colour("map", *inside)
     first = view.picture("map")
     view.press("step", "End")
-    assert colour(view, "map", *inside) != paper
+    assert view.colour("map", *inside) != paper
     view.press("step", "Home")
-    assert colour(view, "map", *inside) != paper
+    assert view.colour("map", *inside) != paper
     assert view.picture("map") != first
     view.button("reset").click()
     assert view.picture("map") == first
@@ -171,8 +165,8 @@ def test_the_dots_and_the_cells_are_where_they_belong(notebook):
 
     for log2_step, best in [(0, [0, 40]), (1, [20]), (2, [20]), (3, [10, 30])]:
         for j in best:
-            assert colour(view, "map", *place(log2_step, j)) == WHITE
-    assert colour(view, "map", *place(0, 12)) == YOURS
+            assert view.colour("map", *place(log2_step, j)) == WHITE
+    assert view.colour("map", *place(0, 12)) == YOURS
     for log2_step, j in [(1, 5), (2, 36), (3, 1), (6, 30), (9, 20)]:
         wanted = notebook.ask(
             "import numpy as np; codes = np.frombuffer(view.codes, 'u1').reshape(15, 46, 41);"
@@ -181,7 +175,7 @@ def test_the_dots_and_the_cells_are_where_they_belong(notebook):
         )
         x, y = place(log2_step, j)
         off = 3 if j == 20 else 0  # below the dashed line
-        assert colour(view, "map", x, y + off) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
+        assert view.colour("map", x, y + off) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
 
     # The learner's dot lies on the curve, at the share and the loss that are said.
     f = view.canvas("curve").evaluate("c => [c.clientWidth - 84, c.clientHeight - 66 - 42]")
@@ -190,7 +184,7 @@ def test_the_dots_and_the_cells_are_where_they_belong(notebook):
     )
     room = 0.08 * (most - least)
     up = (loss - least + room) / (most - least + 2 * room)
-    assert colour(view, "curve", 62 + 0.3 * f[0], 66 + (1 - up) * f[1]) == YOURS
+    assert view.colour("curve", 62 + 0.3 * f[0], 66 + (1 - up) * f[1]) == YOURS
 
 
 def test_a_map_that_no_mirror_helps(notebook):
@@ -213,7 +207,7 @@ def test_a_map_that_no_mirror_helps(notebook):
         wanted = notebook.ask(f"print(view.plan['colours'][{code}])")
         x = 44 + (log2_step - low) / (high - low) * across
         y = 66 + (1 - (j / 20 + 0.025) / 1.05) * down
-        assert colour(view, "map", x, y) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
+        assert view.colour("map", x, y) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
         seen.add(wanted)
     assert len(seen) > 3
 

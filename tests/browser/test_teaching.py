@@ -139,6 +139,7 @@ def test_a_number_is_guessed_with_the_keyboard(open_cells, file):
         keyboard.press("ArrowRight")
     keyboard.press("Tab")
     keyboard.press("Enter")
+    view.root.locator(".lwlr-status", has_text="Locked: ").wait_for()  # the kernel has answered
     assert notebook.ask("print(n.locked, n.guess, n.confidence)") == "True [38] 85"
     assert kept(file)["predictions"]["01-n"] == {"guess": [38], "confidence": 85}
     assert notebook.active_cell() == cell
