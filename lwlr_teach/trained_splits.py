@@ -50,14 +50,12 @@ def trained_splits(network: str, budgets: Sequence[float], *, steps: int = 64, s
     with one_thread():
         found = train(rates, steps, seeds)  # step, budget, share, seed
     found = found.nan_to_num(nan=math.inf, posinf=math.inf).double()
-    kept = range(1, steps + 1)
-    losses = found[1:].mean(-1).movedim(0, 1)
     return Splits(
         width=WIDTH,
         budgets=total[:, 0].double(),
         shares=_SHARES,
-        steps=tuple(kept),
-        losses=losses,
+        steps=tuple(range(1, steps + 1)),
+        losses=found[1:].mean(-1).movedim(0, 1),
         first=found[0].mean().item(),
         limit=None,
         equal=1 / layers,

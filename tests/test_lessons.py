@@ -24,19 +24,6 @@ LESSONS = [
     "14-first-two-steps",
     "15-width",
 ]
-# The lessons in which the lint finds nothing. Every new one belongs here.
-LINTED = [
-    "00-start-here",
-    "01-learning-rate",
-    "02-momentum",
-    "03-schedules",
-    "04-finding-a-rate",
-    "10-exploding-gradients",
-    "11-rates-by-depth",
-    "12-lars",
-    "14-first-two-steps",
-    "15-width",
-]
 
 
 def test_the_lessons_are_these():
@@ -66,7 +53,7 @@ def test_every_picture_has_a_png_and_words_and_no_widget_state(source):
     assert build.notebook_of(source).stat().st_size < 500_000
 
 
-@pytest.mark.parametrize("name", LINTED)
+@pytest.mark.parametrize("name", LESSONS)
 def test_the_lint_finds_nothing(name):
     assert lint.lint(lint.load(build.LESSONS / "src" / f"{name}.py")) == []
 
