@@ -13,6 +13,7 @@ give the same bytes. lessons/NAME.ipynb is the learner's: what its source has fr
 from __future__ import annotations
 
 import argparse
+import asyncio
 import itertools
 import os
 import sys
@@ -25,6 +26,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from lessons import cells, guide
+from lwlr_teach.teaching.claims import MODE
 
 LESSONS = Path(__file__).parent
 TEACHERS = LESSONS.parent / "build" / "teacher"
@@ -66,14 +68,22 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
     return notebook
 
 
-def run(notebook: NotebookNode) -> None:
-    """Run a notebook from top to bottom, as somebody who has never opened a lesson before."""
+def run(notebook: NotebookNode, *, allow_errors: bool = False, **environment: str) -> None:
+    """Run a notebook from top to bottom, as somebody who has never opened a lesson before.
+
+    A claim that does not hold is an error here; ``environment`` are variables for the kernel.
+    """
     metadata = notebook.metadata.copy()
     client = NotebookClient(
-        notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(LESSONS)}}
+        notebook,
+        timeout=300,
+        record_timing=False,
+        allow_errors=allow_errors,
+        resources={"metadata": {"path": str(LESSONS)}},
     )
     with tempfile.TemporaryDirectory() as folder:
-        client.execute(env=os.environ | {"LWLR_PROGRESS": str(Path(folder) / "progress.json")})
+        own = {"LWLR_PROGRESS": str(Path(folder) / "progress.json"), MODE: "strict"}
+        asyncio.run(client.async_execute(env=os.environ | own | environment))
     notebook.metadata = metadata  # without the widgets' state, and without the versions of this machine
     for _, cell in cells.code_cells(notebook):
         cell.outputs = _tidy(cell.outputs)

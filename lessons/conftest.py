@@ -1,4 +1,7 @@
-"""For ``pytest --nbval lessons``: each notebook begins as it was built, with an empty record of progress."""
+"""For ``pytest --nbval lessons``: each notebook begins as it was built, with an empty record of progress.
+
+A claim that does not hold is an error.
+"""
 
 import os
 import tempfile
@@ -12,6 +15,7 @@ _folder = tempfile.TemporaryDirectory(prefix="lwlr-progress-")
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Name the file before nbval starts the notebook's kernel, which inherits it."""
+    os.environ["LWLR_CLAIMS"] = "strict"
     os.environ["LWLR_PROGRESS"] = str(Path(_folder.name) / f"{item.path.stem}.json")
 
 

@@ -430,7 +430,7 @@ def test_seconds_are_measured(monkeypatch):
 def test_a_step_of_a_real_race_takes_a_real_time():
     seconds = small().seconds_per_step
     assert seconds.shape == (2,)
-    assert ((seconds > 1e-6) & (seconds < 1)).all()
+    assert ((seconds > 0) & seconds.isfinite()).all()
 
 
 # --- everybody at one rate

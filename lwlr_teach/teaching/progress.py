@@ -27,7 +27,7 @@ def progress_file() -> Path:
 
 
 def read_progress() -> Record:
-    """Everything noted so far: ``{"lessons": …, "predictions": …, "exercises": …, "recall": …}``."""
+    """Everything noted so far: lessons, predictions, exercises, recall, and claims that did not hold here."""
     path = progress_file()
     if path not in _in_memory:
         try:
@@ -73,7 +73,7 @@ class _Damaged(Exception):
 
 
 def _empty() -> Record:
-    return {"lessons": {}, "predictions": {}, "exercises": {}, "recall": {}}
+    return {"lessons": {}, "predictions": {}, "exercises": {}, "recall": {}, "claims": {}}
 
 
 def _load(path: Path) -> Record:

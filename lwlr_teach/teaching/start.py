@@ -10,6 +10,7 @@ import torch
 from IPython.core.getipython import get_ipython
 
 from lwlr_teach.teaching.bank import EXERCISES
+from lwlr_teach.teaching.claims import open_lesson
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.predictions import calibration
 from lwlr_teach.teaching.progress import Record, note, read_progress
@@ -33,6 +34,7 @@ def _done(record: Record, lesson: str) -> dict[str, object]:
         "predictions": len(predictions),
         "exercises": len(exercises),
         "passed": len(passed),
+        "denied": len(record["claims"].get(lesson, {})),
     }
 
 
@@ -47,6 +49,8 @@ def begin(lesson: str) -> None:
     shell = get_ipython()
     if shell is not None:
         shell.events.register("post_run_cell", _give_memory_back)  # once, however often it is registered
+
+    open_lesson(lesson)
 
     def put(record: Record) -> None:
         kept = record["lessons"].setdefault(lesson, {"opened": 0})

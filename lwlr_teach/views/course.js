@@ -26,7 +26,7 @@ function opening(file) {
   return { "data-commandlinker-command": "docmanager:open", "data-commandlinker-args": JSON.stringify({ path }) };
 }
 
-function entry({ name, question, minutes, ready, state, passed, exercises, predictions }) {
+function entry({ name, question, minutes, ready, state, passed, exercises, predictions, denied }) {
   const text = `${name.slice(0, 2)} · ${question}`;
   const title = ready ? element("a", { href: `./${name}.ipynb`, ...opening(`${name}.ipynb`) }, text)
     : element("span", {}, text);
@@ -35,7 +35,8 @@ function entry({ name, question, minutes, ready, state, passed, exercises, predi
   ].filter(Boolean);
   return element("li", { class: `lwlr-lesson-${state}` },
     element("span", { class: "lwlr-mark", title: SAID[state], "aria-label": SAID[state], role: "img" }, MARKS[state]),
-    title, element("span", { class: "lwlr-readout" }, ready ? done.join(", ") : SAID.later));
+    title, element("span", { class: "lwlr-readout" }, ready ? done.join(", ") : SAID.later),
+    denied ? element("span", { class: "lwlr-denied" }, `✘ ${denied} measured otherwise here`) : "");
 }
 
 export default { render };

@@ -15,8 +15,8 @@ from lwlr_teach.views.base import View, module
 
 class CourseView(View):
     """Lessons, each a mapping: ``name``, ``part``, ``question``, ``minutes``, ``ready``, ``opened``,
-    ``predictions`` (how many were locked), ``passed`` and ``exercises`` (how many there are). ``summary`` is
-    a sentence below.
+    ``predictions`` (how many were locked), ``passed`` and ``exercises`` (how many there are), and ``denied``
+    (how many of its claims did not hold here). ``summary`` is a sentence below.
     """
 
     _esm = module("course.js")
@@ -41,8 +41,12 @@ class CourseView(View):
         begun = sum(_state(lesson) == "begun" for lesson in ready)
         return (
             f"The course: {len(self._lessons)} lessons, {len(ready)} of them ready. "
-            f"{done} done, {begun} begun. {self._summary}"
+            f"{done} done, {begun} begun. {self._denied()}{self._summary}"
         )
+
+    def _denied(self) -> str:
+        names = [f"{lesson['name'][:2]}" for lesson in self._lessons if lesson["denied"]]
+        return f"This machine measured something else in {', '.join(names)}. " if names else ""
 
     def figure(self) -> Figure:
         """The lessons as a list."""
@@ -53,7 +57,7 @@ class CourseView(View):
                 (f"{_MARKS[_state(x)]}  {x['name'][:2]}  {x['question']}  ({x['minutes']} min)", "normal")
                 for x in group
             ]
-        lines += [(text, "normal") for text in wrap(self._summary, 100)]
+        lines += [(text, "normal") for text in wrap(self._denied() + self._summary, 100)]
         height = 0.22 * len(lines) + 0.1
         figure = Figure(figsize=(7.5, height))
         for i, (text, weight) in enumerate(lines):

@@ -1,0 +1,159 @@
+"""The lessons and the tests as if on other machines, on this one.
+
+    python lessons/elsewhere.py                        all lessons and all tests, on every machine
+    python lessons/elsewhere.py 12-lars                one lesson
+    python lessons/elsewhere.py --on "disturbed 1"     on one machine
+
+Says, lesson by lesson, which claims fail, which texts differ from the notebook's, and which claims hold with
+the least room; then which tests fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import torch
+from nbformat import NotebookNode
+
+from lessons import build, cells
+from lessons.disturbance import SEED
+from lwlr_teach.teaching.claims import MODE
+
+ROOT = build.LESSONS.parent
+MACHINES: dict[str, dict[str, str]] = {
+    **{f"disturbed {seed}": {SEED: str(seed)} for seed in (1, 2, 3)},
+    "no vectors, one thread": {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"},
+    "two threads": {"OMP_NUM_THREADS": "2"},
+}
+if torch.backends.mkl.is_available():
+    MACHINES["two threads"]["MKL_CBWR"] = "COMPATIBLE"
+
+# A kernel runs what stands in this folder of IPython's before its first cell.
+_STARTUP = """
+import sys
+sys.path.insert(0, {root!r})
+import lessons.disturbance
+from pathlib import Path
+from lessons.room import note_claims
+note_claims(get_ipython(), Path({file!r}))
+"""
+
+
+class Claim(NamedTuple):
+    """A claim as a machine found it."""
+
+    sentence: str
+    holds: bool
+    room: float
+    """The smallest relative distance of two numbers that its condition compares."""
+
+
+class Visit(NamedTuple):
+    """What a lesson said on another machine."""
+
+    claims: list[Claim]
+    texts: list[str]
+    """For every text that is not the notebook's, its lines there and here."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a claim does not hold, or a text differs."""
+        return bool(self.texts) or not all(claim.holds for claim in self.claims)
+
+
+def visit(source: Path, machine: Mapping[str, str]) -> Visit:
+    """Run a lesson in a kernel that has these variables in its environment."""
+    notebook = build.read(source)
+    with tempfile.TemporaryDirectory() as folder:
+        noted = Path(folder) / "claims.jsonl"
+        noted.touch()
+        startup = Path(folder) / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        startup.joinpath("elsewhere.py").write_text(_STARTUP.format(root=str(ROOT), file=str(noted)), "utf-8")
+        own = {"IPYTHONDIR": folder, MODE: "lenient"}
+        build.run(notebook, allow_errors=True, **own, **machine)
+        claims = [Claim(**json.loads(line)) for line in noted.read_text("utf-8").splitlines()]
+    return Visit(claims, list(_differences(nbformat.read(build.notebook_of(source), as_version=4), notebook)))
+
+
+def _differences(built: NotebookNode, ran: NotebookNode) -> Iterator[str]:
+    """What a machine says otherwise, text by text; first what the notebook has, then what was said here."""
+    for (number, wanted), (_, found) in zip(cells.code_cells(built), cells.code_cells(ran), strict=True):
+        for line in difflib.unified_diff(_texts(wanted), _texts(found), n=0, lineterm=""):
+            if line[:3] not in ("---", "+++") and line[:2] != "@@":
+                yield f"cell {number}: {line}"
+
+
+def _texts(cell: NotebookNode) -> list[str]:
+    """What nbval compares: what is printed, what pictures say of themselves, and errors."""
+    errors = [f"{o.ename}: {o.evalue}" for o in cell.outputs if o.output_type == "error"]
+    return [*cells.printed(cell).splitlines(), *cells.shown(cell).splitlines(), *errors]
+
+
+def report(name: str, visits: Mapping[str, Visit]) -> str:
+    """What the machines say of one lesson."""
+    lines = [f"# {name}"]
+    for machine, (claims, texts) in visits.items():
+        denied = [f"  does not hold: {claim.sentence}" for claim in claims if not claim.holds]
+        lines += [f"{machine}: {len(denied)} of {len(claims)} claims fail, {len(texts)} lines differ"]
+        lines += denied + [f"  {text}" for text in texts]
+    tightest: dict[str, float] = {}
+    for claim in (claim for visit in visits.values() for claim in visit.claims):
+        tightest[claim.sentence] = min(claim.room, tightest.get(claim.sentence, math.inf))
+    lines += ["least room:"]
+    for sentence in sorted(tightest, key=tightest.__getitem__)[:5]:
+        lines += [f"  {tightest[sentence]:.1%}  {sentence}"]
+    return "\n".join(lines)
+
+
+def test(machine: Mapping[str, str]) -> bool:
+    """Run the tests that need no browser; true if they pass."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not browser", "-p", "lessons.disturbance"]
+    parallel = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    return subprocess.run([*command, *parallel], cwd=ROOT, env=os.environ | machine).returncode == 0
+
+
+def main() -> int:
+    """Visit the lessons named on the command line, all by default, then run the tests."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="lessons, by name; all by default, and the tests with them")
+    parser.add_argument("--on", action="append", choices=MACHINES, help="a machine; all by default")
+    chosen = parser.parse_args()
+    known = {source.stem: source for source in build.sources()}
+    unknown = [name for name in chosen.names if name not in known]
+    if unknown:
+        parser.error(f"no lesson is called {', '.join(unknown)}; there are {', '.join(known)}")
+    machines = {name: MACHINES[name] for name in chosen.on or MACHINES}
+    failed = False
+    with ThreadPoolExecutor(2) as pool:
+        jobs = {
+            lesson: {name: pool.submit(visit, known[lesson], machine) for name, machine in machines.items()}
+            for lesson in chosen.names or known
+        }
+        for lesson, visits in jobs.items():
+            results = {name: job.result() for name, job in visits.items()}
+            print(report(lesson, results), flush=True)
+            failed |= any(result.failed for result in results.values())
+    if not chosen.names:
+        for name, machine in machines.items():
+            print(f"# the tests, {name}", flush=True)
+            failed |= not test(machine)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
