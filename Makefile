@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast lint lessons lesson-lint teacher picture bench agreement clean
+.PHONY: help lab test test-fast elsewhere lint lessons lesson-lint teacher picture bench agreement clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ lint: $(VENV)/.test ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+elsewhere: $(VENV)/.test ## run lessons and tests as if on other machines: half an hour
+	$(BIN)/python lessons/elsewhere.py
 
 lessons: $(VENV)/.test ## build lessons/*.ipynb from lessons/src/*.py
 	$(BIN)/python lessons/build.py

@@ -44,7 +44,7 @@ class Measured(ast.NodeTransformer):
         self.generic_visit(node)
         if not self._inside or not all(type(op) in _ORDERS for op in node.ops):
             return node
-        signs = ast.Constant(tuple(type(op).__name__ for op in node.ops))
+        signs = ast.Tuple([ast.Constant(type(op).__name__) for op in node.ops], ast.Load())
         call = ast.Call(ast.Name(_COMPARE, ast.Load()), [signs, node.left, *node.comparators], [])
         return ast.copy_location(call, node)
 

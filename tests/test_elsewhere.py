@@ -183,7 +183,24 @@ def test_elsewhere_every_claim_is_heard_and_every_text_compared(lesson):
     assert visit.texts == ["cell 1: -It is at home.", "cell 1: -seed 0", "cell 1: +seed 1"]
     report = elsewhere.report("small", {"far": visit})
     assert "far: 1 of 2 claims fail, 3 lines differ" in report
-    assert "  10.0%  Nine is less than ten." in report
+    assert "  10.0% to 10.0%  Nine is less than ten." in report
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "alike"),
+    [
+        ("loss 0.021, then 1.4.", "loss 0.017, then 1.4.", True),
+        ("loss 0.021, then 1.4.", "loss 0.012, then 1.4.", False),
+        ("loss 1e-3", "loss 1.2e-03", True),
+        ("gain −2 points", "gain 1 points", True),
+        ("gain -2", "gain 1", False),
+        ("SGD leads with 50%", "SGD leads with 53%", True),
+        ("SGD leads with 50%", "Adam leads with 50%", False),
+        ("beats 1 of 6", "beats all", False),
+    ],
+)
+def test_the_words_of_a_trained_picture_are_compared_exactly_and_its_numbers_loosely(there, here, alike):
+    assert elsewhere._alike(there, here) == alike
 
 
 def test_the_command_fails_where_a_lesson_does(lesson, monkeypatch, capsys):

@@ -45,7 +45,9 @@ guess = predict_number(
 guess
 
 # %% [markdown]
-# Now let it roll, with the optimizer `SGD` and the learning rate 0.1. The sentence below the cell is a *claim*: it is printed only if the run agrees, and the lesson stops if it does not. What you read in these lessons was measured a moment ago.
+# Now let it roll, with the optimizer `SGD` and the learning rate 0.1. The sentence below the cell is a *claim*: it is printed only if the run agrees. What you read in these lessons was measured a moment ago, on your machine.
+#
+# Processors round differently, and training makes small differences large. The claims were tried on several kinds of machine. If one does not hold on yours, you see a red box with what was measured instead, and a line that you can send us. Nothing is sent by itself, and the lesson goes on.
 
 # %%
 ball = torch.ones(1)

@@ -256,17 +256,17 @@ claim(
 hopeless_guess = predict_choice(
     "01-hopeless",
     "From which rate on is SGD no better than guessing?",
-    ["1.8", "10", "nowhere on this slider"],
+    ["2.2", "10", "nowhere on this slider"],
 )
 hopeless_guess
 
 # %% [markdown] tags=["teacher"]
-# "10" is the common guess. The best rate and the first hopeless one differ by less than a factor of two, as in the valley at the beginning; point back to it.
+# "10" is the common guess. The best rate and the first hopeless one differ by little more than a factor of two, as in the valley at the beginning; point back to it. Between the two, from about 1.5 on, it is chance whether a run survives.
 
 # %% [markdown]
 # Find out, and look at the training curve there: does the loss explode, or does it do something else?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 RatesView(digits_runs, at_lr=0.01)
 
 # %% [markdown]
@@ -281,19 +281,19 @@ names, lrs = digits_runs.names, digits_runs.lr
 right = digits_runs.test_accuracy.median(-1).values
 loss = digits_runs.train_loss.median(-1).values
 sgd, adam = names.index("SGD"), names.index("Adam")
-at = {rate: (lrs - rate).abs().argmin().item() for rate in (0.01, 1.0, 1.78)}
+at = {rate: (lrs - rate).abs().argmin().item() for rate in (0.01, 1.0, 2.15)}
 best = [lrs[i].item() for i in loss.nan_to_num(nan=torch.inf).argmin(1)]
 
-claim("SGD at rate 1 gets more than 95% right.", right[sgd, at[1.0]] > 0.95)
-claim("SGD at rate 1.8 gets about 10% right: guessing.", right[sgd, at[1.78]] < 0.15)
-claim(f"Its loss there is {loss[sgd, at[1.78]]:.1f} = ln 10.", abs(loss[sgd, at[1.78]] - 2.303) < 0.03)
-late = digits_runs.batch_losses[sgd, at[1.78], :, -200:].mean(0)
+claim("SGD at rate 1 gets more than 90% right.", right[sgd, at[1.0]] > 0.9)
+claim("SGD at rate 2.2 gets about 10% right: guessing.", right[sgd, at[2.15]] < 0.15)
+claim(f"Its loss there is {loss[sgd, at[2.15]]:.1f} = ln 10.", abs(loss[sgd, at[2.15]] - 2.303) < 0.03)
+late = digits_runs.batch_losses[sgd, at[2.15], :, -200:].mean(0)
 claim("In its last 200 steps it never gets below 2.1.", late.min() > 2.1)
 claim(
     f"At rate 0.01 SGD is still in the jam with {right[sgd, at[0.01]]:.1f}, where Adam has {right[adam, at[0.01]]:.2f}.",
     right[sgd, at[0.01]] < 0.75 and right[adam, at[0.01]] > 0.95,
 )
-hopeless_guess.reveal("1.8")
+hopeless_guess.reveal("2.2")
 
 # %%
 claim("SGD's best rate is more than ten times Adam's.", best[sgd] > 10 * best[adam])

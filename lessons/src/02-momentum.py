@@ -339,7 +339,7 @@ work_guess
 # %% [markdown]
 # **Move the slider to 0.01 and compare the three. Then look for the best rate of each**: the small triangles.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 RatesView(digits_runs, at_lr=0.01)
 
 # %%

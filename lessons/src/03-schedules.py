@@ -220,7 +220,7 @@ shape_guess
 # %% [markdown]
 # Begin with all at one peak rate and move it: the order changes. **Draw a schedule of your own into the left picture**; it joins the race. Then press *each at its own best peak*: that is the fair comparison. Can you beat them all? Can you draw one that loses to the constant rate?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 peaks = torch.logspace(-1.5, -0.25, 6)
 names = ["constant", "step", "polynomial", "cosine", "warm restarts", "one-cycle", "WSD"]
 digits_view = ScheduleView(names, lr=peaks, at_lr=0.1, progress=False)
@@ -294,7 +294,7 @@ warm_guess
 # %% [markdown]
 # Start at the peak rate of 0.3 and move the warm-up's slider. Then go **down with the peak rate until the warm-up makes no difference**.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 adam_view = ScheduleView(
     ["constant", "cosine", "warm-up and cosine"],
     method="Adam",
@@ -344,7 +344,7 @@ claim("Batches of 16: Adam's best constant rate ends higher, from every seed.", 
 #
 # The first schedule below is what he meant. The second is what he got. Since PyTorch's cosine climbs back, it goes up and down ten times. The third is the same mistake with our cosine, which stays at 0.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 meant = Chained([Warmup(100, 0.01), Cosine(300)])  # 5 and 15 epochs of 20 batches
 got = Chained([Warmup(5, 0.01), lambda t: (1 + math.cos(math.pi * t / 15)) / 2])
 stuck = Chained([Warmup(5, 0.01), Cosine(15)])

@@ -124,7 +124,7 @@ longer_guess
 #
 # **Find a length at which a reading misses the good rates. Then take 100 steps, and find out what smoothing does to the minimum.**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 tests = [try_rates(steps, stop=1e9) for steps in (25, 50, 100, 200, 400, 800)]
 RangeTestView(tests, runs, "Adam")
 
@@ -319,7 +319,7 @@ winners_guess
 # %% [markdown]
 # **Pick a method, and move the rate of all until yours wins. Then give each its own best rate: untick "the same rate for all". Then move the budget.**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 RaceView(runs, shared_lr=0.01)
 
 # %%
@@ -335,9 +335,11 @@ winners_guess.reveal("all five")
 #
 # Now the fair way. It has three rules. **Each contestant gets a rate of its own, out of a search of the same size. Each runs from several seeds, and a lead counts only if it is larger than what the seeds do. All have the same budget.**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 table = runs.table()
 print(table)
+
+# %%
 right = [place.accuracy for place in table.places]
 claim(
     "Each at its own best rate: all five between 95% and 97.5%.", min(right) >= 0.95 and max(right) <= 0.975
@@ -364,10 +366,7 @@ claim("Adam at three times its best rate gets more than 80% right.", tripled["Ad
 claim("Adam's band is more than twice as wide as SGD's.", table["Adam"].width > 2 * table["SGD"].width)
 
 early = runs.table(25)
-claim(
-    "After 25 steps SGD is last, and does not lead.",
-    early.places[-1].name == "SGD" and not early["SGD"].leads,
-)
+claim("After 25 steps SGD is last.", early.places[-1].name == "SGD")
 behind = early.places[0].accuracy - early["SGD"].accuracy
 claim("It is then more than 5 per cent behind the first.", behind > 0.05)
 claim("After 300 steps it is less than 1.5 per cent behind.", right[0] - table["SGD"].accuracy < 0.015)

@@ -308,7 +308,7 @@ carry_guess
 # %% [markdown] tags=["teacher"]
 # What came before helps half-way only: with random square layers both ends were alike. Whoever names an end should say why that one. The first layer has more weights here, but we have not tested whether that is the reason.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 four, eight = (trained_splits(name, [0.95], steps=8) for name in ("four layers", "eight layers"))
 relu = trained_splits("ReLU", [1.58], steps=16)
 real = trained_splits("digits", [0.3, 1.0, 3.0], steps=48)
@@ -345,7 +345,7 @@ claim("A bad split does: after step 48 the worst costs over 3 times the best.", 
 # %% [markdown]
 # The study also gives a recipe: at every step, divide the budget by the norms of the weights, each layer in proportion to the *other* layer's norm. We race it against equal rates and against two fixed splits, each at its own best rate, judged on test images.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 task = digits_task(seeds=5, steps=200, hidden=(32,), valid=300)
 entered = [
     Contestant("SGD", name="equal"),
