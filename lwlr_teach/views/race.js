@@ -33,32 +33,37 @@ function render({ model, el }) {
   const visible = () => methods.map((m, i) => ({ ...m, i })).filter((m) => now.shown.includes(m.name));
   const atEnd = (i) => [0, R - 1].includes(best[i][checkpoint(i)]);
 
-  // The winner at a budget, and all that it does not beat from every seed.
+  // The first at a budget; whether it has won; and all that it does not beat from every seed.
   function standing(budget = now.budget) {
     const rows = visible();
-    let winner;
-    for (const m of rows) if (!winner || ranks[place(m.i, budget)] > ranks[place(winner.i, budget)]) winner = m;
-    const top = winner && seedsOf(place(winner.i, budget));
+    let first;
+    for (const m of rows) if (!first || ranks[place(m.i, budget)] > ranks[place(first.i, budget)]) first = m;
+    const top = first && seedsOf(place(first.i, budget));
     const leads = rows.filter((m) => seedsOf(place(m.i, budget)).some((right, s) => top[s] <= right));
-    return { rows, winner, leads };
+    const winner = rows.length > 1 && leads.length === rows.length ? null : first; // who beats nobody has not won
+    return { rows, first, winner, leads };
   }
 
   const listed = (names) => {
     if (names.length > FEW) return "";
     return [names.slice(0, -1).join(", "), names[names.length - 1]].filter(Boolean).join(" and ");
   };
-  function result({ rows, winner, leads }) {
-    if (!winner) return "no contestant is shown";
-    const percent = Math.round(100 * medians[place(winner.i)]);
+  function result({ rows, first, winner, leads }) {
+    if (!first) return "no contestant is shown";
     const others = rows.length - 1;
+    const sure = seeds > 1 ? `from all ${seeds} seeds` : "from the only seed";
+    const percents = rows.map((m) => Math.round(100 * medians[place(m.i)]));
+    if (!winner) {
+      const all = `from ${Math.min(...percents)}% to ${Math.max(...percents)}% of the test images right`;
+      return `nobody wins: ${all}, and the first beats none of the others ${sure}`;
+    }
+    const percent = Math.round(100 * medians[place(winner.i)]);
     if (!others) return `${winner.name} gets ${percent}% of the test images right`;
     const ranked = [...leads].sort((a, b) => ranks[place(b.i)] - ranks[place(a.i)]);
     const unbeaten = ranked.filter((m) => m !== winner).map((m) => m.name);
     const names = listed(unbeaten);
     let beaten = names ? `all but ${names}` : `${others - unbeaten.length} of the ${others} others`;
     if (!unbeaten.length) beaten = "all others";
-    else if (unbeaten.length === others) beaten = "nobody";
-    const sure = seeds > 1 ? `from all ${seeds} seeds` : "from the only seed";
     return `${winner.name} leads with ${percent}% of the test images right, and it beats ${beaten} ${sure}`;
   }
   function ends({ rows }) {
@@ -187,24 +192,24 @@ function render({ model, el }) {
     });
   }
 
-  // The winner at each budget as a band of its colour, pale where others are not beaten from every seed.
+  // The winner at each budget as a band of its colour, pale where others are not beaten from every seed; grey where
+  // nobody is.
   function drawRibbon(ctx, colours) {
     const n = plan.budgets[now.per].length;
     const px = (j) => KNOB / 2 + (j / Math.max(n - 1, 1)) * (ctx.cssWidth - KNOB);
     const found = Array.from({ length: n }, (_, j) => standing(j));
     for (let from = 0, j = 0; j < n; j++) {
-      const { winner, leads } = found[j];
-      if (!winner) continue;
+      const { winner, leads, first } = found[j];
+      if (!first) continue;
       const [left, right] = [Math.max(0, Math.round(px(j - 0.5))), Math.min(ctx.cssWidth, Math.round(px(j + 0.5)))];
-      ctx.fillStyle = colourOf(winner.style, colours);
-      ctx.globalAlpha = leads.length > 1 ? 0.45 : 1;
+      ctx.fillStyle = winner ? colourOf(winner.style, colours) : colours.text;
+      ctx.globalAlpha = !winner ? 0.15 : leads.length > 1 ? 0.45 : 1;
       ctx.fillRect(left, 0, right - left, 9);
       ctx.globalAlpha = 1;
-      const next = found[j + 1]?.winner;
-      if (next && next.i === winner.i) continue;
+      if (j + 1 < n && found[j + 1].winner?.i === winner?.i) continue;
       const middle = (Math.max(0, px(from - 0.5)) + right) / 2;
-      if (next) ctx.clearRect(right - 1, 0, 1, 9);
-      marker(ctx, winner.style.marker, middle, 15, 4, colourOf(winner.style, colours), colours.paper);
+      if (j + 1 < n) ctx.clearRect(right - 1, 0, 1, 9);
+      if (winner) marker(ctx, winner.style.marker, middle, 15, 4, colourOf(winner.style, colours), colours.paper);
       from = j + 1;
     }
   }

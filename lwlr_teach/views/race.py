@@ -186,13 +186,18 @@ class RaceView(View):
             return "no contestant is shown"
         (winner, _), *others = standing
         # Halves go up, as they do in JavaScript.
-        percent = math.floor(100 * self._medians[winner, at[winner], last[winner]].item() + 0.5)
-        name = self.race.names[winner]
+        percents = [math.floor(100 * self._medians[i, at[i], last[i]].item() + 0.5) for i, _ in standing]
+        percent, name = percents[0], self.race.names[winner]
         if not others:
             return f"{name} gets {percent}% of the test images right"
         seeds = self.race.test_accuracy.shape[2]
         sure = f"from all {seeds} seeds" if seeds > 1 else "from the only seed"
         unbeaten = [self.race.names[i] for i, leads in others if leads]
+        if _nobody_wins(standing):
+            return (
+                f"nobody wins: from {percents[-1]}% to {percent}% of the test images right, and the first "
+                f"beats none of the others {sure}"
+            )
         return (
             f"{name} leads with {percent}% of the test images right, and it beats "
             f"{_beaten(unbeaten, len(others))} {sure}"
@@ -230,7 +235,8 @@ class RaceView(View):
         for row, i in enumerate(rows):
             self._draw_result(results, row, i, int(at[i]), int(last[i]))
             self._draw_rates(rates, row, i, int(at[i]), int(last[i]))
-            wins, leads = i == standing[0][0], dict(standing)[i]
+            # A first that beats nobody has not won.
+            wins, leads = i == standing[0][0] and not _nobody_wins(standing), dict(standing)[i]
             if leads:
                 for ax in (results, rates):
                     colour, alpha = (self._colour(i), 0.3) if wins else ("black", 0.07)
@@ -305,12 +311,15 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
+def _nobody_wins(standing: Sequence[tuple[int, bool]]) -> bool:
+    """Whether the first beats none of the others from every seed."""
+    return len(standing) > 1 and all(leads for _, leads in standing)
+
+
 def _beaten(unbeaten: Sequence[str], others: int) -> str:
     """Whom the winner beats from every seed, when these stay unbeaten among so many."""
     if not unbeaten:
         return "all others"
-    if len(unbeaten) == others:
-        return "nobody"
     names = _listed(unbeaten)
     return f"all but {names}" if names else f"{others - len(unbeaten)} of the {others} others"
 
