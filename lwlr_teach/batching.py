@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 Result = TypeVar("Result")
 
@@ -63,16 +63,19 @@ def over_batch(function: Callable[..., Result], axes: int, *args: Any, **setting
     if isinstance(function, partial):
         settings = function.keywords | settings
         function = partial(function.func, *function.args)
-    shape = next(leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)).shape[:axes]
-    settings = tree_map(lambda v: _spread(v, shape) if isinstance(v, Tensor) else v, settings)
-    mapped = tree_map(lambda v: 0 if isinstance(v, Tensor) else None, settings)
+    leaves, tree = tree_flatten(args)
+    numbers, form = tree_flatten(settings)
+    shape = next(leaf for leaf in leaves if isinstance(leaf, Tensor)).shape[:axes]
+    given = leaves + [_spread(n, shape) if isinstance(n, Tensor) else n for n in numbers]
 
-    def call(args: tuple[Any, ...], settings: dict[str, Any]) -> Result:
-        return function(*args, **settings)
+    def call(*tensors: Tensor) -> Result:
+        own = iter(tensors)
+        each = [next(own) if isinstance(leaf, Tensor) else leaf for leaf in given]
+        return function(*tree_unflatten(each[: len(leaves)], tree), **tree_unflatten(each[len(leaves) :], form))
 
-    for _ in range(axes):
-        call = torch.vmap(call, in_dims=(0, mapped))
-    return call(args, settings)
+    # vmap takes its time for each axis and for each tree, so it gets a single axis and plain tensors.
+    made = torch.vmap(call)(*(leaf.flatten(0, axes - 1) for leaf in given if isinstance(leaf, Tensor)))
+    return tree_map(lambda v: v.unflatten(0, shape), made)
 
 
 def _spread(value: Tensor, shape: torch.Size) -> Tensor:
