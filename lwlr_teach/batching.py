@@ -71,7 +71,8 @@ def over_batch(function: Callable[..., Result], axes: int, *args: Any, **setting
     def call(*tensors: Tensor) -> Result:
         own = iter(tensors)
         each = [next(own) if isinstance(leaf, Tensor) else leaf for leaf in given]
-        return function(*tree_unflatten(each[: len(leaves)], tree), **tree_unflatten(each[len(leaves) :], form))
+        args, settings = each[: len(leaves)], each[len(leaves) :]
+        return function(*tree_unflatten(args, tree), **tree_unflatten(settings, form))
 
     # vmap takes its time for each axis and for each tree, so it gets a single axis and plain tensors.
     made = torch.vmap(call)(*(leaf.flatten(0, axes - 1) for leaf in given if isinstance(leaf, Tensor)))
