@@ -29,7 +29,7 @@ class Ensemble:
     methods: tuple[Method, ...]
     lr: Tensor
     batch_losses: Tensor
-    """Loss on the batch of each step, before the step: (method, rate, seed, steps)."""
+    """Loss on the batch of each step, before the step: (method, rate, seed, steps); nan for no step."""
     train_loss: Tensor
     """Mean loss on all training images after the last step."""
     test_accuracy: Tensor
@@ -64,6 +64,9 @@ def train_ensemble(
     ``task`` is another network, or other data, in place of ``seeds`` to ``hidden`` and ``data``. ``limit``
     are limits for the methods that have a clip of their own, in place of the rates: then ``lr`` is a single
     one. ``progress`` shows a bar when it takes longer than a second.
+
+    The methods are trained one after another. Interrupt them (■ in JupyterLab's toolbar, Ctrl+C in a
+    terminal) and what is done comes back: the methods that have begun, the last one after the steps it took.
     """
     methods = check_methods(optimizers)
     device = check_device("device", device)
@@ -85,11 +88,23 @@ def train_ensemble(
         one_thread(),
         tqdm(total=len(methods) * steps, desc="training", delay=1, leave=False, disable=not progress) as bar,
     ):
+        try:
+            for fleet in fleets:
+                fleet.train(steps, bar)
+        except KeyboardInterrupt:
+            bar.total = bar.n  # else a notebook keeps the bar, in red
+            fleets = [fleet for fleet in fleets if fleet.step]
+            if not fleets:
+                raise  # nothing to keep
+            methods = methods[: len(fleets)]
+            taken = fleets[-1].step
+            print(f"Interrupted: {methods[-1].name} took {taken} of {steps} steps. What is done is kept.")
         for fleet in fleets:
-            fleet.train(steps, bar)
             train_loss, _ = fleet.score(task.data.x_train, task.data.y_train)
             _, accuracy = fleet.score(task.data.x_test, task.data.y_test)
-            results.append((fleet.losses.movedim(0, -1), train_loss, accuracy))
+            losses = train_loss.new_full((*train_loss.shape, steps), torch.nan)
+            losses[..., : fleet.step] = fleet.losses.movedim(0, -1)
+            results.append((losses, train_loss, accuracy))
 
     runs = len(rates if limits is None else limits)
     batch_losses, train_losses, accuracies = (

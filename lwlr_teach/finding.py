@@ -10,11 +10,14 @@ with the band of good rates around it is :func:`lwlr_teach.race.race`.
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import FrameType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from torch.optim import Optimizer
 
 from lwlr_teach.checks import check_choice, check_count, check_function, check_number
 from lwlr_teach.schedules import check_drivable
+from lwlr_teach.training import check_one_gradient
 
 if TYPE_CHECKING:
     import optuna
@@ -54,12 +58,13 @@ class RangeTest:
     smoothed: Tensor
     smoothing: float
     steps: int
-    """Steps that were asked for; there are fewer if the loss exploded before."""
+    """Steps that were asked for; there are fewer if the loss exploded before, or the test was interrupted."""
+    interrupted: bool = False
 
     @property
     def stopped(self) -> bool:
         """Whether the loss exploded before the largest rate was reached."""
-        return len(self.lr) < self.steps
+        return len(self.lr) < self.steps and not self.interrupted
 
     @property
     def steepest(self) -> float:
@@ -91,8 +96,9 @@ class RangeTest:
     def with_smoothing(self, smoothing: float, stop: float = STOP) -> RangeTest:
         """The same run with another constant. It ends where that one stops it, if it went so far."""
         check_number("smoothing", smoothing, low=0, below=1)
-        losses, smoothed = _until_it_explodes(self.losses.tolist(), smoothing, stop)
-        return RangeTest(self.lr[: len(losses)], losses, smoothed, smoothing, self.steps)
+        losses, smoothed, _ = _until_it_explodes(self.losses.tolist(), smoothing, stop)
+        to_its_end = self.interrupted and len(losses) == len(self.losses)
+        return RangeTest(self.lr[: len(losses)], losses, smoothed, smoothing, self.steps, to_its_end)
 
 
 def smooth(losses: Iterable[float], smoothing: float) -> Iterator[float]:
@@ -108,20 +114,28 @@ def smooth(losses: Iterable[float], smoothing: float) -> Iterator[float]:
         yield mean / weight
 
 
-def _until_it_explodes(losses: Iterable[float], smoothing: float, stop: float) -> tuple[Tensor, Tensor]:
-    """The losses and their averages up to the first average that is no number or too far above the lowest.
+def _until_it_explodes(losses: Iterable[float], smoothing: float, stop: float) -> tuple[Tensor, Tensor, bool]:
+    """The losses and their averages up to the first average that is no number or too far above the lowest,
+    and whether an interruption came first.
 
     Written so that it works for losses below zero, too; for the others it is ``average > stop · lowest``.
     """
     seen: list[float] = []
     averages: list[float] = []
     lowest = math.inf
-    for average in smooth(_noted(losses, seen), smoothing):
-        averages.append(average)
-        lowest = min(lowest, average)
-        if not math.isfinite(average) or average - lowest > (stop - 1) * abs(lowest):
-            break
-    return torch.tensor(seen, dtype=torch.float64), torch.tensor(averages, dtype=torch.float64)
+    interrupted = False
+    try:
+        for average in smooth(_noted(losses, seen), smoothing):
+            averages.append(average)
+            lowest = min(lowest, average)
+            if not math.isfinite(average) or average - lowest > (stop - 1) * abs(lowest):
+                break
+    except KeyboardInterrupt:
+        if not averages:
+            raise  # nothing to keep
+        interrupted = True
+    whole = torch.tensor(seen[: len(averages)], dtype=torch.float64)
+    return whole, torch.tensor(averages, dtype=torch.float64), interrupted
 
 
 def _noted(values: Iterable[float], seen: list[float]) -> Iterator[float]:
@@ -189,7 +203,9 @@ def range_test(
         stop: the test ends when the smoothed loss is this many times its lowest value, or is no number.
 
     Model, optimizer, BatchNorm's statistics and the random numbers of torch, NumPy and Python are afterwards
-    as they were; so is the generator of a ``DataLoader``. An iterator has moved on.
+    as they were; so are the generators and the attributes of the batches, of their samplers and of whatever
+    else they hold. An iterator has moved on, and a list or an array that was shuffled in place stays so.
+    A test that is interrupted (■ in JupyterLab's toolbar, Ctrl+C in a terminal) returns what it has.
 
     Raises:
         ValueError: for anything that cannot be run. A loss that explodes is a result, not an error.
@@ -200,11 +216,13 @@ def range_test(
     rates = exponential_rates(low, high, steps)
     check_number("smoothing", smoothing, low=0, below=1)
     check_number("stop", stop, low=1)
-    with _restored(batches), torch.enable_grad():
+    with _restored(batches), torch.enable_grad(), closing(_endless(batches, steps)) as stream:
         model, loss, optimizer = _copies(model, loss, optimizer)
-        run = _train(model, loss, _endless(batches, steps), optimizer, rates)
-        losses, smoothed = _until_it_explodes(run, smoothing, stop)
-    return RangeTest(rates[: len(losses)], losses, smoothed, smoothing, steps)
+        run = _train(model, loss, stream, optimizer, rates)
+        losses, smoothed, interrupted = _until_it_explodes(run, smoothing, stop)
+    if interrupted:
+        print(f"Interrupted after {len(losses)} of {steps} steps. What is done is kept.")
+    return RangeTest(rates[: len(losses)], losses, smoothed, smoothing, steps, interrupted)
 
 
 def _copies(
@@ -222,6 +240,7 @@ def _copies(
         optimizer = optimizer(model.parameters())
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must make a torch.optim.Optimizer, got {optimizer!r}")
+    check_one_gradient(optimizer)
     check_drivable(type(optimizer).__name__, optimizer)
     if not model.training:
         model.train()
@@ -244,7 +263,7 @@ def _train(
         optimizer.step()
 
 
-def _endless(batches: Batches, steps: int) -> Iterator[tuple[Any, Any]]:
+def _endless(batches: Batches, steps: int) -> Generator[tuple[Any, Any], None, None]:
     """The batches, again and again."""
     taken = 0
     while True:
@@ -260,18 +279,55 @@ def _endless(batches: Batches, steps: int) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def _restored(batches: object) -> Iterator[None]:
-    """Give the random numbers back as they were, on every device, and those of a loader's own generator."""
-    own = getattr(batches, "generator", None)
-    loaders = own.get_state() if isinstance(own, torch.Generator) else None
+    """Give the random numbers back as they were, on every device, and all that the batches hold."""
     pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 (what transforms may use)
+    restore = [_as_now(thing) for thing in _held(batches)]
     try:
         with torch.random.fork_rng(enabled=True, device_type=_accelerator()):
             yield
     finally:
         random.setstate(pythons)
         np.random.set_state(numpys)  # noqa: NPY002
-        if isinstance(own, torch.Generator) and loaders is not None:
-            own.set_state(loaders)
+        for put_back in restore:
+            put_back()
+
+
+_CLOSED = (type, ModuleType, FrameType, Tensor, Iterator, str, bytes, int, float, type(None))
+"""What is not looked into. An iterator has moved on, and what it holds has moved with it."""
+
+
+def _held(batches: object) -> Iterable[Any]:
+    """All that is reached from the batches: loaders, samplers, data sets, transforms, generators."""
+    found: dict[int, Any] = {}
+    left: list[Any] = [batches]
+    while left:
+        thing = left.pop()
+        if id(thing) in found or isinstance(thing, _CLOSED):
+            continue
+        found[id(thing)] = thing
+        is_function = isinstance(thing, FunctionType)  # whose globals belong to others, too
+        left += [thing.__closure__, thing.__defaults__] if is_function else gc.get_referents(thing)
+    return found.values()
+
+
+def _as_now(thing: Any) -> Callable[[], object]:
+    """A function that gives a generator its state back, or an object its attributes."""
+    if isinstance(thing, torch.Generator):
+        return partial(thing.set_state, thing.get_state())
+    if isinstance(thing, np.random.RandomState):
+        return partial(thing.set_state, thing.get_state(legacy=False))
+    if isinstance(thing, np.random.BitGenerator):
+        return partial(setattr, thing, "state", thing.state)
+    if isinstance(thing, random.Random) and not isinstance(thing, random.SystemRandom):
+        return partial(thing.setstate, thing.getstate())
+    attributes = getattr(thing, "__dict__", {})
+    return partial(_refill, attributes, dict(attributes))
+
+
+def _refill(attributes: dict[str, Any], before: dict[str, Any]) -> None:
+    for name in attributes.keys() - before.keys():
+        del attributes[name]
+    attributes.update(before)
 
 
 def _accelerator() -> str:
@@ -308,15 +364,17 @@ class Search:
         return int(self.rungs.sum())
 
     @property
-    def best(self) -> int:
-        """The trial with the lowest last loss among those that went furthest."""
-        finals = self.losses[:, int(self.rungs.max()) - 1]
-        return int(finals.nan_to_num(nan=math.inf, posinf=math.inf).argmin())
+    def best(self) -> int | None:
+        """The trial with the lowest last loss among those that went furthest; None if every one diverged."""
+        last = self.losses.gather(-1, (self.rungs - 1).clamp(min=0)[:, None]).squeeze(-1)
+        rungs = torch.where(last.isfinite(), self.rungs, 0)
+        furthest = int(rungs.max())
+        return int(torch.where(rungs == furthest, last, math.inf).argmin()) if furthest else None
 
     @property
     def best_lr(self) -> float:
-        """The rate that the search found."""
-        return self.lr[self.best].item()
+        """The rate that the search found; nan if every trial diverged."""
+        return math.nan if self.best is None else self.lr[self.best].item()
 
 
 def search_rate(
@@ -395,6 +453,7 @@ def search_rate(
         except KeyboardInterrupt:
             if not any(losses for _, losses in tried):
                 raise  # nothing to keep
+            print(f"Interrupted in trial {len(tried)} of {trials}. What is done is kept.")
 
     losses = torch.full((len(tried), max(len(seen) for _, seen in tried)), math.nan, dtype=torch.float64)
     for row, (_, seen) in zip(losses, tried, strict=True):

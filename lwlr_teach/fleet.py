@@ -5,8 +5,11 @@ Races, ensembles and pictures are made of fleets: many small networks cost littl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,7 +101,7 @@ class Fleet:
         return self._losses[: self.step]
 
     def train(self, steps: int, bar: tqdm | None = None) -> None:
-        """Go on for this many steps; an interruption leaves ``step`` at the last whole one."""
+        """Go on for this many steps; an interruption leaves everything at the last whole one."""
         data = self.task.data
         for _ in range(steps):
             batch = self.task.batches[self.step]
@@ -106,9 +109,10 @@ class Fleet:
             losses = cross_entropy(self.task.forward(self._params, data.x_train[batch]), data.y_train[batch])
             self._optimizer.zero_grad()
             losses.sum().backward()  # no run's loss depends on another run's weights
-            self._optimizer.step()
-            self._losses[self.step] = losses.detach()
-            self.step += 1
+            with whole():
+                self._optimizer.step()
+                self._losses[self.step] = losses.detach()
+                self.step += 1
             if bar is not None:
                 bar.update()
 
@@ -121,8 +125,10 @@ class Fleet:
             factors[members] = torch.as_tensor(factor, dtype=factors.dtype, device=factors.device)
             if self._momenta is not None and cycles_momentum(schedule):
                 self._momenta[members] = schedule.momentum(self.step)
-        ruled = self._rule(self._norms()) if self._rule else torch.ones(len(self._first_rates))
         groups = self._optimizer.param_groups
+        ruled = torch.ones(len(self._first_rates))
+        if self._rule:
+            ruled = self._rule(layer_norms(group["params"] for group in groups))
         shares = zip(groups, self._first_rates, self._own_schedules, ruled, strict=True)
         for group, first, own, share in shares:
             if own is not None:
@@ -131,18 +137,17 @@ class Fleet:
             if self._momenta is not None:
                 set_momentum(group, self._momenta)
 
-    def _norms(self) -> Tensor:
-        """The norm of each layer's weights and biases together: (layer, run, seed)."""
-        groups = (group["params"] for group in self._optimizer.param_groups)
-        return torch.stack(
-            [sum(p.detach().flatten(2).square().sum(-1) for p in own).sqrt() for own in groups]
-        )
-
     @torch.no_grad()
     def score(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mean loss on these images, and the share of them that is classified right: (run, seed) each."""
         logits = self.task.forward(self._params, x)
         return cross_entropy(logits, y), (logits.argmax(-1) == y).float().mean(-1)
+
+
+def layer_norms(layers: Iterable[Iterable[Tensor]]) -> Tensor:
+    """The norm of each layer's parameters together, (layer, run, seed); of each parameter (run, seed, …)."""
+    squares = [[p.detach().flatten(2).square().sum(-1) for p in params] for params in layers]
+    return torch.stack([sum(own[1:], own[0]).sqrt() for own in squares])
 
 
 def _layer_factors(
@@ -191,6 +196,28 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Hold an interruption back to the end of the block, so that no step is half taken; but not a second."""
+    if threading.current_thread() is not threading.main_thread():  # no other thread is interrupted
+        yield
+        return
+    interrupt = signal.getsignal(signal.SIGINT)
+    held: list[Any] = []
+
+    def hold(*signal_and_frame: Any) -> None:
+        held.extend(signal_and_frame)
+        signal.signal(signal.SIGINT, interrupt)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+    if held and callable(interrupt):
+        interrupt(*held)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

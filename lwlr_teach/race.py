@@ -11,6 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_choice, check_count, check_device, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.data import Digits
-from lwlr_teach.fleet import Fleet, Layers, cross_entropy, one_thread
+from lwlr_teach.fleet import Fleet, Layers, cross_entropy, layer_norms, one_thread
 from lwlr_teach.optim import Method, method
 from lwlr_teach.schedules import Schedule
 from lwlr_teach.sweep import check_grid
@@ -100,7 +101,8 @@ class Place(NamedTuple):
     leads: bool
     """Whether the winner fails to beat it from every seed; true for the winner."""
     at_end: bool
-    """Whether the best rate is the first or the last of the grid, so that a better one may lie outside."""
+    """Whether the best rate is the first or the last of a grid of several, so that a better one may lie
+    outside."""
 
     @property
     def width(self) -> float:
@@ -287,7 +289,7 @@ class Race:
                     highest=right.max().item(),
                     steps=int(self.checkpoints[k]),
                     leads=leads,
-                    at_end=best in (0, self.lr.shape[1] - 1),
+                    at_end=best in (0, self.lr.shape[1] - 1) and self.lr.shape[1] > 1,
                 )
             )
         return tuple(places)
@@ -299,7 +301,7 @@ def race(
     lr: Sequence[float] | Tensor,
     seeds: int = 5,
     steps: int = 300,
-    checkpoints: int = 20,
+    checkpoints: int | None = None,
     batch_size: int = 64,
     hidden: Sequence[int] = (32,),
     data: Digits | None = None,
@@ -310,15 +312,16 @@ def race(
     """Let methods race on the digits, each at every rate from every seed; see :class:`Race` for what comes
     back.
 
-    All contestants move together from checkpoint to checkpoint. Interrupt the race (■ in JupyterLab's
-    toolbar, Ctrl+C in a terminal) and it returns what is complete.
+    All contestants take their steps in turn. Interrupt the race (■ in JupyterLab's toolbar, Ctrl+C in a
+    terminal) and it returns what is done: all are judged once more, after equally many steps.
 
     Args:
         contestants: names of methods, methods, or :class:`Contestant` with a schedule, a clip or own rates.
         lr: the rates, 1-D, positive and rising. Wide enough that no best rate is the first or the last one.
         seeds: a seed fixes the first weights and the order of the batches; all contestants share them.
         steps: steps of the whole race.
-        checkpoints: how often all are judged, at equal distances.
+        checkpoints: how often all are judged, at equal distances; by default 20 times, or after every step
+            if there are fewer.
         batch_size, hidden: the images of a step, and the sizes of the hidden layers.
         data: by default the digits. The last of the training images choose the rates and are not trained on.
         task: another network, or other data, in place of ``seeds`` to ``data``; it must hold images back.
@@ -343,6 +346,8 @@ def race(
     if task.valid is None:
         raise ValueError("task must hold images back to choose the rates: digits_task(…, valid=300)")
     steps, seeds, _ = task.batches.shape
+    if checkpoints is None:
+        checkpoints = min(20, steps)
     check_count("checkpoints", checkpoints, high=steps)
     rates = [
         check_grid((method(c.method),), {"lr": lr if c.lr is None else c.lr}, device, torch.float32)["lr"]
@@ -355,35 +360,51 @@ def race(
     ]
 
     marks = [round(steps * (k + 1) / checkpoints) for k in range(checkpoints)]
-    shape = (checkpoints, len(entrants), len(rates[0]), seeds)
-    valid_loss, valid_accuracy, test_accuracy = (torch.empty(shape) for _ in range(3))
-    complete = 0
+    judged: dict[int, Tensor] = {}  # by the step
     says = "race (■ or Ctrl+C keeps what is done)"
     total = len(entrants) * steps
     with one_thread(), tqdm(total=total, desc=says, delay=1, leave=False, disable=not progress) as bar:
         seconds = _seconds_per_step(entrants, rates, task)
         try:
             for mark in marks:
-                for i, fleet in enumerate(fleets):
-                    fleet.train(mark - fleet.step, bar)
-                    valid_loss[complete, i], valid_accuracy[complete, i] = fleet.score(*task.valid)
-                    _, test_accuracy[complete, i] = fleet.score(task.data.x_test, task.data.y_test)
-                complete += 1
+                _train_in_turn(fleets, mark, bar)
+                judged[mark] = _judged(fleets, task.valid, task.data)
         except KeyboardInterrupt:
+            furthest = max(fleet.step for fleet in fleets)
+            with suppress(KeyboardInterrupt):  # a second one leaves it at the last checkpoint
+                _train_in_turn(fleets, furthest, bar)
+                if furthest and furthest not in judged:
+                    judged[furthest] = _judged(fleets, task.valid, task.data)
             bar.total = bar.n  # else a notebook keeps the bar, in red
-            if not complete:
+            if not judged:
                 raise  # nothing to keep
+            print(f"Interrupted: judged after {max(judged)} of {steps} steps. What is done is kept.")
+    valid_loss, valid_accuracy, test_accuracy = torch.stack([*judged.values()], -1)
 
     return Race(
         contestants=entrants,
         lr=torch.stack(rates).cpu(),
-        checkpoints=torch.tensor(marks[:complete]),
-        valid_loss=valid_loss[:complete].movedim(0, -1),
-        valid_accuracy=valid_accuracy[:complete].movedim(0, -1),
-        test_accuracy=test_accuracy[:complete].movedim(0, -1),
+        checkpoints=torch.tensor([*judged]),
+        valid_loss=valid_loss,
+        valid_accuracy=valid_accuracy,
+        test_accuracy=test_accuracy,
         seconds_per_step=torch.tensor(seconds, dtype=torch.float64),
         planned=steps,
     )
+
+
+def _train_in_turn(fleets: list[Fleet], until: int, bar: tqdm) -> None:
+    """Let each take a step, and again, until all have taken so many: no two are further apart than one."""
+    for step in range(min(fleet.step for fleet in fleets), until):
+        for fleet in fleets:
+            if fleet.step == step:
+                fleet.train(1, bar)
+
+
+def _judged(fleets: list[Fleet], valid: tuple[Tensor, Tensor], data: Digits) -> Tensor:
+    """Validation loss, validation accuracy and test accuracy as they are now: (3, contestant, rate, seed)."""
+    each = [[*fleet.score(*valid), fleet.score(data.x_test, data.y_test)[1]] for fleet in fleets]
+    return torch.stack([torch.stack(scores) for scores in each], 1).to("cpu", torch.float32)
 
 
 def _check_contestants(contestants: Iterable[str | Method | Contestant]) -> tuple[Contestant, ...]:
@@ -423,13 +444,28 @@ def _seconds_per_step(
     networks = []
     for c, own in zip(entrants, rates, strict=True):
         params = [p[0].clone().requires_grad_() for p in task.first]
-        networks.append((params, method(c.method)(params, {"clip": c.clip}, lr=own[0].item())))
+        named = list(zip(task.layers, params, strict=True))
+        layers = [[p for owner, p in named if owner == name] for name in dict.fromkeys(task.layers)]
+        groups = [{"params": layer} for layer in ([params] if c.layers is None else layers)]
+        lr = own[0].item()
+        networks.append((c.layers, params, lr, method(c.method)(groups, {"clip": c.clip}, lr=lr)))
     taken: list[list[float]] = [[] for _ in networks]
     for _ in range(rounds):
-        for (params, optimizer), times in zip(networks, taken, strict=True):
-            begin = time.perf_counter()
+        for (rule, params, lr, optimizer), times in zip(networks, taken, strict=True):
+            begin = _now(x.device)
             optimizer.zero_grad()
             cross_entropy(task.forward(params, x), y).backward()
+            if callable(rule):
+                norms = layer_norms([p[None, None] for p in g["params"]] for g in optimizer.param_groups)
+                for group, factor in zip(optimizer.param_groups, rule(norms).flatten(), strict=True):
+                    group["lr"] = lr * factor
             optimizer.step()
-            times.append(time.perf_counter() - begin)
+            times.append(_now(x.device) - begin)
     return [statistics.median(times[2:]) for times in taken]  # the first steps make the state
+
+
+def _now(device: torch.device) -> float:
+    """The time once the device has done all that it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter()

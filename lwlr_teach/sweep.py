@@ -239,6 +239,8 @@ def _check_values(user: Method, name: str, axis: Tensor) -> None:
         if str(error).startswith(name):
             raise
         raise ValueError(f"{name} of {user.name}: {error}") from None
+    except TypeError:  # what counts, as Lookahead's k, is one number for all runs
+        raise ValueError(f"{name} of {user.name} cannot be swept, because it takes a single number") from None
 
 
 def _check_no_name_twice(m: Method, names: list[str]) -> None:

@@ -6,6 +6,7 @@ done.losses, done.recording
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import length_hint
@@ -16,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
 from lwlr_teach.checks import check_count, check_function
+from lwlr_teach.fleet import whole
 from lwlr_teach.recorder import Recorder, Recording
 from lwlr_teach.schedules import Schedule, drive
 
@@ -87,6 +89,7 @@ def fit(
     check_function("loss", loss, "torch.nn.functional.cross_entropy")
     if schedule is not None and not isinstance(schedule, LRScheduler):
         check_function("schedule", schedule, "lwlr_teach.schedules.Cosine(100)")
+    check_one_gradient(optimizer)
     watching = Recorder(model, optimizer, every=every) if recorder is None else recorder
     total = steps
     if epochs is not None:
@@ -103,18 +106,35 @@ def fit(
             optimizer.zero_grad()
             value = loss(model(x), y)
             value.backward()
-            optimizer.step()
-            if isinstance(schedule, LRScheduler):
-                schedule.step()
-            losses.append(value.item())
+            with whole():
+                optimizer.step()
+                if isinstance(schedule, LRScheduler):
+                    schedule.step()
+                losses.append(value.item())
             bar.update()
     except KeyboardInterrupt:
         stopped = True
+        bar.total = bar.n  # else a notebook keeps the bar, in red
+        planned = "" if total is None else f" of {total}"
+        print(f"Interrupted after {len(losses)}{planned} steps. What is done is kept.")
     finally:
         bar.close()
         if recorder is None:
             watching.detach()
     return Fit(torch.tensor(losses), watching.recording, stopped)
+
+
+def check_one_gradient(optimizer: torch.optim.Optimizer) -> None:
+    """Raise for an optimizer that needs the loss and its gradient more than once a step, as LBFGS does."""
+    inner: object = optimizer
+    while isinstance(inner, torch.optim.Optimizer):
+        closure = inspect.signature(type(inner).step).parameters.get("closure")
+        if closure is not None and closure.default is closure.empty:
+            raise ValueError(
+                f"optimizer must take its step from one gradient, and {type(inner).__name__} asks for a "
+                "closure that computes it again; write the loop yourself, with optimizer.step(closure)"
+            )
+        inner = getattr(inner, "optimizer", None)  # as in Lookahead
 
 
 def _stream(

@@ -44,7 +44,7 @@ _AT_ONCE = 1_000_000
 class Widths:
     """One network at several widths, each trained at the same rates from several seeds.
 
-    Tensors are on the CPU; a run that overflowed has nan or inf.
+    Tensors are on the CPU; a run that overflowed, or that was not made, has nan or inf.
     """
 
     method: str
@@ -77,8 +77,8 @@ class Widths:
 
     @property
     def best_lr(self) -> Tensor:
-        """That rate: (width,)."""
-        return self.lr[self.best]
+        """That rate, nan where every one overflowed: (width,)."""
+        return torch.where(self.loss.isfinite().any(-1), self.lr[self.best], torch.nan)
 
     def loss_at(self, lr: float) -> Tensor:
         """The loss of each width at the rate of the grid that is nearest in proportion: (width,)."""
@@ -107,6 +107,9 @@ def train_widths(
     have the width. ``"Muon"`` moves the matrices between hidden layers; Adam moves everything else, at the
     rate ``others_lr``, and in muP that rate is scaled as Adam's is.
 
+    Interrupt it (■ in JupyterLab's toolbar, Ctrl+C in a terminal) and what is done comes back: the widths
+    that have begun, with nan for the rates of the last one that were not trained to the end.
+
     Raises:
         ValueError: for anything that cannot be run, before it is run. Divergence is a result, not an error.
     """
@@ -117,29 +120,38 @@ def train_widths(
         _made(optimizer, parametrisation, width, base, depth, data, (seeds, steps, batch_size))
         for width in widths
     ]
-    losses, accuracies = [], []
+    losses = torch.full((len(made), len(rates), seeds), torch.nan)
+    accuracies = torch.full_like(losses, torch.nan)
+    done = 0
     with (
         one_thread(),
         tqdm(total=len(made) * len(rates), desc="widths", delay=1, leave=False, disable=not progress) as bar,
     ):
-        for task, method, factors in made:
-            weights = sum(p.numel() for p in task.first)
-            for part in rates.split(max(1, _AT_ONCE // weights)):
-                fleet = _fleet(task, method, factors, part, others_lr)
-                fleet.train(steps)
-                losses.append(fleet.score(task.data.x_train, task.data.y_train)[0])
-                accuracies.append(fleet.score(task.data.x_test, task.data.y_test)[1])
-                bar.update(len(part))
-    shape = (len(made), len(rates), seeds)
+        try:
+            for i, (task, method, factors) in enumerate(made):
+                weights = sum(p.numel() for p in task.first)
+                for part in torch.arange(len(rates)).split(max(1, _AT_ONCE // weights)):
+                    fleet = _fleet(task, method, factors, rates[part], others_lr)
+                    fleet.train(steps)
+                    losses[i, part], _ = fleet.score(task.data.x_train, task.data.y_train)
+                    _, accuracies[i, part] = fleet.score(task.data.x_test, task.data.y_test)
+                    done = i * len(rates) + int(part[-1]) + 1
+                    bar.update(len(part))
+        except KeyboardInterrupt:
+            bar.total = bar.n  # else a notebook keeps the bar, in red
+            if not done:
+                raise  # nothing to keep
+            print(f"Interrupted: {done} of {len(made) * len(rates)} runs are done, and are kept.")
+    begun = -(-done // len(rates))
     return Widths(
         method=optimizer,
         parametrisation=parametrisation,
         base=base,
-        widths=tuple(widths),
+        widths=tuple(widths)[:begun],
         lr=rates,
         steps=steps,
-        train_loss=torch.cat(losses).reshape(shape),
-        test_accuracy=torch.cat(accuracies).reshape(shape),
+        train_loss=losses[:begun],
+        test_accuracy=accuracies[:begun],
     )
 
 

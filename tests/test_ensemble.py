@@ -4,6 +4,7 @@ import torch
 from lwlr_teach.clipping import by_layer_norm
 from lwlr_teach.data import digits
 from lwlr_teach.ensemble import train_ensemble
+from lwlr_teach.fleet import Fleet
 from lwlr_teach.models import mlp
 from lwlr_teach.optim import METHODS
 
@@ -83,6 +84,41 @@ def test_a_limit_goes_with_a_single_rate_and_with_a_clip():
         train_ensemble(clipped, lr=[0.1, 0.2], limit=[1.0], progress=False)
     with pytest.raises(ValueError, match="limit is a hyperparameter of none of SGD"):
         train_ensemble("SGD", lr=[0.1], limit=[1.0], progress=False)
+
+
+def _interrupted(monkeypatch, after):
+    """A fleet that is interrupted after so many steps of them all."""
+    train, taken = Fleet.train, []
+
+    def stopping(fleet, steps, bar=None):
+        for _ in range(steps):
+            if len(taken) == after:
+                raise KeyboardInterrupt
+            taken.append(fleet)
+            train(fleet, 1, bar)
+
+    monkeypatch.setattr(Fleet, "train", stopping)
+
+
+def test_an_interrupted_training_keeps_what_is_done(small, monkeypatch, capsys):
+    settings = dict(lr=[0.01, 0.3, 100.0], seeds=2, steps=40, progress=False)
+    _interrupted(monkeypatch, 52)
+    part = train_ensemble(["SGD", "Adam", "Momentum"], **settings)
+    assert capsys.readouterr().out == "Interrupted: Adam took 12 of 40 steps. What is done is kept.\n"
+    assert part.names == ("SGD", "Adam")
+    assert torch.equal(part.batch_losses[0], small.batch_losses[0])
+    assert torch.equal(part.test_accuracy[0], small.test_accuracy[0])
+    assert torch.equal(part.batch_losses[1, ..., :12], small.batch_losses[1, ..., :12])
+    assert part.batch_losses[1, ..., 12:].isnan().all()
+    monkeypatch.undo()
+    short = train_ensemble(["Adam"], **settings, schedule=lambda step: float(step < 12))
+    torch.testing.assert_close(part.train_loss[1], short.train_loss[0])
+
+    _interrupted(monkeypatch, 40)  # just between two methods
+    assert train_ensemble(["SGD", "Adam"], **settings).names == ("SGD",)
+    _interrupted(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt):  # nothing to keep
+        train_ensemble(["SGD", "Adam"], **settings)
 
 
 def test_learning_and_divergence_are_both_results(small):

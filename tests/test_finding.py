@@ -1,4 +1,5 @@
 import copy
+import functools
 import math
 import random
 import subprocess
@@ -12,6 +13,7 @@ from torch import nn
 from lwlr_teach.data import digits
 from lwlr_teach.finding import RangeTest, Search, exponential_rates, range_test, search_rate, smooth
 from lwlr_teach.optim import METHODS, SGDHD, Adam
+from lwlr_teach.training import Minibatches, fit
 
 CROSS_ENTROPY = nn.functional.cross_entropy
 
@@ -270,6 +272,127 @@ def test_a_state_goes_along_and_a_loader_gives_its_random_numbers_back(batches):
     assert twice[0].losses.tolist() == twice[1].losses.tolist()
 
 
+class _Seeded(torch.utils.data.Sampler):
+    """An order that follows from the count of passes, as in samplers for several processes."""
+
+    def __init__(self, rows):
+        self.rows, self.epoch = rows, 0
+
+    def __iter__(self):
+        order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.epoch))
+        try:
+            yield from order.tolist()
+        finally:
+            self.epoch += 1
+
+    def __len__(self):
+        return self.rows
+
+
+class _Noisy(torch.utils.data.Dataset):
+    """Noise from a generator that only a slot, a closure or a partial holds."""
+
+    __slots__ = ("rows", "shift")
+
+    def __init__(self, rows, shift):
+        self.rows, self.shift = rows, shift
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        x, y = self.rows[i]
+        return x + self.shift(), y
+
+
+def _with_default(generator):
+    def shift(generator=generator):
+        return torch.rand((), generator=generator)
+
+    return shift
+
+
+def _loaders(rows):
+    """Batches of every kind that holds random numbers of its own, by name."""
+    data = torch.utils.data
+    seeded = torch.Generator().manual_seed
+    random_sampler = data.RandomSampler(rows, generator=seeded(1))
+    weighted = data.WeightedRandomSampler(torch.rand(len(rows)), len(rows), generator=seeded(2))
+    batched = data.BatchSampler(data.RandomSampler(rows, replacement=True, generator=seeded(3)), 16, True)
+    numpys, numpys_old, pythons = np.random.default_rng(4), np.random.RandomState(5), random.Random(6)
+    shifts = {
+        "closure": lambda: numpys.random(dtype=np.float32),
+        "method": pythons.random,
+        "partial": functools.partial(torch.rand, (), generator=seeded(7)),
+        "default": _with_default(seeded(8)),
+        "numpy's old": lambda: float(numpys_old.randn()),
+    }
+    return {
+        "minibatches": Minibatches(*map(torch.stack, zip(*rows, strict=True)), size=16, seed=9),
+        "random": data.DataLoader(rows, 16, sampler=random_sampler),
+        "weighted": data.DataLoader(rows, 16, sampler=weighted),
+        "batch sampler": data.DataLoader(rows, batch_sampler=batched),
+        "count of passes": data.DataLoader(rows, 16, sampler=_Seeded(len(rows))),
+        **{f"in a {name}": data.DataLoader(_Noisy(rows, shift), 16) for name, shift in shifts.items()},
+    }
+
+
+def _rows():
+    data = digits()
+    return list(zip(data.x_train[:96], data.y_train[:96], strict=True))
+
+
+@pytest.mark.parametrize("name", _loaders(_rows()))
+def test_training_afterwards_is_that_without_a_test_bit_for_bit(name):
+    def trained(*, tested):
+        torch.manual_seed(3)
+        loader, model = _loaders(_rows())[name], _network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        fit(model, optimizer, loader, epochs=1, progress=False)  # nothing is at its beginning
+        if tested:
+            found = range_test(model, CROSS_ENTROPY, loader, optimizer, low=0.01, high=0.1, steps=15)
+            assert len(found.lr) == 15
+        return fit(model, optimizer, loader, epochs=2, progress=False).losses.tolist()
+
+    assert trained(tested=True) == trained(tested=False)
+
+
+def test_an_iterator_and_what_it_draws_from_have_moved_on(batches):
+    sampler = torch.utils.data.RandomSampler(_rows(), generator=torch.Generator().manual_seed(1))
+    stream = iter(torch.utils.data.DataLoader(_rows(), 16, sampler=sampler))
+    range_test(_network(), CROSS_ENTROPY, stream, torch.optim.SGD, steps=4)
+    assert len(list(stream)) == 2
+    loop = [batches[0]]
+    loop += [loop, loop]  # a list in itself
+    with pytest.raises(ValueError, match="batches must be pairs"):
+        range_test(_network(), CROSS_ENTROPY, loop, torch.optim.SGD, steps=4)
+
+
+def test_an_interrupted_test_keeps_its_steps(batches, capsys):
+    def until(count):
+        yield from batches[:count]
+        raise KeyboardInterrupt
+
+    whole = range_test(_network(), CROSS_ENTROPY, batches, torch.optim.SGD, low=1e-3, high=1e3, steps=60)
+    assert not whole.interrupted
+    assert capsys.readouterr().out == ""
+    before = _everything(_network(), torch.optim.SGD(_network().parameters()))
+    part = range_test(_network(), CROSS_ENTROPY, until(12), torch.optim.SGD, low=1e-3, high=1e3, steps=60)
+    assert _everything(_network(), torch.optim.SGD(_network().parameters())) == before
+    assert capsys.readouterr().out == "Interrupted after 12 of 60 steps. What is done is kept.\n"
+    assert part.interrupted
+    assert not part.stopped  # the loss has not exploded
+    for name in ("lr", "losses", "smoothed"):
+        assert getattr(part, name).tolist() == getattr(whole, name)[:12].tolist()
+    again = part.with_smoothing(0.5)
+    assert again.interrupted
+    assert len(again.lr) == 12
+    assert not part.with_smoothing(0, stop=1.0).interrupted  # that one stops it before
+    assert part.with_smoothing(0, stop=1.0).stopped
+    with pytest.raises(KeyboardInterrupt):  # nothing to keep
+        range_test(_network(), CROSS_ENTROPY, until(0), torch.optim.SGD)
+
+
 def test_all_groups_get_the_rate_and_a_loss_may_be_a_module_with_weights(batches):
     class Scaled(nn.Module):
         def __init__(self):
@@ -298,6 +421,11 @@ def test_all_groups_get_the_rate_and_a_loss_may_be_a_module_with_weights(batches
         (dict(loss=0.5), TypeError, "loss must be a function, for example torch.nn.functional.cross_entropy"),
         (dict(optimizer="Adam"), TypeError, "optimizer must be a function, for example torch.optim.SGD"),
         (dict(optimizer=lambda p: 3), TypeError, "optimizer must make a torch.optim.Optimizer, got 3"),
+        (
+            dict(optimizer=torch.optim.LBFGS),
+            ValueError,
+            "optimizer must take its step from one gradient, and",
+        ),
         (dict(optimizer=SGDHD), ValueError, "SGDHD, which finds its rate itself"),
         (dict(low=0), ValueError, "low must be"),
         (dict(low=20), ValueError, "low must be a finite number ≥ .* and < 10, got 20"),
@@ -384,6 +512,20 @@ def test_the_best_trial_is_among_those_that_went_furthest():
     assert (found.best, found.best_lr, found.cost) == (1, 2.0, 9)
 
 
+def test_where_every_trial_diverged_there_is_no_best_rate():
+    nan, inf = math.nan, math.inf
+
+    def search(*losses):
+        return Search(torch.arange(1.0, 1 + len(losses)), torch.tensor(losses))
+
+    for found in (search([0.5, inf, inf], [inf, inf, inf]), search([inf, nan, nan]), search([nan, nan])):
+        assert found.best is None
+        assert math.isnan(found.best_lr)
+    # One that was stopped early is better than one that went on and diverged.
+    assert search([0.5, 0.4, inf], [0.9, nan, nan], [0.8, nan, nan], [0.7, inf, nan]).best_lr == 3.0
+    assert search([0.5, inf, 0.4], [0.9, 0.8, 0.6]).best_lr == 1.0  # it came back
+
+
 @pytest.mark.parametrize("pruner", [None, "halving"])
 def test_a_budget_is_never_exceeded(pruner):
     for budget in (1, 9, 50):
@@ -404,7 +546,7 @@ def test_a_run_that_explodes_is_nobodys_best(sampler, pruner):
     assert found.losses[found.lr >= 0.05][:, 0].isinf().all()
 
 
-def test_an_interrupted_search_keeps_what_it_has():
+def test_an_interrupted_search_keeps_what_it_has(capsys):
     asked = []
 
     def objective(rate):
@@ -414,6 +556,7 @@ def test_an_interrupted_search_keeps_what_it_has():
         yield from _valley(rate)
 
     found = search_rate(objective, trials=40, **SEARCH)
+    assert capsys.readouterr().out == "Interrupted in trial 6 of 40. What is done is kept.\n"
     assert found.lr.tolist() == asked
     assert found.rungs.tolist() == [9] * 5 + [0]
     with pytest.raises(KeyboardInterrupt):

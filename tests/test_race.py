@@ -10,8 +10,9 @@ import lwlr_teach.race as module
 from lwlr_teach.clipping import by_global_norm, centralize
 from lwlr_teach.data import Digits, digits
 from lwlr_teach.fleet import Fleet
+from lwlr_teach.layerwise import opposite_norms
 from lwlr_teach.models import mlp
-from lwlr_teach.optim import METHODS, SGDHD, Method
+from lwlr_teach.optim import METHODS, SGD, SGDHD, Method
 from lwlr_teach.race import VALIDATION, Contestant, Race, race
 from lwlr_teach.schedules import Constant, Cosine, drive
 from lwlr_teach.tasks import digits_task
@@ -154,35 +155,73 @@ def test_divergence_is_a_result():
 # --- stopping
 
 
-def interrupted(monkeypatch, after):
-    """Let the race be interrupted in the middle of a contestant's stretch, after so many whole ones."""
+def interrupted(monkeypatch, *after):
+    """Let the race be interrupted in place of a contestant's step, after so many steps of all together."""
     train, calls = Fleet.train, []
 
     def stopping(fleet, steps, bar=None):
         calls.append(steps)
-        if len(calls) > after:
-            train(fleet, 1, bar)
+        if len(calls) - 1 in after:
             raise KeyboardInterrupt
         train(fleet, steps, bar)
 
     monkeypatch.setattr(Fleet, "train", stopping)
 
 
-@pytest.mark.parametrize("after", [4, 5])
-def test_a_stopped_race_keeps_its_whole_checkpoints(monkeypatch, after):
-    whole = small()
+SCORES = ("valid_loss", "valid_accuracy", "test_accuracy")
+
+
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [
+        (1, [1]),  # the first contestant has taken a step, and the second has not
+        (6, [3]),  # before the first checkpoint
+        (8, [4]),  # just after it
+        (17, [4, 8, 9]),
+        (23, [4, 8, 12]),
+    ],
+)
+def test_a_stopped_race_keeps_what_is_done(monkeypatch, after, kept, capsys):
+    whole = small(checkpoints=12)
+    assert capsys.readouterr().out == ""
     interrupted(monkeypatch, after)
     stopped = small()
-    assert stopped.checkpoints.tolist() == [4, 8]
+    assert capsys.readouterr().out == (
+        f"Interrupted: judged after {kept[-1]} of 12 steps. What is done is kept.\n"
+    )
+    assert stopped.checkpoints.tolist() == kept
     assert stopped.planned == 12
-    assert stopped.valid_loss.shape == (2, 3, 2, 2)
-    for name in ("valid_loss", "valid_accuracy", "test_accuracy"):
+    for name in SCORES:
+        found, steps = getattr(stopped, name), torch.tensor(kept) - 1
+        assert found.shape == (2, 3, 2, len(kept))
+        assert torch.equal(found, getattr(whole, name)[..., steps])
+    assert stopped.table().places == whole.table(kept[-1]).places
+
+
+def test_a_race_that_is_stopped_while_it_is_judged_is_judged_again(monkeypatch):
+    whole, score, calls = small(), Fleet.score, []
+
+    def stopping(fleet, x, y):
+        calls.append(fleet)
+        if len(calls) == 7:  # four for each checkpoint
+            raise KeyboardInterrupt
+        return score(fleet, x, y)
+
+    monkeypatch.setattr(Fleet, "score", stopping)
+    stopped = small()
+    assert stopped.checkpoints.tolist() == [4, 8]
+    for name in SCORES:
         assert torch.equal(getattr(stopped, name), getattr(whole, name)[..., :2])
-    assert stopped.table().places == whole.table(8).places
 
 
-def test_stopped_before_the_first_checkpoint_there_is_nothing_to_keep(monkeypatch):
-    interrupted(monkeypatch, 1)
+def test_a_second_interruption_leaves_a_race_at_its_last_checkpoint(monkeypatch):
+    interrupted(monkeypatch, 11, 12)
+    assert small().checkpoints.tolist() == [4]
+
+
+@pytest.mark.parametrize("after", [(0,), (3, 4)])
+def test_where_nothing_is_done_there_is_nothing_to_keep(monkeypatch, after):
+    interrupted(monkeypatch, *after)
     with pytest.raises(KeyboardInterrupt):
         small()
 
@@ -216,7 +255,7 @@ def test_the_bar_counts_steps_and_is_gone_in_the_end(monkeypatch):
     interrupted(monkeypatch, 3)
     small()
     # A notebook keeps a bar that has not reached its end, in red.
-    assert bars[1][0].n == bars[1][0].total == 13
+    assert bars[1][0].n == bars[1][0].total == 4
 
 
 # --- who wins, and how wide is the band
@@ -283,6 +322,13 @@ def test_a_best_rate_at_the_end_of_the_grid_is_marked(best, at_end):
     table = made([[[0.5]] * 3], loss=loss).table()
     assert table["A"].at_end is at_end
     assert ("(end of the grid)" in str(table)) is at_end
+
+
+def test_a_single_rate_has_no_end_of_the_grid():
+    table = made([[[0.5]]]).table()
+    assert not table["A"].at_end
+    assert "end of the grid" not in str(table)
+    assert made([[[0.5], [0.5]]]).table()["A"].at_end
 
 
 @pytest.mark.parametrize(
@@ -427,6 +473,41 @@ def test_seconds_are_measured(monkeypatch):
     assert module._seconds_per_step(entrants, [torch.tensor([0.1])] * 2, task) == [1.0, 3.0]
 
 
+def test_the_clock_waits_for_the_device(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", waited.append)
+    module._now(torch.device("cpu"))
+    assert not waited
+    module._now(torch.device("cuda", 1))
+    assert waited == [torch.device("cuda", 1)]
+    asked = []
+    monkeypatch.setattr(module, "_now", lambda device: asked.append(device) or float(len(asked)))
+    task = digits_task(seeds=1, steps=1)
+    assert module._seconds_per_step((Contestant("SGD"),), [torch.tensor([0.1])], task) == [1.0]
+    assert asked == [torch.device("cpu")] * 30  # before and after each of 15 steps
+
+
+def test_a_rule_for_layers_is_timed_with_the_step(monkeypatch):
+    rates, step = [], SGD.step
+    monkeypatch.setattr(
+        SGD, "step", lambda self: rates.append([float(g["lr"]) for g in self.param_groups]) or step(self)
+    )
+    asked = []
+
+    def rule(norms):
+        asked.append(norms)
+        return opposite_norms(norms)
+
+    task = digits_task(seeds=2, steps=1, hidden=(8, 8))
+    entrants = (Contestant("SGD"), Contestant("SGD", layers=(1.0, 0.5, 2.0)), Contestant("SGD", layers=rule))
+    module._seconds_per_step(entrants, [torch.tensor([0.1])] * 3, task, rounds=4)
+    assert [len(r) for r in rates] == [1, 3, 3] * 4
+    first = [torch.cat([p[0].flatten() for p in task.first[i : i + 2]]).norm() for i in (0, 2, 4)]
+    torch.testing.assert_close(asked[0], torch.stack(first)[:, None, None])
+    assert rates[2] == pytest.approx((0.1 * opposite_norms(torch.stack(first))).tolist())
+    assert len(asked) == 4
+
+
 def test_a_step_of_a_real_race_takes_a_real_time():
     seconds = small().seconds_per_step
     assert seconds.shape == (2,)
@@ -516,6 +597,8 @@ def test_a_single_contestant_needs_no_list():
 def test_checkpoints_are_spread_evenly_and_end_at_the_end():
     assert small(["SGD"], steps=7, checkpoints=3).checkpoints.tolist() == [2, 5, 7]
     assert small(["SGD"], steps=3, checkpoints=3).checkpoints.tolist() == [1, 2, 3]
+    for steps, marks in [(10, range(1, 11)), (40, range(2, 41, 2))]:  # by default
+        assert race("SGD", lr=RATES, seeds=1, steps=steps, progress=False).checkpoints.tolist() == [*marks]
 
 
 @pytest.mark.parametrize(

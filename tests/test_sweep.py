@@ -9,7 +9,7 @@ import torch
 
 import lwlr_teach.sweep
 from lwlr_teach.clipping import by_global_norm, by_layer_norm, by_value
-from lwlr_teach.optim import METHODS, SGD, Adam, Method
+from lwlr_teach.optim import METHODS, SGD, Adam, Lookahead, Method
 from lwlr_teach.surfaces import Surface, find_surface, noisy, quadratic
 from lwlr_teach.sweep import NEVER, sweep
 from lwlr_teach.views import SurfaceView
@@ -595,6 +595,15 @@ def test_bad_input_is_refused_in_plain_words_before_anything_runs(change, messag
         run(**(GOOD | change))
     for message in messages:
         assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [[2.0, 5.0], [5.0], [2, 5]])
+def test_what_is_one_number_for_all_runs_cannot_be_swept(values):
+    with pytest.raises(ValueError, match="k of Ranger cannot be swept, because it takes a single number"):
+        sweep("quadratic", ["Ranger"], lr=[0.1], k=values, progress=False)
+    mine = Method("Mine", lambda params, lr=0.1, k=3: Lookahead(SGD(params, lr), k=k))
+    with pytest.raises(ValueError, match="k of Mine cannot be swept"):
+        sweep("quadratic", ["SGD", mine], lr=[0.1], k=values, progress=False)
 
 
 def test_the_good_input_beside_the_bad_one_runs():

@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 import torch
 from torch import nn
@@ -6,7 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lwlr_teach.data import digits
 from lwlr_teach.models import digits_cnn
-from lwlr_teach.optim import SGD, Adam
+from lwlr_teach.optim import SGD, Adam, Lookahead
 from lwlr_teach.recorder import Recorder
 from lwlr_teach.schedules import Cosine
 from lwlr_teach.training import Minibatches, fit
@@ -70,7 +72,7 @@ def test_a_schedule_drives_the_rate(torchs):
     torch.testing.assert_close(done.recording["rate"][0], wanted)
 
 
-def test_an_interruption_keeps_what_was_done():
+def test_an_interruption_keeps_what_was_done(capsys):
     def broken():
         for i, pair in enumerate(pairs()):
             if i == 5:
@@ -81,12 +83,33 @@ def test_an_interruption_keeps_what_was_done():
     optimizer = SGD(model.parameters(), lr=0.1)
     done = fit(model, optimizer, broken(), steps=100, every=2, progress=False)
     assert done.stopped
+    assert capsys.readouterr().out == "Interrupted after 5 of 100 steps. What is done is kept.\n"
     assert done.losses.tolist() == pytest.approx(
         by_hand(same, SGD(same.parameters(), lr=0.1), pairs(5)), abs=0
     )
     assert done.recording.steps.tolist() == [0, 2, 4]
     assert torch.equal(model.weight, same.weight)
     assert not optimizer._optimizer_step_pre_hooks  # the recorder is gone
+
+
+def test_an_interruption_in_the_middle_of_a_step_waits_for_its_end():
+    """A real signal, while the first of the parameters has moved and the others have not."""
+
+    class Interrupted(torch.optim.SGD):
+        def step(self, closure=None):
+            super().step(closure)
+            signal.raise_signal(signal.SIGINT)
+            moved.append(True)
+
+    moved = []
+    model, same = net(), net()
+    before = signal.getsignal(signal.SIGINT)
+    done = fit(model, Interrupted(model.parameters(), lr=0.1), pairs(), steps=5, progress=False)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert done.stopped
+    assert moved == [True]
+    assert done.losses.tolist() == by_hand(same, SGD(same.parameters(), lr=0.1), pairs(1))
+    assert torch.equal(model.weight, same.weight)
 
 
 def test_a_failure_leaves_no_recorder_behind():
@@ -137,6 +160,18 @@ def test_minibatches_visit_every_row_once_in_an_order_of_their_own():
     assert torch.cat([a for a, _ in Minibatches(x, x, size=3, seed=5)]).tolist() != first
 
 
+def test_what_is_frozen_may_be_of_any_type():
+    model = net()
+    model.codes = nn.Parameter(torch.arange(5, dtype=torch.int8), requires_grad=False)
+    model.mask = nn.Parameter(torch.tensor([True, False]), requires_grad=False)
+    model.small = nn.Parameter(torch.ones(3).to(torch.float8_e4m3fn), requires_grad=False)
+    done = fit(model, SGD([model.weight, model.bias], lr=0.1), pairs(), steps=3, every=1, progress=False)
+    assert done.recording.layers == ("Linear",)
+    norms = torch.cat([model.weight.flatten(), model.bias]).norm()
+    assert done.recording["weight_norm"][0, -1] == pytest.approx(norms.item(), rel=0.2)
+    assert model.codes.tolist() == [0, 1, 2, 3, 4]
+
+
 def test_the_digits_are_learned():
     data = digits()
     model = digits_cnn()
@@ -162,6 +197,12 @@ def test_bad_arguments():
         fit(model, optimizer, pairs(), steps=1, loss="mse")
     with pytest.raises(TypeError, match=r"schedule must be a function, for example .*, got 0\.5"):
         fit(model, optimizer, pairs(), steps=1, schedule=0.5)
+    before = model.weight.detach().clone()
+    lbfgs = torch.optim.LBFGS(model.parameters())
+    for wanting in (lbfgs, Lookahead(lbfgs)):
+        with pytest.raises(ValueError, match="and LBFGS asks for a closure that computes it again"):
+            fit(model, wanting, pairs(), steps=1)
+    assert torch.equal(model.weight, before)
     with pytest.raises(ValueError, match="batches ran out after 4 steps"):
         fit(model, optimizer, iter(pairs(4)), steps=5, progress=False)
     with pytest.raises(ValueError, match="y must have one row for each row of x, 4, got 3"):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lwlr_teach.data import digits
+from lwlr_teach.fleet import Fleet
 from lwlr_teach.layerwise import mup_groups
 from lwlr_teach.models import mlp
 from lwlr_teach.optim import Adam, Muon
@@ -122,6 +123,37 @@ def test_parts_of_a_sweep_are_the_sweep(monkeypatch):
     torch.testing.assert_close(parts.train_loss, whole.train_loss)
 
 
+def test_interrupted_widths_keep_what_is_done(monkeypatch, capsys):
+    settings = dict(lr=[0.01, 0.02, 0.03], widths=[8, 16, 32], seeds=2, steps=5, progress=False)
+    monkeypatch.setattr("lwlr_teach.width._AT_ONCE", 1)
+    whole = train_widths(**settings)
+    train, taken = Fleet.train, []
+
+    def stopping(fleet, steps, bar=None):
+        if len(taken) == last:
+            raise KeyboardInterrupt
+        taken.append(fleet)
+        train(fleet, steps, bar)
+
+    monkeypatch.setattr(Fleet, "train", stopping)
+    last = 4
+    part = train_widths(**settings)
+    assert capsys.readouterr().out == "Interrupted: 4 of 9 runs are done, and are kept.\n"
+    assert part.widths == (8, 16)
+    assert part.train_loss.shape == part.test_accuracy.shape == (2, 3, 2)
+    assert torch.equal(part.train_loss.flatten(0, 1)[:4], whole.train_loss.flatten(0, 1)[:4])
+    assert torch.equal(part.test_accuracy.flatten(0, 1)[:4], whole.test_accuracy.flatten(0, 1)[:4])
+    assert part.train_loss[1, 1:].isnan().all()
+    assert part.best.tolist()[1] == 0  # the only one
+    taken.clear()
+    last = 3
+    assert train_widths(**settings).widths == (8,)
+    taken.clear()
+    last = 0
+    with pytest.raises(KeyboardInterrupt):  # nothing to keep
+        train_widths(**settings)
+
+
 def test_the_best_rate_and_the_loss_at_a_rate():
     runs = train_widths(lr=[1e-4, 0.02, 1e4], widths=[16, 32], seeds=1, steps=20, progress=False)
     assert runs.best.tolist() == [1, 1]
@@ -132,6 +164,9 @@ def test_the_best_rate_and_the_loss_at_a_rate():
     object.__setattr__(runs, "train_loss", broken)
     assert runs.loss[0, 1] == math.inf
     assert runs.best[0] == 0
+    broken[0] = math.inf
+    assert runs.best_lr[0].isnan()
+    assert runs.best_lr[1].item() == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize(("optimizer", "lr", "wide"), [("Adam", 2**-6, 256), ("SGD", 0.35, 512)])
