@@ -13,12 +13,14 @@ first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim.lr_scheduler import LambdaLR
 
 from lwlr_teach.arithmetic import norm, norm_dtype
@@ -31,8 +33,10 @@ Groups = list[dict[str, Any]]
 def by_trust_ratio(coefficient: Number = 1.0, eps: Number = 0, exclude_1d: bool = False) -> Scale:
     """A scale that makes each layer's step as long as ``coefficient`` times its weights.
 
-    ``Adam(…, scale=by_trust_ratio())`` is LAMB without its decay. ``exclude_1d`` leaves
-    biases and the gains of norm layers alone.
+    ``Adam(…, scale=by_trust_ratio())`` is LAMB without its decay. ``exclude_1d`` leaves tensors of at most
+    one axis alone. These are biases and most gains of norm layers, but a scale sees tensors and no model: the
+    gains of ``LayerNorm([2, 4])`` and of weight norm have two axes and are taken for weights. Give those,
+    :func:`gains_and_biases`, to an optimizer without a scale.
     """
     check_number("coefficient", coefficient, low=0)
     check_number("eps", eps, low=0)
@@ -49,7 +53,7 @@ def trust_ratio(
 ) -> Tensor:
     """``coefficient · ‖param‖ / (‖direction‖ + eps)``, and 1 where either norm is 0; a scalar.
 
-    ``exclude_1d`` gives 1 to tensors of at most one axis, which are biases and the gains of norm layers.
+    ``exclude_1d`` gives 1 to tensors of at most one axis, see :func:`by_trust_ratio`.
     """
     if exclude_1d and param.ndim <= 1:
         return torch.ones((), dtype=norm_dtype(param), device=param.device)
@@ -61,19 +65,60 @@ def named_layers(model: nn.Module, blocks: Sequence[str] = ()) -> dict[str, list
     """Each layer's own parameters, by the name of the layer, first to last.
 
     A module named in ``blocks`` is one layer with all that is in it. What the model itself owns stands under
-    the name of its class.
+    the name of its class. Names are the model's own, also where ``torch.compile``, DDP or an average of the
+    weights is around it or around a part of it.
     """
-    modules = [name for name, _ in model.named_modules() if name]
     for block in blocks:
-        check_choice("block", block, dict.fromkeys(modules))
+        check_choice("block", block, {name: name for name in _own_names(model).values() if name})
     layers: dict[str, list[nn.Parameter]] = {}
-    for name, param in model.named_parameters():
+    for name, param in named_parameters(model).items():
         owner = _owner(name)
         layer = next((block for block in blocks if _holds(block, owner)), owner)
-        layers.setdefault(layer or type(model).__name__, []).append(param)
+        layers.setdefault(layer or type(_itself(model)).__name__, []).append(param)
     if not layers:
         raise ValueError(f"{type(model).__name__} has no parameters")
     return layers
+
+
+def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters by the model's own names, see :func:`named_layers`."""
+    names = _own_names(model)
+    own = {}
+    for path, param in model.named_parameters():
+        module, _, name = path.rpartition(".")
+        own[_joined(names[module], name)] = param
+    return own
+
+
+# What is around a module keeps it under one of these names, or as ``module``, which a model may have, too.
+_INSIDE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_AROUND = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.optim.swa_utils.AveragedModel)
+
+
+def _is_around(module: nn.Module, child: str) -> bool:
+    """Whether the module is only something around this child."""
+    return child in _INSIDE or (child == "module" and isinstance(module, _AROUND))
+
+
+def _own_names(model: nn.Module) -> dict[str, str]:
+    """The name of each module in the model itself, by its path in what is around it."""
+    modules = dict(model.named_modules())
+    names = {"": ""}
+    for path in modules:
+        if path:
+            parent, _, child = path.rpartition(".")
+            names[path] = _joined(names[parent], "" if _is_around(modules[parent], child) else child)
+    return names
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name
+
+
+def _itself(model: nn.Module) -> nn.Module:
+    """The model without what is around it."""
+    inner = (module for child, module in model.named_children() if _is_around(model, child))
+    return next(map(_itself, inner), model)
 
 
 def _owner(name: str) -> str:
@@ -88,14 +133,20 @@ def groups_by_depth(model: nn.Module, lr: float, factor: float, blocks: Sequence
     ``factor`` = 1/2.6 is ULMFiT's (Howard & Ruder 2018); above 1, the first layers are the fast ones. For
     transformers 0.65 to 0.9 is usual from block to block: name those in ``blocks``, as in
     :func:`named_layers`.
+
+    A layer without a parameter that is trained, as in a frozen copy, is no step of the stairs for those that
+    are. It has the rate that it would have if all were trained, for when it is unfrozen.
     """
     check_number("lr", lr, low=0)
     check_number("factor", factor, low=0)
     layers = named_layers(model, blocks)
-    return [
-        {"name": name, "params": params, "lr": lr * factor ** (len(layers) - 1 - depth)}
-        for depth, (name, params) in enumerate(layers.items())
-    ]
+    is_trained = [any(param.requires_grad for param in params) for params in layers.values()]
+    groups = []
+    for depth, (name, params) in enumerate(layers.items()):
+        after = is_trained[depth + 1 :]
+        steps = sum(after) if is_trained[depth] else len(after)
+        groups.append({"name": name, "params": params, "lr": lr * factor**steps})
+    return groups
 
 
 def groups_by_name(model: nn.Module, lr: float, rates: Mapping[str, float]) -> Groups:
@@ -117,17 +168,40 @@ def groups_by_name(model: nn.Module, lr: float, rates: Mapping[str, float]) -> G
     ]
 
 
-def split_decay(groups: Groups, weight_decay: float) -> Groups:
-    """Each group in two: weights with ``weight_decay``; and biases and gains of norm layers, without any."""
+def split_decay(groups: Groups, weight_decay: float, model: nn.Module | None = None) -> Groups:
+    """Each group in two: weights with ``weight_decay``; and biases and gains of norm layers, without any.
+
+    These are the :func:`gains_and_biases` of the ``model``. Without a model, they are taken to be the tensors
+    of at most one axis, and the gains of ``LayerNorm([2, 4])`` and of weight norm, which have two, decay.
+    """
     check_number("weight_decay", weight_decay, low=0)
+    spared = set() if model is None else set(gains_and_biases(model))
     split = []
     for group in groups:
         members = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
-        for decay, wanted in [(weight_decay, lambda p: p.ndim > 1), (0.0, lambda p: p.ndim <= 1)]:
-            params = [p for p in members if wanted(p)]
+        rest = [p for p in members if p.ndim <= 1 or p in spared]
+        weights = [p for p in members if not (p.ndim <= 1 or p in spared)]
+        for decay, params in [(weight_decay, weights), (0.0, rest)]:
             if params:
                 split.append(group | {"params": params, "weight_decay": decay})
     return split
+
+
+def gains_and_biases(model: nn.Module) -> list[nn.Parameter]:
+    """What is usually neither decayed nor adapted to its norm, whatever its shape.
+
+    These are parameters called ``bias``; all of a norm layer, a module whose class is called …Norm as torch's
+    are (``LayerNorm``, ``BatchNorm2d``); the lengths of weight norm; and all others of at most one axis.
+    """
+    found: dict[nn.Parameter, None] = {}
+    for module in model.modules():
+        is_norm = re.search(r"Norm(\dd)?$", type(module).__name__)
+        is_length = isinstance(module, ParametrizationList) and type(module[0]).__name__ == "_WeightNorm"
+        lengths = ("original0",) if is_length else ("weight_g",)
+        for name, param in module.named_parameters(recurse=False):
+            if param.ndim <= 1 or is_norm or name in lengths or "bias" in name.split("_"):
+                found[param] = None
+    return list(found)
 
 
 def opposite_norms(norms: Tensor) -> Tensor:
@@ -158,12 +232,13 @@ def mup_groups(model: nn.Module, base: nn.Module, lr: float, *, optimizer: str =
 
     An embedding is a first layer. The first weights of the last layer must have a variance of 1 / m² (and not
     1 / m) times the base's, or start at zero; those of the other layers are as usual. Attention divides its
-    logits by the size of a head, not by the root of it.
+    logits by the size of a head, not by the root of it. An embedding whose weights are the last layer's, too,
+    is and starts as a first layer; the last one must then divide what it is fed by m.
     """
     check_number("lr", lr, low=0)
     rate = check_choice("optimizer", optimizer, {"adam": _mup_adam, "sgd": _mup_sgd})
-    sizes = {name: p.shape for name, p in base.named_parameters()}
-    named = dict(model.named_parameters())
+    sizes = {name: p.shape for name, p in named_parameters(base).items()}
+    named = named_parameters(model)
     for name in named | sizes:
         if name not in sizes or name not in named or len(sizes[name]) != named[name].ndim:
             raise ValueError(f"base must be the same network at another width; they differ in {name}")
@@ -225,7 +300,10 @@ def freeze(model: nn.Module, *names: str) -> None:
 
 
 def unfreeze(model: nn.Module, *names: str) -> None:
-    """Train these layers again (all, if none is named)."""
+    """Train these layers again (all, if none is named).
+
+    What cannot be trained, as weights in whole numbers, is left as it is.
+    """
     _set_trained(model, names, trained=True)
 
 
@@ -250,10 +328,15 @@ def _set_trained(model: nn.Module, names: Iterable[str], *, trained: bool) -> No
 
 
 def _train(params: Iterable[nn.Parameter], trained: bool) -> None:
-    for param in params:
+    for param in filter(can_be_trained, params):
         param.requires_grad_(trained)
         if not trained:
             param.grad = None
+
+
+def can_be_trained(param: Tensor) -> bool:
+    """Whether there is arithmetic for the numbers: not for whole ones, and for no others in one byte."""
+    return (param.is_floating_point() or param.is_complex()) and param.dtype.itemsize > 1
 
 
 def _holds(name: str, layer: str) -> bool:

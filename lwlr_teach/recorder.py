@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from lwlr_teach.arithmetic import as_real, norm, norm_dtype
 from lwlr_teach.checks import check_choice, check_count
-from lwlr_teach.clipping import Clip
-from lwlr_teach.layerwise import named_layers
+from lwlr_teach.layerwise import can_be_trained, named_layers
+from lwlr_teach.optim import RuleOptimizer
 from lwlr_teach.sharding import whole
 
 QUANTITIES = {
@@ -96,12 +96,14 @@ class Recording:
 class Recorder:
     """Records every ``every``-th step of an optimizer, layer by layer, from now until :meth:`detach`.
 
-    A layer is what :func:`lwlr_teach.layerwise.named_layers` says, with all its parameters; its rate and
-    scale are those of the largest of them. A step that the optimizer does not take, as when a ``GradScaler``
-    leaves it out, is not counted.
+    A layer is what :func:`lwlr_teach.layerwise.named_layers` says, with all its parameters that can be
+    trained (not weights in whole numbers); its rate and scale are those of the largest of them. A step that
+    the optimizer does not take, as when a ``GradScaler`` leaves it out, is not counted.
 
     Our optimizers clip inside the step, so both norms of the gradient are known. Whoever clips by hand calls
-    :meth:`before_clip` first; otherwise the two norms are the same::
+    :meth:`before_clip` first; otherwise the two norms are the same, those after the clip. So they are under
+    Lightning, where it is told to clip, and under Hugging Face's Trainer, which clips to a norm of 1 unless
+    it is told not to::
 
         loss.backward()
         recorder.before_clip()
@@ -131,7 +133,10 @@ class Recorder:
         self.every = every
         self._limit = limit
         self._optimizer = optimizer
-        self._layers = named_layers(model, blocks)
+        self._ours = _ours(optimizer)
+        layers = named_layers(model, blocks).items()
+        seen = {name: [p for p in params if can_be_trained(p)] for name, params in layers}
+        self._layers = {name: params for name, params in seen.items() if params}
         self._params = [param for params in self._layers.values() for param in params]
         if not {param for group in optimizer.param_groups for param in group["params"]} & set(self._params):
             raise ValueError(f"optimizer holds no parameter of this {type(model).__name__}")
@@ -245,15 +250,13 @@ class Recorder:
 
     def _clipped(self, grads: list[Tensor]) -> list[Tensor]:
         """What our optimizers make of the gradients inside the step."""
-        # Lookahead clips in the optimizer that it is around.
-        clip: Clip | None = getattr(getattr(self._optimizer, "optimizer", self._optimizer), "clip", None)
-        if clip is None:
+        if self._ours is None or self._ours.clip is None:
             return grads
         # A clip looks at all that the optimizer holds, which may be more than this model, or less.
         groups = self._optimizer.param_groups
         held = [p for group in groups for p in group["params"] if p.grad is not None]
         before = dict(zip(self._params, self._before, strict=True))
-        made = clip([_grad(p) for p in held], [before.get(p, as_real(p)) for p in held])
+        made = self._ours.clip([_grad(p) for p in held], [before.get(p, as_real(p)) for p in held])
         clipped = dict(zip(held, made, strict=True))
         return [clipped.get(p, grad) for p, grad in zip(self._params, grads, strict=True)]
 
@@ -264,7 +267,7 @@ class Recorder:
         for params in self._layers.values():
             main = max(params, key=lambda p: p.numel())
             rate = float(owners[main]["lr"]) if main in owners else 0.0
-            trust = self._optimizer.state.get(main, {}).get("scale", 1.0)
+            trust = self._ours.state.get(main, {}).get("scale", 1.0) if self._ours else 1.0
             rates.append(rate * float(whole(trust)))
         highest = max(float(group["lr"]) for group in self._optimizer.param_groups)
         return highest, torch.tensor(rates, dtype=torch.float64)
@@ -291,6 +294,16 @@ class Recorder:
         return torch.tensor(
             [sum(next(each) for _ in params) for params in self._layers.values()], dtype=torch.float64
         )
+
+
+def _ours(optimizer: torch.optim.Optimizer) -> RuleOptimizer | None:
+    """The optimizer of this package that takes the steps, perhaps inside another, as inside Lookahead."""
+    inner: object = optimizer
+    while isinstance(inner, torch.optim.Optimizer):
+        if isinstance(inner, RuleOptimizer):
+            return inner
+        inner = getattr(inner, "optimizer", None)
+    return None
 
 
 # Outside of this range a sum of squares may leave the range of float32.

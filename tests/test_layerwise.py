@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+import warnings
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,7 @@ import lwlr_teach.optim as ours
 from lwlr_teach.layerwise import (
     by_trust_ratio,
     freeze,
+    gains_and_biases,
     groups_by_depth,
     groups_by_name,
     layer_schedule,
@@ -142,6 +144,53 @@ def test_a_parametrised_weight_belongs_to_its_module(wrap):
     assert len(params) == 3
 
 
+def around(model):
+    """What one puts around a model, or around a part of it, that is no part of it."""
+    averaged = torch.optim.swa_utils.AveragedModel(model).module  # a copy
+    inside = copy.deepcopy(model)
+    for name, child in inside.named_children():
+        setattr(inside, name, torch.compile(child, backend="eager"))
+    return {
+        "compiled": torch.compile(model, backend="eager"),
+        "parallel": nn.DataParallel(model),
+        "averaged": torch.optim.swa_utils.AveragedModel(averaged),
+        "compiled and parallel": torch.compile(nn.DataParallel(model), backend="eager"),
+        "compiled in parts": inside,
+    }
+
+
+@pytest.mark.parametrize("kind", ["mlp", "bare", "transformer", "batch norm", "parametrised"])
+def test_names_are_the_models_own_whatever_is_around_it(kind):
+    model = MODELS[kind]()
+    for how, wrapped in around(model).items():
+        assert list(named_layers(wrapped)) == list(named_layers(model)), how
+        for name, layer in named_layers(wrapped).items():
+            assert [p.shape for p in layer] == [p.shape for p in named_layers(model)[name]], how
+        for make in (
+            lambda m: groups_by_depth(m, 0.1, 0.5),
+            lambda m: groups_by_name(m, 0.1, {next(iter(named_layers(model))): 0.2}),
+            lambda m: mup_groups(m, model, 0.1),
+        ):
+            assert [(g["name"], g["lr"]) for g in make(wrapped)] == [
+                (g["name"], g["lr"]) for g in make(model)
+            ], how
+
+
+def test_a_name_of_the_models_own_stays():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = nn.Sequential(nn.Linear(2, 1))
+
+    assert list(named_layers(Net())) == list(named_layers(nn.DataParallel(Net()))) == ["module.0"]
+    wrapped = torch.compile(mlp(2, 3, 1), backend="eager")
+    freeze(wrapped, "0")
+    assert [p.requires_grad for p in wrapped.parameters()] == [False] * 2 + [True] * 2
+    assert list(named_layers(wrapped, ["1"])) == ["0", "1"]
+    with pytest.raises(ValueError, match=r"layer '_orig_mod\.0' is not known"):
+        unfreeze(wrapped, "_orig_mod.0")
+
+
 def test_a_model_without_parameters_is_refused():
     with pytest.raises(ValueError, match="ReLU has no parameters"):
         named_layers(nn.ReLU())
@@ -180,6 +229,26 @@ def test_by_depth_counts_blocks_as_one():
     assert found == {"body.layers.0": 0.75**2, "body.layers.1": 0.75, "head": 1.0}
 
 
+def test_by_depth_a_frozen_copy_is_no_depth():
+    model = nn.ModuleDict({"blocks": mlp(2, 2, 2, 2), "head": nn.Linear(2, 1)})
+    wanted = {f"blocks.{i}": 0.5 ** (3 - i) for i in range(3)} | {"head": 1.0}
+    model.average = copy.deepcopy(model["blocks"]).requires_grad_(False)
+    ordered = nn.ModuleDict({name: model[name] for name in ("blocks", "average", "head")})
+    for own in (model, ordered):
+        found = {group["name"]: group["lr"] for group in groups_by_depth(own, 1.0, 0.5)}
+        assert {name: found[name] for name in wanted} == wanted
+        assert len(found) == 7
+    # What is frozen only until it is unfrozen finds the rates that it would have had.
+    plain = mlp(2, 2, 2, 2)
+    rates_before = [group["lr"] for group in groups_by_depth(plain, 1.0, 0.5)]
+    train_top(plain, 1)
+    assert [group["lr"] for group in groups_by_depth(plain, 1.0, 0.5)] == rates_before == [0.25, 0.5, 1.0]
+    # A layer with one parameter that is trained counts.
+    plain[1].bias.requires_grad_(True)
+    plain[0].weight.requires_grad_(True)
+    assert [group["lr"] for group in groups_by_depth(plain, 1.0, 0.5)] == rates_before
+
+
 def test_by_name_takes_the_longest_name_that_fits():
     model = nn.ModuleDict({"body": mlp(2, 3, 4, 1), "body2": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
     groups = groups_by_name(model, 0.1, {"body.1": 0.3, "body": 0.2, "head": 0.0})
@@ -215,6 +284,75 @@ def test_split_decay_spares_biases_and_gains():
         ("1", 0.05, 0.0, [(3,), (3,)]),
         ("2", 0.1, 0.2, [(1, 3)]),
     ]
+
+
+class RMSNorm(nn.Module):
+    """As in models from elsewhere: no class of torch's, and a gain of several axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2, 3, 1))
+
+
+SPARED = {  # what is spared of a module: in its own order, and from whatever the decay is split
+    "a gain of two axes": (lambda: nn.LayerNorm([2, 4]), ["weight", "bias"]),
+    "a gain of elsewhere": (RMSNorm, ["scale"]),
+    "batch norm": (lambda: nn.BatchNorm2d(3), ["weight", "bias"]),
+    "lengths": (lambda: weight_normed(2, 4), ["bias", "parametrizations.weight.original0"]),
+    "spectral norm": (lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(2, 4)), ["bias"]),
+    "orthogonal": (lambda: nn.utils.parametrizations.orthogonal(nn.Linear(2, 4)), ["bias"]),
+    "attention": (
+        lambda: nn.MultiheadAttention(4, 2, add_bias_kv=True),
+        ["in_proj_bias", "bias_k", "bias_v", "out_proj.bias"],
+    ),
+    "recurrent": (lambda: nn.GRU(2, 3), ["bias_ih_l0", "bias_hh_l0"]),
+    "embedding": (lambda: nn.Embedding(3, 2), []),
+}
+
+
+@pytest.mark.parametrize("kind", SPARED)
+def test_gains_and_biases_are_spared_by_their_role(kind):
+    make, wanted = SPARED[kind]
+    model = nn.ModuleDict({"it": make()})
+    assert {id(p) for p in gains_and_biases(model)} == {id(model["it"].get_parameter(n)) for n in wanted}
+    for groups in (groups_by_depth(model, 0.1, 0.5), [{"params": model.parameters()}]):
+        split = {p: g["weight_decay"] for g in split_decay(groups, 0.2, model) for p in g["params"]}
+        assert {name: split[p] for name, p in model["it"].named_parameters()} == {
+            name: 0.0 if name in wanted else 0.2 for name, _ in model["it"].named_parameters()
+        }
+
+
+def test_without_a_model_the_axes_decide():
+    model = nn.LayerNorm([2, 4])
+    assert [g["weight_decay"] for g in split_decay(groups_by_depth(model, 0.1, 0.5), 0.2)] == [0.2]
+
+
+def test_old_weight_norm_is_spared_too():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        model = nn.utils.weight_norm(nn.Linear(2, 4))
+    assert {id(p) for p in gains_and_biases(model)} == {id(model.bias), id(model.weight_g)}
+
+
+@pytest.mark.parametrize(
+    ("layerwise", "plain"),
+    [
+        (ours.LARS, lambda p: SGD(p, lr=0.1, momentum=0.9, weight_decay=0.2)),
+        (ours.LAMB, lambda p: ours.AdamW(p, lr=0.1, eps=1e-6, weight_decay=0.2)),
+    ],
+)
+def test_what_is_spared_moves_as_with_the_method_that_the_docstring_names(layerwise, plain):
+    """With ratio 1, as ``exclude_1d`` gives it to a vector."""
+    one, other = (nn.Parameter(draw(5)) for _ in range(2))
+    other.data = one.data.clone()
+    for p, optimizer in [
+        (one, layerwise([one], lr=0.1, weight_decay=0.2, exclude_1d=True)),
+        (other, plain([other])),
+    ]:
+        for step in range(4):
+            p.grad = torch.cos(p.detach() * step)
+            optimizer.step()
+    torch.testing.assert_close(one, other)
 
 
 def test_split_decay_takes_groups_as_torch_takes_them():
@@ -360,6 +498,38 @@ def test_with_mup_a_step_changes_wide_networks_as_much_as_narrow_ones(name, opti
         assert wide[1] / narrow[1] > 4
 
 
+class TiedHead(nn.Module):
+    """An embedding whose weights are the last layer's, too, which divides what it is fed."""
+
+    def __init__(self, width, base):
+        super().__init__()
+        self.embedding, self.divide = nn.Embedding(7, width), width / base
+        self.hidden, self.head = nn.Linear(width, width), nn.Linear(width, 7, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x):
+        hidden = self.hidden(self.embedding(x))
+        return hidden, self.head(torch.relu(hidden) / self.divide)
+
+
+@pytest.mark.parametrize(("name", "optimizer", "lr"), [("adam", Adam, 0.003), ("sgd", SGD, 0.1)])
+def test_a_tied_embedding_has_the_rate_of_a_first_layer(name, optimizer, lr):
+    changes = []
+    for width in (128, 1024):
+        torch.manual_seed(0)
+        model = TiedHead(width, 64)
+        groups = mup_groups(model, TiedHead(64, 64), lr, optimizer=name)
+        grown = width / 64
+        assert rates(groups)["embedding.weight"] == (lr if name == "adam" else lr * grown)
+        x = torch.arange(32) % 7
+        before = model(x)
+        nn.functional.cross_entropy(before[1], (x + 1) % 7).backward()
+        optimizer(groups, lr=lr).step()
+        changes.append([(a - b).square().mean().sqrt().item() for a, b in zip(model(x), before, strict=True)])
+    for narrow, wide in zip(*changes, strict=True):
+        assert 0.6 < wide / narrow < 1.6
+
+
 def test_mup_refuses_another_network():
     message = "base must be the same network at another width; they differ in "
     for base, name in [(mlp(5, 8, 3), "2.weight"), (mlp(5, 8, 8, 8, 3), "3.weight")]:
@@ -436,6 +606,27 @@ def test_freeze_and_unfreeze():
     assert trained(model) == []
     unfreeze(model)
     assert len(trained(model)) == len(list(model.parameters()))
+
+
+def test_what_cannot_be_trained_stays_as_it_is():
+    model = mlp(2, 3, 1)
+    model.codes = nn.Parameter(torch.arange(3, dtype=torch.int8), requires_grad=False)
+    model[0].mask = nn.Parameter(torch.tensor([True, False]), requires_grad=False)
+    model[1].phase = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    for change, trained in [
+        (freeze, False),
+        (unfreeze, True),
+        (lambda m: freeze(m, "0"), False),
+        (lambda m: unfreeze(m, "0"), True),
+        (lambda m: train_top(m, 0), False),
+        (lambda m: train_top(m, 3), True),
+    ]:
+        change(model)
+        assert model[0].weight.requires_grad is trained
+        assert not model.codes.requires_grad
+        assert not model[0].mask.requires_grad
+    assert model[1].phase.requires_grad
+    assert groups_by_depth(model, 1.0, 0.5)[-1]["lr"] == 1.0
 
 
 def test_train_top_unfreezes_gradually_and_keeps_the_gradients_of_the_top():

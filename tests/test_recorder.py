@@ -429,6 +429,86 @@ def test_a_step_that_fails_is_not_counted():
     assert recorder.recording["update_norm"].isfinite().all()
 
 
+def test_another_optimizer_may_call_anything_clip_and_scale():
+    class Mine(torch.optim.SGD):
+        def __init__(self, params, lr):
+            super().__init__(params, lr)
+            self.clip = 1.0
+            self.optimizer = "SGD"
+
+        def step(self, closure=None):
+            super().step(closure)
+            for group in self.param_groups:
+                for p in group["params"]:
+                    self.state[p]["scale"] = torch.full_like(p, 3.0)
+
+    model, same = net(), net()
+    recording = record(model, Mine(model.parameters(), lr=0.1), 5)
+    wanted = record(same, torch.optim.SGD(same.parameters(), lr=0.1), 5)
+    torch.testing.assert_close(recording.values, wanted.values, equal_nan=True)
+
+
+def test_our_optimizer_inside_anothers_wrapper_clips_all_the_same():
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, optimizer):
+            self.optimizer, self.defaults = optimizer, optimizer.defaults
+            super().__init__(optimizer.param_groups, optimizer.defaults)
+            self.param_groups = optimizer.param_groups
+
+        def step(self, closure=None):
+            return self.optimizer.step(closure)
+
+    model, same = net(), net()
+    made = [Lookahead(Adam(m.parameters(), lr=0.1, clip=by_global_norm(0.05))) for m in (model, same)]
+    wrapped = record(model, Wrapper(made[0]), 4)
+    torch.testing.assert_close(wrapped.values, record(same, made[1], 4).values, equal_nan=True)
+    assert (wrapped["clipped_norm"] < 0.9 * wrapped["grad_norm"]).any()
+
+
+@pytest.mark.parametrize("how", ["compiled", "parallel", "averaged"])
+def test_recordings_of_one_model_match_whatever_is_around_it(how):
+    model, same = net(), net()
+    around = {
+        "compiled": lambda: torch.compile(model, backend="eager"),
+        "parallel": lambda: nn.DataParallel(model),
+        "averaged": lambda: torch.optim.swa_utils.AveragedModel(model),
+    }[how]()
+    recording = record(around, SGD(around.parameters(), lr=0.1), 3)
+    wanted = record(same, SGD(same.parameters(), lr=0.1), 3)
+    assert recording.layers == wanted.layers == ("0", "2", "4")
+    torch.testing.assert_close(recording.values, wanted.values, equal_nan=True)
+
+
+@pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="no gloo")
+def test_a_recording_under_ddp_has_the_models_own_names(tmp_path):
+    model, same = net(), net()
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meet", rank=0, world_size=1)
+    try:
+        ddp = nn.parallel.DistributedDataParallel(model)
+        recording = record(ddp, SGD(ddp.parameters(), lr=0.1), 3)
+        del ddp
+    finally:
+        dist.destroy_process_group()
+    wanted = record(same, SGD(same.parameters(), lr=0.1), 3)
+    assert recording.layers == wanted.layers
+    torch.testing.assert_close(recording.values, wanted.values, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.uint8, torch.int64, torch.float8_e4m3fn])
+def test_what_cannot_be_trained_is_not_looked_at(dtype):
+    model, same = net(), net()
+    model[0].codes = nn.Parameter(torch.ones(3).to(dtype), requires_grad=False)
+    model.table = nn.Parameter(torch.ones(4).to(dtype), requires_grad=False)
+    for held in (list(model.parameters()), [p for p in model.parameters() if p.requires_grad]):
+        with Recorder(model, torch.optim.SGD(held, lr=0.1), every=1) as recorder:
+            train(model, recorder._optimizer, steps=2)
+        assert recorder.recording.layers == ("0", "2", "4")
+    wanted = record(same, torch.optim.SGD(same.parameters(), lr=0.1), 2)
+    assert wanted.layers == recorder.recording.layers
+    with pytest.raises(ValueError, match="optimizer holds no parameter of this"):
+        Recorder(model, torch.optim.SGD([model.table]))
+
+
 def test_a_step_inside_a_step_counts_once():
     class Mine(torch.optim.Adam):
         def step(self, closure=None):

@@ -6,8 +6,13 @@
 You et al. 2020, with φ the identity: a step changes a layer by η of its own norm.
 
 Convention, as in the paper: m and v are corrected for their start at zero, decay stands inside the ratio, and
-every tensor is adapted unless ``exclude_1d`` spares biases and the gains of norm layers. timm and apex clip
-the gradients to a global norm of 1 first (``clip=by_global_norm(1.0)``) and adapt only where λ > 0.
+every tensor is adapted unless ``exclude_1d`` spares those of at most one axis: biases and most gains of norm
+layers. timm and apex clip the gradients to a global norm of 1 first (``clip=by_global_norm(1.0)``) and adapt
+only where λ > 0.
+
+An optimizer sees tensors and no layers: the gains of ``LayerNorm([2, 4])`` and of weight norm have two axes
+and are taken for weights. To spare those, leave ``layerwise.gains_and_biases(model)`` to an ``AdamW`` with
+the same numbers, which is LAMB with a ratio of 1.
 """
 
 from __future__ import annotations

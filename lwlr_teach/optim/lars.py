@@ -9,8 +9,12 @@ small its gradient is.
 
 Convention: the paper's sum of two norms (optax takes the norm of the sum, ‖g + λ p‖); the rate stands outside
 the buffer, as for all momentum here (paper and optax: inside; the same while η is constant). Every tensor is
-adapted, as in the paper, unless ``exclude_1d`` spares biases and the gains of norm layers, as most training
-scripts do; timm and others adapt nothing at all while λ = 0.
+adapted, as in the paper, unless ``exclude_1d`` spares those of at most one axis, as most training scripts do;
+they are biases and most gains of norm layers. timm and others adapt nothing at all while λ = 0.
+
+An optimizer sees tensors and no layers: the gains of ``LayerNorm([2, 4])`` and of weight norm have two axes
+and are taken for weights. To spare those, leave ``layerwise.gains_and_biases(model)`` to an ``SGD`` with the
+same momentum, which is LARS with a ratio of 1.
 """
 
 from __future__ import annotations
