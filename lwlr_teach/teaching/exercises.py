@@ -137,7 +137,7 @@ def check(name: str, answer: object) -> None:
         return
 
     def count(record: Record) -> None:
-        kept = record["exercises"].setdefault(name, {"tries": 0, "passed": False, "hints": 0})
+        kept = _entry(record, name)
         if not kept["passed"]:
             kept["tries"] += 1
             kept["passed"] = verdict.kind == "right"
@@ -167,8 +167,15 @@ def find_exercise(name: str) -> Exercise:
     return check_choice("exercise", name, EXERCISES)
 
 
+def _entry(record: Record, name: str) -> dict[str, Any]:
+    """What is noted of an exercise, complete."""
+    kept: dict[str, Any] = {"tries": 0, "passed": False, "hints": 0} | record["exercises"].get(name, {})
+    record["exercises"][name] = kept
+    return kept
+
+
 def _seen(record: Record, name: str, what: str, value: int) -> None:
-    record["exercises"].setdefault(name, {"tries": 0, "passed": False, "hints": 0})[what] = value
+    _entry(record, name)[what] = value
 
 
 class _Endless(Exception):

@@ -23,7 +23,7 @@ def restart(monkeypatch):
 
 
 def new_kernel(monkeypatch):
-    monkeypatch.setattr(progress, "_in_memory", {})
+    monkeypatch.setattr(progress, "_unsaved", {})
     monkeypatch.setattr(predictions, "_shown", set())
 
 

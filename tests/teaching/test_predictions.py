@@ -213,6 +213,7 @@ def test_an_unfit_guess_alone_is_never_counted(file):
     assert calibration().count == 0
 
 
+@pytest.mark.filterwarnings("ignore:.* holds entries that no lesson wrote")
 @pytest.mark.parametrize("confidence", [None, "high", 72.5, -1, 1000, [70]])
 def test_a_stored_confidence_that_does_not_fit_is_replaced(confidence, file):
     file.write_text(
@@ -431,4 +432,4 @@ def test_an_entry_that_somebody_edited_does_not_crash(file):
     entries = {"a": {"right": True, "confidence": 90}, "b": {"right": False}, "c": {"guess": [1]}, "d": {}}
     file.write_text(json.dumps({"predictions": entries}), encoding="utf-8")
     assert calibration().count == 2
-    assert len(read_progress()["predictions"]) == 4
+    assert list(read_progress()["predictions"]) == ["a", "b", "c"]

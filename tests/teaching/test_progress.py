@@ -1,17 +1,21 @@
 """The file of progress: whole or not at all, and nothing in it is ever lost."""
 
+import errno
 import json
+import math
 import os
+import stat
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
-from lwlr_teach.teaching import begin, progress
+from lwlr_teach.teaching import begin, calibration, check, course_map, hint, progress, recall
 from lwlr_teach.teaching.progress import note, progress_file, read_progress
 
-EMPTY = {"lessons": {}, "predictions": {}, "exercises": {}, "recall": {}}
+EMPTY = progress._empty()
 
 
 def mark(name):
@@ -126,9 +130,6 @@ DAMAGED = {
     "not text": b"\xff\xfe\x00\x80",
     "not a record": b"[1, 2, 3]",
     "a number": b"7",
-    "a part that is a list": b'{"version": 1, "lessons": []}',
-    "an entry that is a number": b'{"version": 1, "predictions": {"01-edge": 3}}',
-    "a version that is a word": b'{"version": "two"}',
     "too deep": b"[" * 200_000,
 }
 
@@ -154,17 +155,197 @@ def test_each_damaged_file_is_kept(file):
     assert kept == [b"first", b"second"]
 
 
-def test_a_record_of_a_newer_version_is_kept_and_not_written_over(file):
-    newer = json.dumps({"version": 2, "lessons": {"a": {"opened": 3}}})
+NONSENSE = {
+    "a part that is a list": ("lessons", []),
+    "an entry that is a number": ("predictions: 'x'", {"x": 3}),
+    "a prediction whose verdict is a word": ("predictions: 'x'", {"x": {"guess": [1], "right": "no"}}),
+    "a confidence that is a word": ("predictions: 'x'", {"x": {"confidence": "sure", "right": True}}),
+    "a confidence that is no number": ("predictions: 'x'", {"x": {"confidence": math.nan, "right": True}}),
+    "a confidence beyond floats": ("predictions: 'x'", {"x": {"confidence": 10**400, "right": True}}),
+    "tries in words": ("exercises: 'x'", {"x": {"tries": "many", "passed": False, "hints": 0}}),
+    "fewer hints than none": ("exercises: 'x'", {"x": {"tries": 1, "passed": False, "hints": -9}}),
+    "nothing known of an exercise": ("exercises: 'x'", {"x": None}),
+    "a turn that is a list": ("recall: 'x'", {"x": {"turn": [1], "last": "wrong"}}),
+    "a count that is null": ("recall: 'x'", {"x": {"right": None, "last": "right"}}),
+    "a lesson opened in words": ("lessons: 'x'", {"x": {"opened": "often"}}),
+    "a version that is a word": ("version", "two"),
+    "a name that is not text": ("lessons: '\\ud800'", {"\ud800": 1}),
+}
+
+
+@pytest.mark.parametrize(("said", "content"), NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_inside_is_set_aside_with_a_word_and_the_rest_is_used(file, said, content):
+    good = {"lessons": {"a": {"opened": 2}}, "predictions": {"b": {"confidence": 75, "right": True}}}
+    part = said.partition(":")[0]
+    bad = good.get(part, {}) | content if isinstance(content, dict) else content
+    file.write_text(json.dumps({"version": 1} | good | {part: bad}), encoding="utf-8")
+    before = file.read_bytes()
+    with pytest.warns(UserWarning, match="kept as lwlr-progress-damaged-1.json") as caught:
+        course_map()
+    calibration()
+    recall("02-momentum")
+    hint("01-step")
+    note(mark("c"))
+    (message,) = (str(warning.message) for warning in caught)
+    assert f"holds entries that no lesson wrote ({said}), and only the rest is used" in message
+    assert (file.parent / "lwlr-progress-damaged-1.json").read_bytes() == before
+    assert read_progress()["predictions"]["b"] == good["predictions"]["b"]
+    lessons = good["lessons"] if isinstance(bad, dict) or part != "lessons" else {}
+    assert read_progress()["lessons"] == lessons | {"c": {"opened": 1}}
+
+
+def test_of_an_entry_with_a_bad_field_the_others_are_used(file):
+    file.write_text('{"predictions": {"x": {"guess": [1], "confidence": "sure"}}}', encoding="utf-8")
+    with pytest.warns(UserWarning, match="only the rest is used"):
+        assert read_progress()["predictions"] == {"x": {"guess": [1]}}
+
+
+def test_every_exercise_can_go_on_from_an_entry_that_lacks_a_field(file):
+    file.write_text('{"exercises": {"01-step": {"solution": 1}}}', encoding="utf-8")
+    hint("01-step")
+    check("01-step", lambda p, g, lr: p - lr * g)
+    assert read_progress()["exercises"] == {
+        "01-step": {"solution": 1, "tries": 1, "passed": True, "hints": 1}
+    }
+
+
+@pytest.mark.parametrize("version", [2, 1.5, 10**400])
+def test_a_file_of_a_newer_version_is_named_and_left_as_it_is(file, version):
+    newer = json.dumps({"version": version, "lessons": {"a": {"opened": [3]}}})
     file.write_text(newer, encoding="utf-8")
-    with pytest.warns(UserWarning, match=r"written by a newer version \(2\) of these lessons"):
+    with pytest.warns(UserWarning, match=rf"a newer version, {version}, of these lessons wrote this file"):
+        assert read_progress() == EMPTY
+    note(mark("b"))
+    note(mark("c"))
+    assert list(read_progress()["lessons"]) == ["b", "c"]
+    assert file.read_text(encoding="utf-8") == newer
+    assert {path.name for path in file.parent.iterdir()} <= {file.name, f"{file.name}.lock"}
+
+
+def test_what_is_not_known_here_is_kept_at_the_next_write(file, kept):
+    later = {"later": {"x": [1, {"y": None}]}, "lessons": {"a": {"opened": 1, "mood": "good"}}, "n": 7}
+    file.write_text(json.dumps(later), encoding="utf-8")
+    note(mark("b"))
+    assert kept()["later"] == later["later"]
+    assert kept()["n"] == 7
+    assert kept()["lessons"] == later["lessons"] | {"b": {"opened": 1}}
+
+
+@pytest.fixture
+def link(tmp_path, monkeypatch):
+    """Where the progress of this test is kept: a symbolic link to a file in another folder."""
+    (tmp_path / "cloud").mkdir()
+    path = tmp_path / "notebooks" / "lwlr-progress.json"
+    path.parent.mkdir()
+    path.symlink_to(tmp_path / "cloud" / "mine.json")
+    monkeypatch.setenv("LWLR_PROGRESS", str(path))
+    return path
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written_with_its_mode(link):
+    note(mark("a"))  # the target is not there yet
+    target = link.resolve()
+    target.chmod(0o600)
+    note(mark("b"))
+    assert link.is_symlink()
+    assert list(json.loads(target.read_text("utf-8"))["lessons"]) == ["a", "b"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_two_names_of_one_file_share_its_lock_and_what_is_unsaved(link, monkeypatch):
+    note(mark("a"))
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", no_space)
+        with pytest.warns(UserWarning, match="No space left"):
+            note(mark("b"))
+    monkeypatch.setenv("LWLR_PROGRESS", str(link.resolve()))
+    assert list(read_progress()["lessons"]) == ["a", "b"]
+
+
+def test_what_is_damaged_is_set_aside_beside_the_target_of_a_link(link):
+    link.write_text("{", encoding="utf-8")
+    with pytest.warns(UserWarning, match="mine-damaged-1.json"):
+        note(mark("a"))
+    assert link.is_symlink()
+    assert (link.resolve().parent / "mine-damaged-1.json").read_text("utf-8") == "{"
+
+
+def test_a_link_that_leads_to_itself_is_no_file(tmp_path, monkeypatch):
+    path = tmp_path / "loop"
+    path.symlink_to(path)
+    monkeypatch.setenv("LWLR_PROGRESS", str(path))
+    with pytest.warns(UserWarning, match="cannot be written"):
+        note(mark("a"))
+    assert list(read_progress()["lessons"]) == ["a"]
+
+
+def no_space(*args):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["fsync", "replace"])
+def test_after_a_full_disk_the_next_note_saves_all_and_says_so(file, kept, monkeypatch, capsys, where):
+    note(mark("a"))
+    before = file.read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr(*{"fsync": (os, "fsync", no_space), "replace": (Path, "replace", no_space)}[where])
+        with pytest.warns(UserWarning, match="No space left on device"):
+            note(mark("b"))
+        note(mark("c"))  # is said once
+        assert file.read_bytes() == before
+    assert capsys.readouterr().out == ""
+    note(mark("d"))
+    assert capsys.readouterr().out == f"Your progress is saved again, all of it, in {file}.\n"
+    assert list(kept()["lessons"]) == ["a", "b", "c", "d"]
+    note(mark("e"))
+    assert capsys.readouterr().out == ""
+
+
+def test_what_waited_for_room_is_added_to_what_another_notebook_wrote(file, kept, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", no_space)
+        with pytest.warns(UserWarning, match="No space left"):
+            note(mark("mine"))
+    file.write_text('{"version": 1, "lessons": {"theirs": {"opened": 5}}}', encoding="utf-8")
+    assert list(read_progress()["lessons"]) == ["theirs", "mine"]
+    note(mark("also mine"))
+    assert list(kept()["lessons"]) == ["theirs", "mine", "also mine"]
+
+
+def test_a_damaged_file_on_a_full_disk_stays_until_there_is_room(file, monkeypatch):
+    file.write_bytes(b"{")
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", no_space)
+        with pytest.warns(UserWarning, match="No space left"):
+            note(mark("a"))
+        assert file.read_bytes() == b"{"
+    with pytest.warns(UserWarning, match="kept as lwlr-progress-damaged-1.json"):
         note(mark("b"))
-    assert (file.parent / "lwlr-progress-damaged-1.json").read_text(encoding="utf-8") == newer
+    assert list(read_progress()["lessons"]) == ["a", "b"]
 
 
-def test_a_record_with_a_part_that_is_missing_or_unknown_is_read(file):
-    file.write_text('{"lessons": {"a": {"opened": 1}}, "later": {}}', encoding="utf-8")
-    assert read_progress() == EMPTY | {"lessons": {"a": {"opened": 1}}}
+def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_record(file, kept):
+    code = (
+        "import runpy, sys\n"
+        "note = runpy.run_path(sys.argv[1])['note']\n"
+        "def put(record): record['lessons'].setdefault('a', {'opened': 0})['opened'] += 1\n"
+        "while True: note(put); print(flush=True)\n"
+    )
+    environment = os.environ | {"LWLR_PROGRESS": str(file)}
+    least = 0
+    for notes in (1, 2, 3, 5, 8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", code, progress.__file__], stdout=subprocess.PIPE, env=environment
+        )
+        for _ in range(notes):
+            writer.stdout.readline()
+        writer.kill()
+        writer.communicate()
+        least += notes
+        assert kept()["lessons"]["a"]["opened"] >= least
+    note(mark("b"))
+    assert not file.with_name(f"{file.name}.tmp").exists()
 
 
 @pytest.mark.parametrize(
