@@ -16,8 +16,10 @@ import argparse
 import asyncio
 import itertools
 import os
+import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -25,7 +27,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from lessons import cells, guide
+from lessons import cells, grading, guide
 from lwlr_teach.teaching.claims import MODE
 
 LESSONS = Path(__file__).parent
@@ -45,6 +47,20 @@ def notebook_of(source: Path) -> Path:
 
 def read(source: Path, *, teacher: bool = False) -> NotebookNode:
     """The notebook of a source, not run yet: the learner's, or the teacher's with solutions and notes."""
+    notebook = _marked(source)
+    cut = cells.teacher_code if teacher else cells.student_code
+    for number, cell in cells.code_cells(notebook):
+        try:
+            cell.source = cut(cell.source)
+        except ValueError as error:
+            raise ValueError(f"{source.name}, cell {number}: {error}") from None
+    if not teacher:
+        notebook.cells = [cell for cell in notebook.cells if not cells.is_teachers(cell)]
+    return notebook
+
+
+def _marked(source: Path) -> NotebookNode:
+    """The notebook of a source with its notes, and its solutions between their marks."""
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = nbformat.from_dict(
         {
@@ -57,14 +73,6 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
         cell.metadata = nbformat.from_dict(
             {k: cell.metadata[k] for k in ("tags", "jupyter") if k in cell.metadata}
         )
-        if cell.cell_type == "code":
-            cut = cells.teacher_code if teacher else cells.student_code
-            try:
-                cell.source = cut(cell.source)
-            except ValueError as error:
-                raise ValueError(f"{source.name}, cell {number}: {error}") from None
-    if not teacher:
-        notebook.cells = [cell for cell in notebook.cells if not cells.is_teachers(cell)]
     return notebook
 
 
@@ -97,7 +105,7 @@ def build(source: Path) -> None:
 
 
 def build_teachers(chosen: list[Path], folder: Path) -> None:
-    """Write the teacher's pack: each notebook with its solutions, and a guide to all of them."""
+    """Write the teacher's pack: each notebook with its solutions, a guide to all, and nbgrader's sources."""
     folder.mkdir(parents=True, exist_ok=True)
     notebooks = {}
     for source in chosen:
@@ -108,6 +116,9 @@ def build_teachers(chosen: list[Path], folder: Path) -> None:
         if problems:
             raise ValueError(f"{source.name}: {'; '.join(problems)}")
         _write(notebook, folder / notebook_of(source).name)
+        graded = folder / "source" / source.stem / notebook_of(source).name
+        graded.parent.mkdir(parents=True, exist_ok=True)
+        _write(grading.assignment(_marked(source)), graded)
     (folder / "guide.md").write_text(guide.guide(notebooks), encoding="utf-8", newline="\n")
 
 
@@ -145,7 +156,28 @@ def differences(source: Path) -> list[str]:
     counts = [cell.execution_count for cell in found.cells if cell.cell_type == "code"]
     if counts != list(range(1, len(counts) + 1)):
         problems.append(f"{target.name} was not run once from top to bottom: its cells are numbered {counts}")
+    if found.metadata != wanted.metadata:
+        problems.append(f"{target.name} has the metadata {found.metadata}, its source {wanted.metadata}")
+    for number, cell in cells.code_cells(found):
+        problems += [f"cell {number} of {target.name} {fault}" for fault in _faults(cell)]
     return problems
+
+
+# What only one machine prints, or one run: a path, the address of an object.
+_OF_ONE_MACHINE = re.compile(r"(?<![\w.~/:])/\w[\w.-]*/[\w./-]+|\b[A-Z]:\\[\w\\]+|\b0x[0-9a-f]{6,}")
+
+
+def _faults(cell: NotebookNode) -> Iterator[str]:
+    """What is wrong with the outputs of a code cell, so far as this can be told without running it."""
+    if not cell.outputs and cells.shows(cell.source):
+        yield "has lost its output"
+    for output in cell.outputs:
+        if output.output_type == "error":
+            yield f"stopped with {output.ename}: {output.evalue}"
+        data = output.get("data", {})
+        texts = [output.get("text", ""), *(str(data[kind]) for kind in data if not kind.startswith("image/"))]
+        for found in _OF_ONE_MACHINE.findall("\n".join(texts)):
+            yield f"prints what another machine will not: {found}"
 
 
 def main() -> int:

@@ -60,6 +60,19 @@ def calls(code: str, pattern: str) -> list[ast.Call]:
     return sorted(found, key=lambda call: (call.lineno, call.col_offset))
 
 
+def shows(code: str) -> bool:
+    """Whether a cell surely has an output. What the last call gives back is not known, but of a class."""
+    body = tree(code).body
+    last = body[-1].value if body and isinstance(body[-1], ast.Expr) else None
+    value = last is not None and (not isinstance(last, ast.Call) or called(last)[:1].isupper())
+    return value or bool(calls(code, "check|claim|course_map|hint|print|recall|reveal|solution"))
+
+
+def answers(code: str) -> list[ast.Call]:
+    """The calls of ``check`` that judge an answer. One without a name, like a lambda, is only an example."""
+    return [call for call in calls(code, "check") if isinstance(call.args[-1], ast.Name)]
+
+
 def called(node: ast.AST) -> str:
     """``f`` of ``f(x)`` and of ``a.f(x)``; empty for everything else."""
     function = node.func if isinstance(node, ast.Call) else None

@@ -14,6 +14,10 @@ HEAD = """# The teacher's guide
 
 Made from the lessons by `python lessons/build.py --teacher`. The notebooks beside it hold the solutions and
 the notes; the learners' notebooks do not.
+
+The folder `source` is for nbgrader. `nbgrader generate_assignment 01-learning-rate` writes what students get,
+without solutions and notes; `nbgrader autograde 01-learning-rate` gives a point for each right exercise. It
+runs the whole lesson, about a minute for each student, with a Python that has lwlr-teach.
 """
 NUMBERS = (
     "A notebook prints these sentences, or stops at the one that its run denies. The numbers are rounded so "
@@ -40,9 +44,8 @@ def unsolved(notebook: NotebookNode) -> list[str]:
 
 
 def _checked(cell: NotebookNode) -> list[str]:
-    """The exercises that a cell checks. An answer without a name, like a lambda, is only an example."""
-    checks = [call for call in cells.calls(cell.source, "check") if isinstance(call.args[-1], ast.Name)]
-    return [cells.text_argument(call) or "" for call in checks]
+    """The exercises that a cell checks."""
+    return [cells.text_argument(call) or "" for call in cells.answers(cell.source)]
 
 
 def _chapter(name: str, notebook: NotebookNode) -> str:

@@ -1,14 +1,18 @@
 """The notebooks are their sources, run from top to bottom. What their cells print is checked by nbval."""
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import nbformat
 import pytest
+from nbformat.v4 import new_output
 
-from lessons import build, cells, guide, lint
+from lessons import build, cells, grading, guide, lint
+from lwlr_teach.teaching import check
 
 SOURCES = build.sources()
 CONFTEST = build.LESSONS / "conftest.py"
@@ -105,6 +109,32 @@ def _edit(lesson, change):
     nbformat.write(notebook, path)
 
 
+def prints(notebook, text):
+    notebook.cells[1].outputs = [new_output("stream", name="stdout", text=text)]
+
+
+@pytest.mark.parametrize(
+    "text", ["1/2 and 3/4/5", "https://example.org/a/b", "lessons/src/x.py", "0xff", "/"]
+)
+def test_what_every_machine_prints_is_no_fault(lesson, text):
+    _edit(lesson, lambda notebook: prints(notebook, text))
+    assert build.differences(lesson) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["begin('01-x')", "x = 1", "fit(model, sgd)", "def f():\n    return 1", "", "a.b()"]
+)
+def test_a_cell_that_may_be_silent_needs_no_output(code):
+    assert not cells.shows(code)
+
+
+@pytest.mark.parametrize(
+    "code", ["x", "x + 1", "View(x)", "claim('a', True)", "p.reveal(1)", "for i in a:\n    print(i)"]
+)
+def test_a_cell_that_shows_something_needs_an_output(code):
+    assert cells.shows(code)
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -114,6 +144,21 @@ def _edit(lesson, change):
         (lambda n: n.cells.pop(), "has 2 cells, its source 3"),
         (lambda n: n.cells[2].update(execution_count=None), "was not run once from top to bottom"),
         (lambda n: n.cells[2].update(execution_count=7), "its cells are numbered [1, 7]"),
+        (lambda n: n.cells[1].update(outputs=[]), "cell 1 of small.ipynb has lost its output"),
+        (lambda n: n.cells[2].update(outputs=[]), "cell 2 of small.ipynb has lost its output"),
+        (
+            lambda n: n.cells[2].update(outputs=[new_output("error", ename="KeyError", evalue="'x'")]),
+            "cell 2 of small.ipynb stopped with KeyError: 'x'",
+        ),
+        (lambda n: n.metadata.kernelspec.update(name="julia"), "small.ipynb has the metadata"),
+        (lambda n: n.metadata.update(widgets={}), "'widgets': {}"),
+        (lambda n: prints(n, "in /home/me/lessons/x.py"), "another machine will not: /home/me/lessons/x.py"),
+        (lambda n: prints(n, "C:\\Users\\me"), "another machine will not: C:\\Users\\me"),
+        (lambda n: prints(n, "<function f at 0x7f12ab34cd56>"), "another machine will not: 0x7f12ab34cd56"),
+        (
+            lambda n: n.cells[2].update(outputs=[new_output("display_data", {"text/html": "'/tmp/a/b'"})]),
+            "another machine will not: /tmp/a/b",
+        ),
     ],
 )
 def test_a_notebook_that_is_not_its_source_is_found(lesson, fault, said):
@@ -218,6 +263,12 @@ def versions(tmp_path_factory):
     return folder / "small.ipynb", folder / "pack" / "small.ipynb"
 
 
+def test_the_teachers_pack_has_a_source_for_nbgrader(versions):
+    path = versions[1].parent / "source" / "small" / "small.ipynb"
+    assert "BEGIN HIDDEN TESTS" in path.read_text("utf-8")
+    assert "Bring a ball" not in path.read_text("utf-8")
+
+
 def test_the_learner_gets_a_stub_and_the_teacher_the_solution(versions):
     learners, teachers = versions
     assert cells.MISSING in _printed(learners)
@@ -303,8 +354,80 @@ def test_the_command_writes_the_teachers_pack(lesson, tmp_path, monkeypatch):
     for arguments, folder in [([], default), ([str(named)], named)]:
         monkeypatch.setattr("sys.argv", ["build.py", "--teacher", *arguments])
         assert build.main() == 0
-        assert sorted(path.name for path in folder.iterdir()) == ["guide.md", "small.ipynb"]
+        assert sorted(path.name for path in folder.iterdir()) == ["guide.md", "small.ipynb", "source"]
     assert not build.notebook_of(lesson).exists()
     monkeypatch.setattr("sys.argv", ["build.py", "--teacher", "small"])
     with pytest.raises(SystemExit):
         build.main()
+
+
+# --- nbgrader's sources -------------------------------------------------------------------------------------
+
+HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
+
+
+def _assignment(source):
+    notebook = grading.assignment(build._marked(source))
+    nbformat.validate(notebook)
+    return notebook
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+def test_nbgrader_finds_what_it_grades_and_no_notes(source):
+    """The metadata are those of nbgrader's schema, version 3."""
+    notebook = _assignment(source)
+    assert not any(cells.is_teachers(cell) for cell in notebook.cells)
+    marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+    names = [cell.metadata.nbgrader.grade_id for cell in marked]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[\w-]+", name) for name in names)
+    graded = [cell for cell in marked if cell.metadata.nbgrader.grade]
+    checked = [n for _, cell in cells.code_cells(build.read(source)) for n in guide._checked(cell)]
+    assert [cell.metadata.nbgrader.grade_id for cell in graded] == checked
+    for cell in graded:
+        assert cell.metadata.nbgrader == {
+            "schema_version": 3,
+            "grade_id": cell.metadata.nbgrader.grade_id,
+            "grade": True,
+            "solution": False,
+            "locked": True,
+            "task": False,
+            "points": 1,
+        }
+    for _, cell in cells.code_cells(
+        notebook
+    ):  # what nbgrader cuts out must stand in a cell that it may change
+        answers = cell.metadata.get("nbgrader", {}).get("solution", False)
+        assert cells.has_solution(cell.source) == answers
+        assert not (answers and cells.calls(cell.source, "check"))
+
+
+@pytest.mark.parametrize(
+    ("written", "fails"),
+    [
+        ("return p - lr * g", None),
+        ("return p + lr * g", AssertionError),
+        ("raise NotImplementedError()", AssertionError),
+        ("return None", AssertionError),
+        ("import sys; sys.exit()", AssertionError),
+    ],
+)
+def test_a_wrong_answer_fails_the_cell_where_it_is_graded_and_only_there(
+    exercise, tmp_path, monkeypatch, capsys, written, fails
+):
+    monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "progress.json"))
+    notebook = _assignment(exercise)
+    answer, graded = (cell for _, cell in cells.code_cells(notebook) if "nbgrader" in cell.metadata)
+    room = {"check": check}
+    exec(answer.source.replace("return p - lr * g", written), room)
+    exec(HIDDEN.sub("", graded.source), room)  # as the student has it
+    with pytest.raises(fails) if fails else contextlib.nullcontext():
+        exec(graded.source, room)
+    assert (cells.RIGHT in capsys.readouterr().out) == (fails is None)
+
+
+def test_an_answer_that_is_not_there_fails_the_cell(exercise):
+    *_, graded, _ = (cell for _, cell in cells.code_cells(_assignment(exercise)))
+    assert graded.metadata.nbgrader.grade_id == "01-step"
+    with pytest.raises(NameError):
+        exec(graded.source, {"check": check})

@@ -37,6 +37,7 @@ _PARTS: dict[str, dict[str, Callable[[object], bool]]] = {
     "predictions": {"confidence": _is_percentage, "right": _is_truth},
     "exercises": {"tries": _is_count, "passed": _is_truth, "hints": _is_count},
     "recall": {"right": _is_count, "wrong": _is_count, "turn": _is_count},
+    "claims": {},
 }
 
 # What could not be written yet (a full disk, a folder that one may only read), in the order of the notes.
