@@ -16,7 +16,7 @@ from lwlr_teach.checks import check_number
 from lwlr_teach.optim import METHODS
 from lwlr_teach.quadratics import best_settings, edge, steps_per_digit, worst_factor
 from lwlr_teach.views.base import View, module, pack_float32, pack_uint16
-from lwlr_teach.views.style import MATPLOTLIB_MARKERS, Style, label, palette, short, styles
+from lwlr_teach.views.style import MATPLOTLIB_MARKERS, Style, fixed, label, palette, short, styles
 from lwlr_teach.views.traits import check_position, nearest
 
 RATES = torch.arange(1, 42, dtype=torch.float64) / 10
@@ -164,8 +164,8 @@ class MomentumView(View):
         exact = self.exact[*self._position, self.lr_index].item()
         return (
             f"{name[0].upper()}{name[1:]}, condition number {self.condition:g}, rate {label(self.lr)}, "
-            f"momentum {label(self.momentum)}: each step multiplies the distance by {found:.4f} "
-            f"(exact: {exact:.4f}), {_meaning(found)}."
+            f"momentum {label(self.momentum)}: each step multiplies the distance by {fixed(found, 4)} "
+            f"(exact: {fixed(exact, 4)}), {_meaning(found)}."
         )
 
     def figure(self) -> Figure:
@@ -289,7 +289,7 @@ def _cells(values: Tensor) -> tuple[float, float]:
 
 
 def _meaning(factor: float) -> str:
-    if f"{factor:.4f}" == "1.0000":
+    if fixed(factor, 4) == "1.0000":
         return "which is no nearer and no further"
     if factor > 1:
         return "so it diverges"

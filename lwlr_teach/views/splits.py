@@ -28,7 +28,7 @@ from lwlr_teach.splits import (
     split_losses,
 )
 from lwlr_teach.views.base import View, module, pack_float32
-from lwlr_teach.views.style import label, palette, short
+from lwlr_teach.views.style import fixed, label, palette, short
 from lwlr_teach.views.traits import check_position, nearest
 
 WIDTHS = (16, 64, 250, 1000, 4000)
@@ -392,7 +392,7 @@ def _percent(share: float) -> str:
 
 
 def _loss(value: float) -> str:
-    return f"{value:.5f}" if 0.001 <= value < 1000 else short(value)
+    return fixed(value, 5) if 0.001 <= value < 1000 else short(value)
 
 
 def _gives(loss: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Protocol, TypedDict
 
 import numpy as np
@@ -79,7 +80,7 @@ class Named(Protocol):
 
 
 def styles(methods: Iterable[Named], most: int = MOST) -> list[Style]:
-    """A style for each method: its own if it has one, else the next that is free.
+    """A style for each method: its own if it has one and none before it has the same, else the next free one.
 
     Raises ValueError for more methods than ``most``, which can be up to twice the number of colours: from the
     ninth on the colours return, each with another marker and other dashes.
@@ -87,9 +88,10 @@ def styles(methods: Iterable[Named], most: int = MOST) -> list[Style]:
     names = [m.name for m in methods]
     if len(names) > most:
         raise ValueError(f"a picture shows at most {most} optimizers, got {len(names)}: {', '.join(names)}")
-    taken = {_OWN[name] for name in names if name in _OWN}
+    taken = {_OWN[name]: name for name in reversed(names) if name in _OWN}  # of two, the first has it
     free = iter(i for i in range(2 * MOST) if i not in taken)
-    return [_style(_OWN[name] if name in _OWN else next(free)) for name in names]
+    owns = [taken.get(_OWN.get(name, -1)) == name for name in names]
+    return [_style(_OWN[name] if own else next(free)) for name, own in zip(names, owns, strict=True)]
 
 
 def _style(number: int) -> Style:
@@ -119,12 +121,17 @@ def short(value: float) -> str:
         return "∞"
     if value == 0:
         return "0"
-    digits, exponent = f"{value:.1e}".split("e")
-    if -4 <= int(exponent) < 5:
-        text = f"{float(f'{value:.1e}'):.6f}".rstrip("0").rstrip(".")
+    rounded = Context(prec=2, rounding=ROUND_HALF_UP).create_decimal(value)
+    if -4 <= rounded.adjusted() < 5:
+        text = f"{rounded:.6f}".rstrip("0").rstrip(".")
     else:
-        text = f"{digits}e{int(exponent)}"
+        text = f"{rounded:.1e}".replace("e+", "e")
     return text.replace("-", "−")
+
+
+def fixed(value: float, places: int) -> str:
+    """So many digits after the point, as JavaScript's ``toFixed`` writes them: a tie goes away from zero."""
+    return str(Decimal(value + 0.0).quantize(Decimal(10) ** -places, ROUND_HALF_UP))  # −0 is 0
 
 
 def label(value: float) -> str:

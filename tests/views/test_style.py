@@ -1,7 +1,15 @@
+import itertools
+import json
+import random
+import shutil
+import subprocess
+
 import pytest
+import torch
 
 from lwlr_teach.optim import METHODS, SGD, Method
-from lwlr_teach.views.style import MATPLOTLIB_MARKERS, label, short, styles
+from lwlr_teach.views.base import module
+from lwlr_teach.views.style import _OWN, MATPLOTLIB_MARKERS, fixed, label, short, styles
 
 
 @pytest.mark.parametrize(
@@ -20,10 +28,52 @@ from lwlr_teach.views.style import MATPLOTLIB_MARKERS, label, short, styles
         (-78.33, "−78"),
         (float("inf"), "∞"),
         (float("nan"), "∞"),
+        (0.125, "0.13"),
+        (1.25, "1.3"),
+        (12.5, "13"),
+        (62.5, "63"),
+        (-0.125, "−0.13"),
+        (0.995, "0.99"),  # in binary a little less
+        (99999.0, "1.0e5"),
+        (2.0**-1074, "4.9e−324"),
     ],
 )
 def test_short(value, text):
     assert short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [(1.015625, 5, "1.01563"), (0.125, 2, "0.13"), (0.5, 0, "1"), (2.5, 0, "3"), (0.00003, 4, "0.0000")],
+)
+def test_fixed(value, places, text):
+    assert fixed(value, places) == text
+
+
+NODE = shutil.which("node")
+
+
+@pytest.mark.skipif(NODE is None, reason="needs Node")
+def test_the_browser_writes_every_number_as_python_does():
+    draw = random.Random(0)
+    ties = [(2 * k + 1) / 2**n for n in range(8) for k in (*range(70), 624, 1249, 4999)]
+    ties += [(10 * k + 5) * 10.0**n for k in range(10, 100) for n in range(-9, 19)]
+    wild = [draw.uniform(1, 10) * 10 ** draw.randint(-12, 12) for _ in range(3000)]
+    single = torch.tensor(wild).float().tolist()
+    numbers = [0.0, 5e-324, *ties, *wild, *single]
+    numbers += [-number for number in numbers]
+    script = f"""{module("canvas.js")}
+        const numbers = {json.dumps(numbers)};
+        const write = (v) => [short(v), ...[0, 1, 4, 5].map((n) => v.toFixed(n))];
+        console.log(JSON.stringify(numbers.map(write)));
+    """
+    found = subprocess.run(
+        [NODE, "--input-type=module", "-"], input=script, capture_output=True, text=True, check=True
+    )
+    wanted = [[short(v), *(fixed(v, places) for places in (0, 1, 4, 5))] for v in numbers]
+    written = json.loads(found.stdout)
+    assert len(written) == len(numbers) > 15_000
+    assert [(v, a, b) for v, a, b in zip(numbers, written, wanted, strict=True) if a != b] == []
 
 
 def test_a_method_looks_the_same_in_every_picture():
@@ -37,6 +87,23 @@ def test_all_differ_in_colour_and_in_a_second_cue():
     assert len({s["colour"] for s in eight}) == 8
     assert len({(s["marker"], tuple(s["dash"])) for s in eight}) == 8
     assert all(s["marker"] in MATPLOTLIB_MARKERS for s in eight)
+
+
+def test_any_two_that_meet_in_a_picture_differ():
+    for names in itertools.combinations(_OWN, 2):
+        first, second = styles([Method(name, SGD) for name in names])
+        assert first == styles([Method(names[0], SGD)])[0]
+        assert first["colour"] != second["colour"], names
+        assert (first["marker"], first["dash"]) != (second["marker"], second["dash"]), names
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_that_meet_in_a_picture_differ(seed):
+    draw = random.Random(seed)
+    some = draw.sample([*_OWN, *(f"m{i}" for i in range(10))], 12)
+    drawn = styles([Method(name, SGD) for name in some], most=12)
+    assert len({(style["colour"], style["marker"]) for style in drawn}) == 12
+    assert len({style["colour"] for style in styles([Method(name, SGD) for name in some[:8]])}) == 8
 
 
 def test_beyond_eight_a_colour_returns_with_another_marker_and_other_dashes():
