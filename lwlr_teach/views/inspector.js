@@ -36,8 +36,9 @@ function render({ model, el }) {
     const exploding = rows.filter((i) =>
       at("relative_update", i) > 1 || Number.isNaN(at("grad_norm", i)) || Number.isNaN(at("weight_norm", i)));
     const still = rows.filter((i) => at("update_norm", i) === 0 && !exploding.includes(i));
-    const moving = rows.filter((i) => !still.includes(i) && !Number.isNaN(value(run, i)));
-    const best = (better) => moving.reduce((a, b) => (better(value(run, b), value(run, a)) ? b : a), moving[0]);
+    const leftOut = plan.speeds.includes(now.quantity) ? still : [];
+    const ranked = rows.filter((i) => !leftOut.includes(i) && !Number.isNaN(value(run, i)));
+    const best = (better) => ranked.reduce((a, b) => (better(value(run, b), value(run, a)) ? b : a), ranked[0]);
     return { rows, highest: best((v, w) => v > w), lowest: best((v, w) => v <= w), still, exploding };
   }
   const extremeWords = () => (plan.speeds.includes(now.quantity) ? ["fastest", "slowest"] : ["highest", "lowest"]);
@@ -49,7 +50,11 @@ function render({ model, el }) {
   };
   function extremes(run, highest, lowest) {
     const [high, low] = [value(run, highest), value(run, lowest)];
-    if (highest !== lowest && short(high) === short(low)) return `all that move are at ${short(high)}`;
+    if (highest !== lowest && short(high) === short(low)) {
+      const known = !visible().some(({ i }) => Number.isNaN(value(run, i)));
+      const who = plan.speeds.includes(now.quantity) ? " that move" : known ? "" : " with a number";
+      return `all${who} are at ${short(high)}`;
+    }
     const [most, least] = extremeWords();
     const said = `${most} is ${layers[highest].name} at ${short(high)}`;
     if (highest === lowest) return said;
@@ -101,9 +106,15 @@ function render({ model, el }) {
   }
   const chosen = () => [now.quantity, ...now.shown].join("\n");
 
-  const half = S > 1 ? (steps[S - 1] - steps[0]) / (S - 1) / 2 : 0.5;
-  const x = { range: [steps[0] - half, steps[S - 1] + half] };
+  // All steps have cells of one width. Where their distances differ, the ticks stand accordingly.
+  const x = { range: S > 1 ? [(3 * steps[0] - steps[1]) / 2, (3 * steps[S - 1] - steps[S - 2]) / 2] : [steps[0] - 0.5, steps[0] + 0.5] };
   const middle = (f, k) => f.left + ((k + 0.5) / S) * f.width;
+  const onSteps = (f) => (step) => {
+    if (S === 1) return middle(f, step - steps[0]);
+    const found = steps.findIndex((other) => other >= step);
+    const next = found < 0 ? S - 1 : Math.max(1, found);
+    return middle(f, next - (steps[next] - step) / (steps[next] - steps[next - 1]));
+  };
   const labelWidth = (ctx) => {
     ctx.font = SMALL;
     const widest = Math.max(30, ...visible().map(({ name }) => ctx.measureText(name).width));
@@ -211,6 +222,7 @@ function render({ model, el }) {
     const [low, high] = scale.range;
     const y = scale.log ? { range: [low / 1.3, high * 1.3], log: true } : { range: [low - 0.05, high + 0.05] };
     const f = frame(left, 10, ctx.cssWidth - left - RIGHT, ctx.cssHeight - 48, x, y);
+    f.px = onSteps(f);
     frames[run] = { ...frames[run], lines: f };
     axes(ctx, f, colours, { xTitle: "step" });
     const py = (v) => (v === 0 && scale.log ? f.bottom : f.py(Math.min(high, Math.max(low, v))));

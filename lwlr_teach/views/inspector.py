@@ -62,9 +62,9 @@ class InspectorView(View):
     - a layer **explodes** if its step is longer than its weights (relative update above 1), or if its
       gradient or its weights are no finite number any more;
     - it **stands still** if it did not move at all (‖Δp‖ = 0) and does not explode;
-    - the **fastest** and the **slowest** are those with the largest and the smallest number of the quantity,
-      the slowest among the layers that do not stand still. For quantities that are no speed these are called
-      highest and lowest.
+    - the **fastest** and the **slowest** are those with the largest and the smallest number of the quantity
+      among the layers that do not stand still. For quantities that are no speed these are called highest and
+      lowest, and layers that stand still are among them.
 
     The traits ``step_index``, ``quantity`` and ``shown`` follow the view's controls, on release, and move
     them when they are set; ``step`` is the step that the slider stands at.
@@ -170,7 +170,7 @@ class InspectorView(View):
         at = standing(self._values[run, :, :, self.step_index], self.quantity, rows)
         parts = []
         if at.highest is not None and at.lowest is not None:
-            parts.append(self._extremes(values, at.highest, at.lowest))
+            parts.append(self._extremes(values, rows, at.highest, at.lowest))
         elif len(at.still) < len(rows):
             parts.append("no layer that moves has a number here")
         if len(rows) > 1:
@@ -187,10 +187,12 @@ class InspectorView(View):
             parts.append(f"exploding: {self._named(at.exploding)}")
         return "; ".join(parts)
 
-    def _extremes(self, values: list[float], highest: int, lowest: int) -> str:
+    def _extremes(self, values: list[float], rows: list[int], highest: int, lowest: int) -> str:
         high, low = values[highest], values[lowest]
         if highest != lowest and short(high) == short(low):  # no “1 times the slowest”
-            return f"all that move are at {short(high)}"
+            known = not any(math.isnan(values[i]) for i in rows)
+            who = " that move" if self.quantity in _SPEEDS else "" if known else " with a number"
+            return f"all{who} are at {short(high)}"
         most, least = ("fastest", "slowest") if self.quantity in _SPEEDS else ("highest", "lowest")
         said = f"{most} is {self.layers[highest]} at {short(high)}"
         if highest == lowest:
@@ -223,16 +225,15 @@ class InspectorView(View):
         codes = self._codes(run)[rows]
         ax.set_title(self._heading(run), fontsize=10, loc="left")
         ax.patch.set(facecolor="white", hatch="////", edgecolor="#999999")
-        x0, x1 = self._cells()
-        picture = ax.imshow(
-            np.ma.masked_equal(codes, _NOTHING) if rows else np.ma.masked_all((1, 1)),
-            aspect="auto",
-            interpolation="nearest",
-            extent=(x0, x1, max(len(rows), 1) - 0.5, -0.5),
+        picture = ax.pcolormesh(
+            self._edges(),
+            np.arange(len(rows) + 1) - 0.5 if rows else [-0.5, 0.5],
+            np.ma.masked_equal(codes, _NOTHING) if rows else np.ma.masked_all((1, len(self.steps))),
             cmap=ListedColormap([*palette(_COLOURS), _GREY]),
             vmin=0,
             vmax=_COLOURS,
         )
+        ax.invert_yaxis()
         ax.axvline(self.step, color="white", linewidth=2.2)
         ax.axvline(self.step, color="black", linewidth=0.9)
         every = max(1, math.ceil(len(rows) / 22))
@@ -270,7 +271,7 @@ class InspectorView(View):
             ax.set(ylim=(-1.05, 1.05))
         else:
             ax.set(yscale="log", ylim=(low / _ROOM, high * _ROOM))
-        ax.set(xlim=self._cells(), xlabel="step")
+        ax.set(xlim=self._edges()[[0, -1]], xlabel="step")
         ax.tick_params(labelsize=8)
         ax.grid(alpha=0.2)
         if rows and run == 0:
@@ -286,11 +287,13 @@ class InspectorView(View):
         title = TITLES[self.quantity]
         return f"{self.names[run]}: {title}" if len(self.recordings) > 1 else title
 
-    def _cells(self) -> tuple[float, float]:
-        """The range of an axis on which each position of the slider has a cell."""
-        low, high = float(self.steps[0]), float(self.steps[-1])
-        half = (high - low) / (len(self.steps) - 1) / 2 if low < high else 0.5
-        return low - half, high + half
+    def _edges(self) -> np.ndarray[Any, Any]:
+        """Where the cells of the steps end: halfway to the next one."""
+        steps = self.steps.double().numpy()
+        if len(steps) == 1:
+            return np.array([steps[0] - 0.5, steps[0] + 0.5])
+        between = (steps[1:] + steps[:-1]) / 2
+        return np.concatenate([2 * steps[:1] - between[:1], between, 2 * steps[-1:] - between[-1:]])
 
     def _share(self, values: Tensor) -> Tensor:
         """Where values stand on the colour scale, 0 to 1."""
@@ -333,11 +336,12 @@ def standing(values: Tensor, quantity: str, rows: Sequence[int]) -> Standing:
     ]
     still = [i for i in rows if by_name["update_norm"][i] == 0 and i not in exploding]
     numbers = by_name[quantity]
-    moving = [i for i in rows if i not in still and not math.isnan(numbers[i])]
-    if not moving:
+    left_out = still if quantity in _SPEEDS else []
+    ranked = [i for i in rows if i not in left_out and not math.isnan(numbers[i])]
+    if not ranked:
         return Standing(None, None, still, exploding)
-    highest = max(moving, key=numbers.__getitem__)
-    lowest = min(reversed(moving), key=numbers.__getitem__)  # another one, if all are equal
+    highest = max(ranked, key=numbers.__getitem__)
+    lowest = min(reversed(ranked), key=numbers.__getitem__)  # another one, if all are equal
     return Standing(highest, lowest, still, exploding)
 
 
@@ -379,14 +383,17 @@ def _check_names(names: Sequence[str], count: int) -> tuple[str, ...]:
 
 
 def _thinned_steps(recordings: Sequence[Recording]) -> Tensor:
-    """The positions of the slider: evenly over all recorded steps, with the first and the last."""
+    """The positions of the slider: recorded steps, about evenly spaced, with the ends of each recording."""
     steps = torch.cat([recording.steps for recording in recordings]).unique()
     spacing = min([int(r.steps.diff().median()) for r in recordings if len(r.steps) > 1], default=1)
-    even = torch.arange(int(steps[0]), int(steps[-1]) + 1, spacing)
+    first, last = int(steps[0]), int(steps[-1])
     numbers = 4 * len(recordings) * len(TITLES) * len(recordings[0].layers)
-    most = max(2, min(_COLUMNS, MOST_BYTES // numbers))
-    chosen = torch.linspace(0, len(even) - 1, min(most, len(even)), dtype=torch.float64).round().long()
-    return even[chosen]
+    ends = torch.cat([recording.steps[[0, -1]] for recording in recordings])
+    most = max(2, min(_COLUMNS, MOST_BYTES // numbers - len(ends)))
+    count = min(most, 1 + math.ceil((last - first) / spacing))
+    even = torch.linspace(first, last, count, dtype=torch.float64)
+    halfway = (steps[1:] + steps[:-1]).double() / 2
+    return torch.cat([steps[torch.searchsorted(halfway, even)], ends]).unique()
 
 
 def _on_steps(recording: Recording, steps: Tensor) -> Tensor:

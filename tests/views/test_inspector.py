@@ -116,7 +116,7 @@ def test_the_sentence_follows_the_controls():
     assert view.describe() == "Net, relative update ‖Δp‖ / ‖p‖, step 20: no layer is shown."
     view.shown = ["in", "mid", "out"]
     view.quantity = "rate"
-    assert "rate of the whole model, step 20: all that move are at 1; the first" in view.describe()
+    assert "rate of the whole model, step 20: all are at 1; the first" in view.describe()
     view.quantity = "cosine"
     view = InspectorView(moving(relative_update=[[0.01], [0.00999999], [0.01000001]]))
     assert "step 50: all that move are at 0.01; the first" in view.describe()
@@ -172,6 +172,19 @@ def test_the_definitions():
     assert standing(values, "relative_update", range(5)).exploding == [1, 2, 4]
 
 
+def test_a_layer_that_stands_still_may_have_the_highest_number_and_is_never_the_slowest():
+    speeds = {"relative_update": [[0.1], [0.0], [0.04]], "update_norm": [[0.1], [0.0], [0.04]]}
+    view = InspectorView(moving(weight_norm=[[2.0], [9.0], [1.0]], **speeds))
+    assert "fastest is in at 0.1, 2.5 times the slowest, out, at 0.04; " in view.describe()
+    view.quantity = "weight_norm"
+    assert "highest is mid at 9, 9 times the lowest, out, at 1; " in view.describe()
+    assert view.describe().endswith("standing still: mid.")
+    view = InspectorView(moving(grad_norm=[[2.0], [0.0], [1.0]], **speeds), quantity="grad_norm")
+    assert "highest is in at 2, lowest is mid at 0; " in view.describe()
+    view = InspectorView(moving(cosine=[[0.5], [math.nan], [0.5]], **speeds), quantity="cosine")
+    assert "all with a number are at 0.5; " in view.describe()
+
+
 def test_many_names_become_a_count():
     layers = [f"layer{i}" for i in range(9)]
     view = InspectorView(recording(layers, relative_update=0.0, update_norm=[[1.0]] + [[0.0]] * 8))
@@ -206,6 +219,43 @@ def test_runs_that_were_recorded_at_other_steps():
     assert view.steps.tolist() == [0, 10, 20, 30, 40]
     sent = np.frombuffer(view.values, "<f4").reshape(2, len(TITLES), 3, 5)
     np.testing.assert_allclose(sent[1, 0, 0], [0.1, 0.1, 0.2, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        [[0, 10, 25]],
+        [[0, 10, 20, 25]],
+        [[0, 1]],
+        [[3, 4, 6, 10, 18, 34]],
+        [range(0, 201, 10), range(0, 201, 7)],
+        [range(0, 71, 10), range(0, 100, 7)],
+        [range(1, 5000, 3), range(0, 4999, 10)],
+        [[5], [0, 40]],
+        [[0, 10], [0, 7]],
+    ],
+    ids=str,
+)
+def test_the_slider_goes_from_the_first_recorded_step_to_the_last(recorded):
+    runs = []
+    for steps in recorded:
+        run = moving(steps=len(steps), relative_update=torch.tensor(steps).expand(3, -1) / 1e5)
+        runs.append(Recording(run.layers, torch.tensor(steps), run.values))
+    view = InspectorView(runs)
+    every = sorted(set().union(*recorded))
+    assert (view.steps[0], view.steps[-1]) == (every[0], every[-1])
+    assert set(view.steps.tolist()) <= set(every)
+    assert len(view.steps) <= 302
+    for run, steps in enumerate(recorded):
+        view.step_index = view.steps.tolist().index(max(steps))
+        assert view._of("relative_update")[run, 0, view.step_index] == runs[run]["relative_update"][0, -1]
+    if len(every) <= 4:
+        assert view.steps.tolist() == every
+    view.step_index = len(view.steps) - 1
+    assert f"step {every[-1]}" in view.describe()
+    edges = view._edges()
+    assert all(low < step < high for low, step, high in zip(edges, view.steps, edges[1:], strict=False))
+    view._repr_mimebundle_()
 
 
 def test_long_recordings_are_thinned_and_keep_both_ends():
@@ -264,7 +314,7 @@ def test_the_figure_shows_the_numbers():
     speeds = [[0.1, 0.1, 0.1, 0, 0.1, math.nan], [0.001] * 6, [0, 0.01, 0.01, 0.01, 0.01, 0.01]]
     view = InspectorView(moving(relative_update=speeds), at_step=20)
     on_map, _, lines = view.figure().axes
-    codes = on_map.images[0].get_array()
+    codes = on_map.collections[0].get_array()
     assert codes.shape == (3, 6)
     assert codes[0].tolist() == [63, 63, 63, 64, 63, None]  # the first layer on top; grey for 0; hatched
     assert codes[1].tolist() == [0] * 6
