@@ -65,8 +65,9 @@ export function fit(canvas) {
   return Object.assign(ctx, { cssWidth: width, cssHeight: height, ratio });
 }
 
-// A plot's inner rectangle and the mapping from data to pixels.
+// A plot's inner rectangle and the mapping from data to pixels. In a narrow column its margins may leave no room.
 export function frame(left, top, width, height, x, y) {
+  [width, height] = [Math.max(2, width), Math.max(2, height)];
   const scale = ({ range: [low, high], log }, from, length) => {
     const at = log ? Math.log10 : (v) => v;
     const [a, b] = [at(low), at(high)];

@@ -183,8 +183,9 @@ function render({ model, el }) {
     if (!finite.length) return { range: [0, 1] };
     let [low, high] = [Math.min(...finite), Math.max(...finite)].map((v) => Math.max(v, learned));
     if (low < plan.above * here().first) high = Math.min(high, plan.above * here().first);
+    if (high === learned) high = here().first; // a curve along the bottom
     const log = high > plan.log_from * low;
-    const room = log ? (high / low) ** 0.08 : Math.max((high - low) * 0.08, 1e-9 * high);
+    const room = log ? (high / low) ** 0.08 : Math.max((high - low) * 0.08, plan.room * high);
     return { range: log ? [low / room, high * room] : [low - room, high + room], log };
   }
 

@@ -42,6 +42,8 @@ _LOG_FROM = 20
 # A curve is drawn up to so many times the first loss, where some of it lies below: a run that diverges would
 # hide all others.
 _ABOVE = 10
+# A flat curve has so much of its height above and below it; with less, the ticks would all have one label.
+_ROOM = 5e-5
 _STATES = ("layers", "dynamics", "start", "width")
 
 
@@ -140,6 +142,7 @@ class SplitView(View):
             "learned": [LEARNED, _LEARNED],
             "log_from": _LOG_FROM,
             "above": _ABOVE,
+            "room": _ROOM,
             "equal": splits.equal,
             "networks": 0 if splits.each is None else splits.each.shape[-1],
             "start": {"layers": 0, "dynamics": "", "start": "", "width": 0, **begin},
@@ -328,8 +331,10 @@ class SplitView(View):
             low, high = max(finite.min().item(), LEARNED), max(finite.max().item(), LEARNED)
             if low < _ABOVE * self.splits.first:
                 high = min(high, _ABOVE * self.splits.first)
+            if high == LEARNED:
+                high = self.splits.first  # a curve along the bottom
             log = high > _LOG_FROM * low
-            room = (high / low) ** 0.08 if log else max((high - low) * 0.08, 1e-9 * high)
+            room = (high / low) ** 0.08 if log else max((high - low) * 0.08, _ROOM * high)
             limits = (low / room, high * room) if log else (low - room, high + room)
             ax.set(yscale="log" if log else "linear", ylim=limits)
             if not log:

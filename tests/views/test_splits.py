@@ -186,6 +186,30 @@ def test_the_figure_shows_what_is_said(view):
     assert 0.92422 < high < 0.9245
 
 
+@pytest.mark.parametrize(
+    "position",
+    [
+        {"layers": 3, "budget": 14, "step": 512, "width": 16},  # all have learned
+        {"budget": 14, "step": 512, "width": 64},  # those that have not, overflow
+        {"layers": 3, "budget": 4, "step": 512, "dynamics": "surrogate", "width": 16},  # two ends are left
+        {"budget": 1, "step": 1, "dynamics": "surrogate", "width": 16},  # a flat curve
+        {"budget": 0, "step": 1},
+    ],
+)
+def test_the_axis_fits_a_curve_that_has_no_height(view, position):
+    put(view, **position)
+    curve = view.figure().axes[1]
+    low, high = curve.get_ylim()
+    drawn = torch.tensor(curve.lines[0].get_ydata())
+    drawn = drawn[drawn.isfinite()]
+    assert len(drawn)
+    assert low < drawn.min() <= drawn.max() < high
+    if curve.get_yscale() == "log":
+        assert high > 100 * low
+    else:  # the labels of the browser's ticks have six digits
+        assert len({f"{low + (high - low) * k / 6:.6g}" for k in range(7)}) == 7
+
+
 def given(networks=3):
     losses = torch.rand(2, 4, 5, networks, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     shares = torch.linspace(0, 1, 5, dtype=torch.float64)
