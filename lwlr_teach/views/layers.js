@@ -98,7 +98,7 @@ function render({ model, el }) {
 
   function drawCurves(ctx, colours) {
     const f = frame(38, 24, ctx.cssWidth - 50, ctx.cssHeight - 62, { range: [0, plan.steps] }, { range: plan.loss_range, log: true });
-    axes(ctx, f, colours, { xTitle: "step", yTitle: "training loss" });
+    axes(ctx, f, colours, { xTitle: "step", yTitle: "loss on the minibatch" });
     for (const i of [...visible().reverse(), 0]) {
       const from = points * (i ? losses.length + i - 1 : setting(now.positions));
       const { style } = methods[i];

@@ -45,8 +45,9 @@ class LayerRatesView(View):
     Every setting of the sliders is trained before the view appears. Under each slider stands the final
     training loss against the rate of that layer while the others stay where they are. Below are the loss of
     these rates beside that of all settings, of the best rate that is equal in all layers (searched on a grid
-    four times as fine) and of the best setting; and the training curves. All losses are medians over the
-    seeds, on all training images after the last step; the curves are means over the seeds.
+    four times as fine) and of the best setting; and the training curves. All these losses are
+    medians over the seeds, on all training images after the last step. The curves are medians over the seeds,
+    too, but of the loss on each step's minibatch, so that they need not end at the same number.
 
     The best of many settings is partly luck: with other seeds another one wins.
 
@@ -289,7 +290,7 @@ class LayerRatesView(View):
             ax.plot(steps, curve.clamp(low, high), color=colour, linestyle=linestyle(style), linewidth=width)
         ax.set(yscale="log", ylim=(low, high), xlabel="step")
         self._label_losses(ax.yaxis)
-        ax.set_title("training loss", fontsize=10, loc="left")
+        ax.set_title("loss on the minibatch", fontsize=10, loc="left")
         ax.grid(alpha=0.2)
 
     @property
@@ -317,7 +318,7 @@ class _Trained:
     grid: Tensor
     """Final training loss of each setting, median over the seeds: an axis of rates for each layer."""
     curves: Tensor
-    """Training curves, means over the seeds, of each setting and then of each rival: (run, point)."""
+    """Minibatch losses, medians over the seeds, of each setting and then of each rival: (run, point)."""
     rivals: list[float]
     """Final training losses."""
     equal_lr: float
@@ -356,8 +357,12 @@ def _train(method: Method, values: Tensor, task: Task, progress: bool) -> _Train
     best, best_equal, best_lars = (
         int(part.argmin()) for part in (loss[: len(settings)], loss[len(settings) :], by_lars)
     )
-    curves = thinned(fleet.losses.mean(-1).T)
-    rivals = [curves[len(settings) + best_equal], curves[best], thinned(lars.losses.mean(-1).T)[best_lars]]
+    curves = thinned(fleet.losses.median(-1).values.T)
+    rivals = [
+        curves[len(settings) + best_equal],
+        curves[best],
+        thinned(lars.losses.median(-1).values.T)[best_lars],
+    ]
     rates = (torch.stack(scales)[:, :, best_lars] * _LARS_LR[best_lars]).movedim(1, 0).flatten(1)
     return _Trained(
         grid=loss[: len(settings)].reshape([len(values)] * layers),

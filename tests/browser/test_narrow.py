@@ -1,4 +1,4 @@
-"""Each view in a column that gets narrower and wider, without JupyterLab: it draws what it can, and never fails."""
+"""Views in a column that gets narrower and wider, without JupyterLab: they draw what they can."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from lwlr_teach.views import InspectorView, LayerRatesView, MomentumView, SplitV
 from lwlr_teach.views.base import View
 
 RENDER = """async ([source, state]) => {
-  const { default: { render } } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const { default: { render } } = await import(url);
   const model = { get: (name) => state[name], set() {}, save_changes() {}, on() {}, off() {} };
   await render({ model, el: document.querySelector("main") });
 }"""

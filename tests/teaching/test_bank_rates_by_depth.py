@@ -33,7 +33,7 @@ def by_counting_borders(step, steps, layers):
 def by_the_arrangement(step, steps, layers):
     """How many layers have a rate above 0 when the race unfreezes them from the top."""
     shares = arrangements(layers, steps)["unfrozen from the top"]
-    return sum(share(min(step, steps - 1)) > 0 for share in shares)
+    return sum(share(step) > 0 for share in shares)
 
 
 RIGHT = {
@@ -43,7 +43,9 @@ RIGHT = {
     "a tensor": (RATE_OF, lambda d, n, lr, f: torch.tensor(lr, dtype=torch.float64) * f ** (n - 1 - d)),
     "counting borders": (AWAKE, by_counting_borders),
     "the arrangement": (AWAKE, by_the_arrangement),
-    "parts": (AWAKE, lambda s, n, k: min(k, s // (n // k) + 1)),
+    "parts": (AWAKE, lambda s, n, k: s // (n // k) + 1),
+    "no more than there are": (AWAKE, lambda s, n, k: min(k, 1 + s * k // n)),
+    "nothing after the end": (AWAKE, lambda s, n, k: range(1, k + 1)[s * k // n]),
     "a float": (AWAKE, lambda s, n, k: float(min(k, s // (n // k) + 1))),
 }
 

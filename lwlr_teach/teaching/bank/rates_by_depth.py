@@ -103,7 +103,7 @@ RATE_OF = Exercise(
 
 
 def awake(step: int, steps: int, layers: int) -> int:
-    return min(layers, 1 + step * layers // steps)
+    return 1 + step * layers // steps
 
 
 def _awake_problem(generator: torch.Generator) -> dict[str, Any]:
@@ -112,13 +112,13 @@ def _awake_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _ask_at_the_borders(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    """The number at the start, before and after each border, at the end, and after it."""
+    """The number at the start, before and after each border, and in the last step."""
     steps, layers = problem["steps"], problem["layers"]
     part = steps // layers
     borders = [step for k in range(1, layers) for step in (k * part - 1, k * part)]
     return {
         f"the number of layers at step {step} of {steps}, with {layers} layers": answer(step, steps, layers)
-        for step in [0, 1, *borders, steps - 1, steps, 2 * steps]
+        for step in [0, 1, *borders, steps - 1]
     }
 
 
@@ -127,17 +127,13 @@ AWAKE = Exercise(
     asks=(
         "Write awake(step, steps, layers): how many layers, counted from the top, are trained in this step. "
         "The steps fall into as many equal parts as there are layers: 1 layer in the first part, 2 in the "
-        "second, all in the last one and ever after. steps is a multiple of layers."
+        "second, all in the last one. The first step is 0, and steps is a multiple of layers."
     ),
     answer=awake,
     problem=_awake_problem,
     play=_ask_at_the_borders,
-    right="One layer from the start, one more with each part, and never more than there are.",
+    right="One layer from the start, one more with each part, and all of them in the last.",
     known=(
-        Known(
-            lambda s, n, k: 1 + s * k // n,
-            "Right until the last step. After it yours counts more layers than there are.",
-        ),
         Known(
             lambda s, n, k: min(k, s * k // n),
             "Yours begins with no layer at all: the first part would train nothing.",
@@ -184,7 +180,7 @@ AWAKE = Exercise(
     hints=(
         "How long is one part? How many whole parts are over at this step?",
         "step // (steps // layers) parts are over. In the first part, when none is over, 1 layer is awake.",
-        "One more than the parts that are over, and at most layers: min(layers, …).",
+        "One more than the parts that are over.",
     ),
     lesson="11-rates-by-depth",
 )
