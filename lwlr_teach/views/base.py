@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from IPython.core.getipython import get_ipython
 from ipywidgets import Widget
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from torch import Tensor
 
@@ -86,7 +88,11 @@ class View(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        picture, words = self.twin(self.describe())
+        try:
+            picture, words = self.twin(self.describe())
+        except Exception as error:  # the live view needs neither
+            warnings.warn(f"this view has no still picture ({type(error).__name__}: {error})", stacklevel=2)
+            return data, metadata
         return {**data, **picture}, {**metadata, **words}
 
     def twin(self, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -96,6 +102,9 @@ class View(anywidget.AnyWidget):
 
 def _png(figure: Figure) -> str:
     """The figure as base64 text, in 256 colours: a notebook keeps one for every view."""
+    for text in figure.findobj(Text):
+        if "$" in text.get_text():  # in a name or a title; the ticks of an axis have no text yet
+            text.set_parse_math(False)
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=100)
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(

@@ -34,7 +34,7 @@ function render({ model, el }) {
     const rows = visible().map(({ i }) => i);
     const at = (name, i) => value(run, i, now.step, name);
     const exploding = rows.filter((i) =>
-      at("relative_update", i) > 1 || Number.isNaN(at("grad_norm", i)) || Number.isNaN(at("weight_norm", i)));
+      at("relative_update", i) > 1 || !Number.isFinite(at("grad_norm", i)) || !Number.isFinite(at("weight_norm", i)));
     const still = rows.filter((i) => at("update_norm", i) === 0 && !exploding.includes(i));
     const leftOut = plan.speeds.includes(now.quantity) ? still : [];
     const ranked = rows.filter((i) => !leftOut.includes(i) && !Number.isNaN(value(run, i)));
@@ -93,7 +93,7 @@ function render({ model, el }) {
   const table = [...plan.colours, plan.grey];
   const N = plan.colours.length;
   const colourNumber = (v) => {
-    if (Number.isNaN(v)) return 255;
+    if (!Number.isFinite(v)) return 255;
     if (v === 0 && quantity().log) return N;
     return Math.min(N - 1, Math.floor(share(v) * N));
   };

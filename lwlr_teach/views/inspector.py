@@ -280,6 +280,7 @@ class InspectorView(View):
     def _heights(self, values: Tensor) -> Tensor:
         """Where lines run on their axis, which is that of the colours; what is 0 runs along its bottom."""
         low, high = self._ranges[self.quantity]
+        values = values.double()  # what is large in single precision has room above
         clamped = values.clamp(low, high)  # nan stays
         return clamped if self.quantity == "cosine" else torch.where(values == 0, low / _ROOM, clamped)
 
@@ -331,8 +332,8 @@ def standing(values: Tensor, quantity: str, rows: Sequence[int]) -> Standing:
         i
         for i in rows
         if by_name["relative_update"][i] > 1
-        or math.isnan(by_name["grad_norm"][i])
-        or math.isnan(by_name["weight_norm"][i])
+        or not math.isfinite(by_name["grad_norm"][i])
+        or not math.isfinite(by_name["weight_norm"][i])
     ]
     still = [i for i in rows if by_name["update_norm"][i] == 0 and i not in exploding]
     numbers = by_name[quantity]
@@ -370,6 +371,8 @@ def _checked(recordings: Recording | Sequence[Recording]) -> tuple[Recording, ..
     for recording in found:
         if not len(recording.steps):
             raise ValueError("recordings must hold at least one step; this one holds none")
+        if not recording.layers:
+            raise ValueError("recordings must hold at least one layer; this one holds none")
     if found[0].layers != found[-1].layers:
         other = sorted(set(found[0].layers) ^ set(found[-1].layers))[:_NAMED] or ["their order"]
         raise ValueError(f"recordings must have the same layers; they differ in {', '.join(other)}")
@@ -407,7 +410,7 @@ def _range(quantity: str, values: Tensor) -> list[float]:
     """The ends of the colour scale."""
     if quantity == "cosine":
         return [-1.0, 1.0]
-    positive = values[values > 0].double()
+    positive = values[(values > 0) & values.isfinite()].double()
     if not len(positive):
         return [0.1, 1.0]
     middle = positive.median().item()

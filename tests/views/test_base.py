@@ -6,7 +6,9 @@ import torch
 from PIL import Image
 
 import lwlr_teach.views.base as base
-from lwlr_teach.views import SurfaceView
+from lwlr_teach.recorder import QUANTITIES, Recording
+from lwlr_teach.teaching import predict_choice, predict_number
+from lwlr_teach.views import InspectorView, SurfaceView
 from lwlr_teach.views.base import module, pack_float32, pack_uint16
 
 
@@ -41,6 +43,34 @@ def test_the_bundle_has_the_live_view_a_picture_and_words():
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert picture.size == (900, 400)
     assert data["text/plain"] == metadata["image/png"]["alt"] == make().describe()
+
+
+PRICE = r"cost $3 or \frac{$"  # not mathtext
+
+
+def test_a_dollar_in_a_name_is_a_dollar(monkeypatch, tmp_path):
+    monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "progress.json"))
+    values = torch.rand(len(QUANTITIES), 2, 4)
+    recordings = [Recording((f"{PRICE} 1", "$\\alpha$"), torch.arange(4), values)] * 2
+    views = [
+        InspectorView(recordings, names=[PRICE, "$b$"], title=PRICE),
+        predict_choice("x", PRICE, [PRICE, "no"]),
+        predict_number("y", PRICE, [1, 2], within=1, unit=PRICE),
+    ]
+    for view in views:
+        data, _ = view._repr_mimebundle_()
+        assert data["image/png"]
+        assert "$" in data["text/plain"]
+
+
+def test_a_still_picture_that_cannot_be_drawn_leaves_the_live_one(monkeypatch):
+    view = make()
+    monkeypatch.setattr(type(view), "figure", lambda self: 1 / 0)
+    with pytest.warns(UserWarning, match="no still picture .ZeroDivisionError: division by zero"):
+        data, metadata = view._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/plain"] == view.describe()
+    assert "image/png" not in data | metadata
 
 
 def test_the_repr_is_stable_and_has_no_address():

@@ -297,6 +297,17 @@ def test_a_spike_does_not_hide_the_rest():
     assert InspectorView(moving()).plan["quantities"][-1]["range"] == [-1, 1]  # cosine
 
 
+@pytest.mark.parametrize("value", [math.inf, 3e38, 1e-45])
+def test_numbers_at_the_end_of_single_precision_can_be_drawn(value):
+    view = InspectorView(moving(weight_norm=[[value], [1.0], [2.0]]), quantity="weight_norm")
+    data, _ = view._repr_mimebundle_()
+    assert data["image/png"]
+    assert ("exploding: in" in view.describe()) == math.isinf(value)
+    every = InspectorView(moving(weight_norm=value), quantity="weight_norm")
+    every.figure()
+    assert "all are at" in every.describe()
+
+
 def test_every_quantity_can_be_drawn(transformer):
     view = InspectorView(transformer, at_step=10)
     for quantity in QUANTITIES:
@@ -364,6 +375,8 @@ def test_bad_input(transformer):
     model = nn.Linear(2, 2)
     with pytest.raises(ValueError, match="recordings must hold at least one step"):
         InspectorView(Recorder(model, SGD(model.parameters())).recording)
+    with pytest.raises(ValueError, match="recordings must hold at least one layer"):
+        InspectorView(recording(layers=()))
     with pytest.raises(ValueError, match="quantity 'update' is not known; did you mean"):
         InspectorView(one, quantity="update")
     with pytest.raises(ValueError, match=r"names must be 2 different names, got \['SGD', 'SGD'\]"):
