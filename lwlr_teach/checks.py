@@ -23,10 +23,11 @@ def check_number(
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real | torch.Tensor):
         raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
-    entries = torch.as_tensor(value, dtype=torch.float64).detach().flatten()
-    wrong = entries[~(torch.isfinite(entries) & (entries >= low) & (entries <= high) & (entries < below))]
-    if len(wrong):
-        raise ValueError(f"{name} must be {_range(low, high, below)}, got {wrong[0].item():g}")
+    # A plain number stays one: a tensor of it would go to the default device, which may be "meta".
+    entries = value.flatten().tolist() if isinstance(value, torch.Tensor) else [value]
+    for entry in map(float, entries):
+        if not (math.isfinite(entry) and low <= entry <= high and entry < below):
+            raise ValueError(f"{name} must be {_range(low, high, below)}, got {entry:g}")
 
 
 def _range(low: float, high: float, below: float) -> str:

@@ -59,6 +59,15 @@ def test_a_number_out_of_range_is_named_with_value_and_range(value, limits, mess
         check_number("lr", value, **limits)
 
 
+@pytest.mark.parametrize("value", [0.5, 1, np.float32(0.5), torch.tensor([0.1, 0.5])])
+def test_a_number_is_checked_where_new_tensors_hold_none(value):
+    """Models are made under ``torch.device("meta")``, and their optimizers with them."""
+    with torch.device("meta"):
+        check_number("lr", value, low=0, high=1)
+        with pytest.raises(ValueError, match="lr must be a finite number ≥ 2"):
+            check_number("lr", value, low=2)
+
+
 @pytest.mark.parametrize("value", ["0.1", None, [0.1], True, 1j, np.array([0.1])])
 def test_what_is_no_number_is_a_type_error(value):
     with pytest.raises(
