@@ -18,7 +18,14 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_function, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.optim import Method
-from lwlr_teach.schedules import Schedule, check_drivable, cycles_momentum, factor_at, set_momentum
+from lwlr_teach.schedules import (
+    Schedule,
+    check_drivable,
+    cycles_momentum,
+    factor_at,
+    in_order,
+    set_momentum,
+)
 from lwlr_teach.tasks import Task
 
 Layers = Sequence[float | Schedule] | Callable[[Tensor], Tensor]
@@ -69,7 +76,7 @@ class Fleet:
         self._optimizer = method(groups, {"clip": clip}, lr=lr[:, None])
         self._members = _members(schedules, len(lr))
         if self._rule or self._members or any(self._own_schedules):
-            check_drivable(method.name, method.optimizer)
+            check_drivable(method.name, self._optimizer)
         self._momenta = self._own_momenta(method)
 
     def _own_momenta(self, method: Method) -> Tensor | None:
@@ -121,8 +128,9 @@ class Fleet:
             return
         factors = torch.ones_like(self._losses[0])
         for schedule, members in self._members.items():
-            factor = factor_at(schedule, self.step, self.losses[:, members])
-            factors[members] = torch.as_tensor(factor, dtype=factors.dtype, device=factors.device)
+            factor = factor_at(schedule, self.step, self.losses)
+            factor = torch.as_tensor(factor, dtype=factors.dtype, device=factors.device)
+            factors[members] = factor.expand_as(factors)[members]
             if self._momenta is not None and cycles_momentum(schedule):
                 self._momenta[members] = schedule.momentum(self.step)
         groups = self._optimizer.param_groups
@@ -168,7 +176,7 @@ def _layer_factors(
     schedules: list[Schedule | None] = []
     factors: list[float] = []
     for layer in layers:
-        schedules.append(layer if callable(layer) else None)
+        schedules.append(in_order(layer) if callable(layer) else None)
         factors.append(1.0 if callable(layer) else layer)
         check_number("layers", factors[-1], low=0)
     return torch.tensor(factors, dtype=lr.dtype, device=lr.device).expand(len(lr), -1), schedules
@@ -183,7 +191,7 @@ def _members(schedules: Schedule | Sequence[Schedule] | None, runs: int) -> dict
     for run, schedule in enumerate(each):
         check_function("schedules", schedule, "Cosine(300)")
         members.setdefault(schedule, []).append(run)
-    return members
+    return {in_order(schedule): runs_of_it for schedule, runs_of_it in members.items()}
 
 
 @contextmanager

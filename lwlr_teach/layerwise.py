@@ -25,6 +25,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lwlr_teach.arithmetic import norm, norm_dtype
 from lwlr_teach.checks import Number, check_choice, check_count, check_number
+from lwlr_teach.schedules import check_drivable
 
 Scale = Callable[[Tensor, Tensor], Tensor]
 Groups = list[dict[str, Any]]
@@ -280,6 +281,7 @@ def layer_schedule(
 
     ``factors`` maps the names of groups to functions; the other groups keep their rates.
     """
+    check_drivable(type(optimizer).__name__, optimizer)
     names = [group.get("name") for group in optimizer.param_groups]
     for name in factors:
         check_choice("group", name, {n: n for n in names if n is not None})

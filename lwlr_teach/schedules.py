@@ -16,18 +16,19 @@ ratio; and no schedule climbs back or stops with an error once it has ended.
 
 from __future__ import annotations
 
+import inspect
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from lwlr_teach.checks import Number, check_choice, check_count, check_function, check_number
-from lwlr_teach.optim import SGDHD
 
 Schedule = Callable[..., float]
 """``schedule(step) → factor``; a :class:`Plateau` also wants the losses: ``schedule(step, losses)``."""
@@ -47,16 +48,32 @@ SHAPES: dict[str, Callable[[float], float]] = {
 """How much of the way a ramp has gone after a share of its steps."""
 
 
-@dataclass(frozen=True)
-class Constant:
+def _power(base: Number, exponent: int) -> float:
+    """``base ** exponent``, and infinity where that is too large for a number."""
+    try:
+        return float(base) ** int(exponent)
+    except OverflowError:
+        return math.inf
+
+
+class _Slotted:
+    """What every schedule is, so that torch's ``LambdaLR`` neither saves it nor writes into it.
+
+    ``LambdaLR`` takes the ``__dict__`` of its functions for their state. A schedule has its settings in slots
+    and nothing there: it is given again when a run is taken up.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(_Slotted):
     """``1``: the rate never changes."""
 
     def __call__(self, step: int) -> float:
         return 1.0
 
 
-@dataclass(frozen=True)
-class StepDecay:
+@dataclass(frozen=True, slots=True)
+class StepDecay(_Slotted):
     """``gamma^⌊t / step_size⌋``: multiplied by ``gamma`` every ``step_size`` steps. torch's ``StepLR``."""
 
     step_size: int
@@ -67,11 +84,11 @@ class StepDecay:
         check_number("gamma", self.gamma, low=0)
 
     def __call__(self, step: int) -> float:
-        return float(self.gamma ** (step // self.step_size))
+        return _power(self.gamma, step // self.step_size)
 
 
-@dataclass(frozen=True)
-class MultiStep:
+@dataclass(frozen=True, slots=True)
+class MultiStep(_Slotted):
     """``gamma^(milestones passed)``: multiplied by ``gamma`` at each milestone. torch's ``MultiStepLR``."""
 
     milestones: Sequence[int]
@@ -82,11 +99,11 @@ class MultiStep:
         check_number("gamma", self.gamma, low=0)
 
     def __call__(self, step: int) -> float:
-        return float(self.gamma ** bisect_right(self.milestones, step))
+        return _power(self.gamma, bisect_right(self.milestones, step))
 
 
-@dataclass(frozen=True)
-class Exponential:
+@dataclass(frozen=True, slots=True)
+class Exponential(_Slotted):
     """``gamma^t``: the same share is lost at every step. torch's ``ExponentialLR``."""
 
     gamma: float
@@ -95,11 +112,11 @@ class Exponential:
         check_number("gamma", self.gamma, low=0)
 
     def __call__(self, step: int) -> float:
-        return float(self.gamma**step)
+        return _power(self.gamma, step)
 
 
-@dataclass(frozen=True)
-class InverseTime:
+@dataclass(frozen=True, slots=True)
+class InverseTime(_Slotted):
     """``1 / (1 + k·t)``, halved after 1/k steps. Robbins and Monro (1951).
 
     Keras's ``InverseTimeDecay``, where k is ``decay_rate / decay_steps``.
@@ -117,8 +134,8 @@ class InverseTime:
         return 1 / (1 + self.k * step)
 
 
-@dataclass(frozen=True)
-class InverseSqrt:
+@dataclass(frozen=True, slots=True)
+class InverseSqrt(_Slotted):
     """``√(timescale / max(t + 1, timescale))``: constant at first, then like 1/√t.
 
     What Vaswani et al. (2017) train the transformer with, after their warm-up. Their t counts from 1.
@@ -133,8 +150,8 @@ class InverseSqrt:
         return math.sqrt(self.timescale / max(step + 1, self.timescale))
 
 
-@dataclass(frozen=True)
-class Polynomial:
+@dataclass(frozen=True, slots=True)
+class Polynomial(_Slotted):
     """``(1 − t / total_iters)^power``, then 0; ``power=1`` is linear decay. torch's ``PolynomialLR``."""
 
     total_iters: int
@@ -148,8 +165,8 @@ class Polynomial:
         return float((1 - min(step / self.total_iters, 1.0)) ** self.power)
 
 
-@dataclass(frozen=True)
-class Warmup:
+@dataclass(frozen=True, slots=True)
+class Warmup(_Slotted):
     """From ``start_factor`` up to 1 in ``total_iters`` steps, then 1. torch's ``LinearLR``, or a cosine ramp.
 
     torch's default starts at a third. Goyal et al. (2017) start at one over the number of workers. A start at
@@ -169,8 +186,8 @@ class Warmup:
         return _ramp(self.start_factor, 1.0, step / self.total_iters, self.shape)
 
 
-@dataclass(frozen=True)
-class Cosine:
+@dataclass(frozen=True, slots=True)
+class Cosine(_Slotted):
     """``½ (1 + cos(π t / T_max))``, scaled to end at ``min_factor``. Loshchilov and Hutter (2017).
 
     It stays at ``min_factor`` after ``T_max`` steps, as optax's ``cosine_decay_schedule`` does. torch's
@@ -188,8 +205,8 @@ class Cosine:
         return _ramp(1.0, self.min_factor, step / self.T_max, "cosine")
 
 
-@dataclass(frozen=True)
-class WarmRestarts:
+@dataclass(frozen=True, slots=True)
+class WarmRestarts(_Slotted):
     """A cosine that starts again after ``T_0`` steps, then after ``T_0·T_mult``, ``T_0·T_mult²``, … more.
 
     SGDR, Loshchilov and Hutter (2017); torch's ``CosineAnnealingWarmRestarts``.
@@ -214,8 +231,8 @@ class WarmRestarts:
         return _ramp(1.0, self.min_factor, step / period, "cosine")
 
 
-@dataclass(frozen=True)
-class OneCycle:
+@dataclass(frozen=True, slots=True)
+class OneCycle(_Slotted):
     """Up from ``1/div_factor`` to 1 in ``pct_start`` of the steps, then far down; momentum goes the other
     way.
 
@@ -270,8 +287,8 @@ class OneCycle:
 _STRATEGIES = {"cos": "cosine", "linear": "linear"}
 
 
-@dataclass(frozen=True)
-class WSD:
+@dataclass(frozen=True, slots=True)
+class WSD(_Slotted):
     """Warm-up, stable, decay: up in ``warmup`` of the steps, constant, down to 0 in the last ``decay`` of
     them.
 
@@ -303,20 +320,38 @@ class WSD:
         return _ramp(1.0, 0.0, (step - stable_until) / cool, self.shape)
 
 
-@dataclass(frozen=True)
-class Plateau:
+class Watched(NamedTuple):
+    """What a :class:`Plateau` keeps of the losses so far; each tensor holds a number for each run, (…)."""
+
+    steps: int
+    total: Tensor
+    """The sum of the losses that make no whole mean yet."""
+    best: Tensor
+    bad: Tensor
+    """How many means in a row were no better."""
+    resting: Tensor
+    """How many of the next means do not count as bad."""
+    factor: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau(_Slotted):
     """Multiplied by ``factor`` when the loss has not improved for more than ``patience`` steps.
 
-    torch's ``ReduceLROnPlateau`` with ``mode="min"``, ``threshold_mode="rel"`` and ``eps=0``.
+    torch's ``ReduceLROnPlateau`` with ``threshold_mode="rel"`` and ``eps=0``.
 
     It is asked with the losses so far, ``losses[i]`` measured at step i, and answers for the step after them
-    from these alone. A loss improves if it is below the best so far by the share ``threshold``. After a
-    reduction ``cooldown`` steps do not count as bad.
+    from these alone. A loss improves if it is below the best so far by the share ``threshold`` of the best's
+    size. (torch multiplies the best by 1 − ``threshold``: below 0, worse losses then pass for better ones.)
+    After a reduction ``cooldown`` steps do not count as bad. ``mode="max"`` is for what shall rise, such as
+    an accuracy that is given in place of the loss.
 
     The loss of a single batch is too noisy for that. With ``every=n`` the mean of each n losses counts as
     one, and ``patience`` and ``cooldown`` count these means, as with one call an epoch in torch.
 
     ``losses`` may have further axes for runs side by side, (steps, …); the factor is then a tensor (…).
+
+    All losses are gone through at each call; :func:`in_order` gives a run the same factors without that.
     """
 
     factor: float = 0.1
@@ -325,6 +360,7 @@ class Plateau:
     cooldown: int = 0
     min_factor: float = 0.0
     every: int = 1
+    mode: str = "min"
 
     def __post_init__(self) -> None:
         check_number("factor", self.factor, low=0, below=1)
@@ -333,32 +369,78 @@ class Plateau:
         check_count("cooldown", self.cooldown, low=0)
         check_number("min_factor", self.min_factor, low=0, high=1)
         check_count("every", self.every)
+        check_choice("mode", self.mode, _DOWNHILL)
 
     def __call__(self, step: int, losses: Sequence[float] | Tensor) -> Any:
-        seen = torch.as_tensor(losses, dtype=torch.float64)
-        if len(seen) < step:
-            raise ValueError(f"losses must hold a loss for each of the {step} steps so far, got {len(seen)}")
-        whole = step // self.every
-        means = seen[: whole * self.every].unflatten(0, (whole, self.every)).mean(1) if whole else seen[:0]
-        runs = seen.shape[1:]
-        best = torch.full(runs, torch.inf, dtype=torch.float64)
-        bad, resting = torch.zeros(runs), torch.zeros(runs)
-        result = torch.ones(runs, dtype=torch.float64)
-        for loss in means:
-            better = loss < best * (1 - self.threshold)
-            best = torch.where(better, loss, best)
-            bad = torch.where(better, 0, bad + 1)
-            bad = torch.where(resting > 0, 0, bad)
-            resting = (resting - 1).clamp(min=0)
-            fires = bad > self.patience
-            result = torch.where(fires, (result * self.factor).clamp(min=self.min_factor), result)
-            bad = torch.where(fires, 0, bad)
-            resting = torch.where(fires, self.cooldown, resting)
-        return result.item() if not runs else result
+        return InOrder(self)(step, losses)
+
+    def before(self, losses: Sequence[float] | Tensor = ()) -> Watched:
+        """What is known before the first of these losses."""
+        nothing = _in_double(losses[:0]).sum(0)
+        none = torch.zeros_like(nothing, dtype=torch.int64)
+        return Watched(0, nothing, nothing + math.inf, none, none, nothing + 1)
+
+    def after(self, known: Watched, loss: Tensor) -> Watched:
+        """What is known after one more loss, (…)."""
+        steps, total = known.steps + 1, known.total + loss
+        if steps % self.every:
+            return known._replace(steps=steps, total=total)
+        mean = _DOWNHILL[self.mode] * total / self.every
+        best = known.best
+        enough = torch.where(best.isinf(), best, best * (1 - self.threshold * best.sign()))
+        better = mean < enough
+        bad = torch.where(better | (known.resting > 0), 0, known.bad + 1)
+        fires = bad > self.patience
+        return Watched(
+            steps,
+            total=torch.zeros_like(total),
+            best=torch.where(better, mean, best),
+            bad=torch.where(fires, 0, bad),
+            resting=torch.where(fires, int(self.cooldown), (known.resting - 1).clamp(min=0)),
+            factor=torch.where(fires, (known.factor * self.factor).clamp(min=self.min_factor), known.factor),
+        )
 
 
-@dataclass(frozen=True)
-class Chained:
+_DOWNHILL = {"min": 1, "max": -1}
+
+
+def _in_double(losses: Sequence[float] | Tensor) -> Tensor:
+    if isinstance(losses, Tensor):
+        return losses.detach().to(torch.float64)
+    return torch.tensor(losses, dtype=torch.float64, device="cpu")  # whatever the default device is
+
+
+class InOrder:
+    """A plateau whose steps are asked for in order: made by :func:`in_order`."""
+
+    def __init__(self, plateau: Plateau) -> None:
+        self.plateau = plateau
+        self._known: Watched | None = None
+
+    def __call__(self, step: int, losses: Sequence[float] | Tensor) -> Any:
+        if len(losses) < step:
+            raise ValueError(
+                f"losses must hold a loss for each of the {step} steps so far, got {len(losses)}"
+            )
+        known = self._known
+        if known is None or step < known.steps:
+            known = self.plateau.before(losses)
+        for loss in _in_double(losses[known.steps : step]):
+            known = self.plateau.after(known, loss)
+        self._known = known
+        return known.factor if known.factor.ndim else known.factor.item()
+
+
+def in_order(schedule: Schedule) -> Schedule:
+    """The schedule for one run, whose steps follow one another and whose losses stay what they were.
+
+    It is called as before and gives the same factors, but a :class:`Plateau` looks at each loss only once.
+    """
+    return InOrder(schedule) if isinstance(schedule, Plateau) else schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Chained(_Slotted):
     """The product of several schedules, for example a warm-up and a decay. torch's ``ChainedScheduler``.
 
     All of them count from step 0, so the decay goes on behind the warm-up; see :class:`Piecewise`.
@@ -370,11 +452,12 @@ class Chained:
         object.__setattr__(self, "schedules", _checked(self.schedules))
 
     def __call__(self, step: int) -> float:
-        return math.prod(schedule(step) for schedule in self.schedules)
+        factors = [schedule(step) for schedule in self.schedules]
+        return 0.0 if 0 in factors else math.prod(factors)  # also beside one that is infinite
 
 
-@dataclass(frozen=True)
-class Piecewise:
+@dataclass(frozen=True, slots=True)
+class Piecewise(_Slotted):
     """One schedule after another: from each milestone on the next, which counts its steps from there.
 
     torch's ``SequentialLR``.
@@ -398,8 +481,8 @@ class Piecewise:
         return self.schedules[piece](step - begin)
 
 
-@dataclass(frozen=True)
-class Drawn:
+@dataclass(frozen=True, slots=True)
+class Drawn(_Slotted):
     """A curve drawn by hand: ``factors`` at equal distances from first step to last, joined by lines."""
 
     factors: Sequence[float]
@@ -444,7 +527,8 @@ def _checked(schedules: Sequence[Schedule]) -> tuple[Schedule, ...]:
 
 def factor_at(schedule: Schedule, step: int, losses: Sequence[float] | Tensor = ()) -> Any:
     """The schedule's factor at this step; only a :class:`Plateau` looks at the losses."""
-    return schedule(step, losses) if isinstance(schedule, Plateau) else schedule(step)
+    factor = schedule(step, losses) if isinstance(schedule, Plateau | InOrder) else schedule(step)
+    return factor if isinstance(factor, Tensor) else float(factor)  # NumPy's would not be plain when saved
 
 
 def cycles_momentum(schedule: Schedule) -> TypeGuard[OneCycle]:
@@ -453,9 +537,12 @@ def cycles_momentum(schedule: Schedule) -> TypeGuard[OneCycle]:
 
 
 def check_drivable(name: str, optimizer: object) -> None:
-    """Raise for the optimizer, or class of one, that finds its rate itself."""
-    if optimizer is SGDHD or isinstance(optimizer, SGDHD):
-        raise ValueError(f"schedule cannot drive {name}, which finds its rate itself; leave one out")
+    """Raise for an optimizer that says it finds its rate itself, or that wraps such a one."""
+    inner: Any = optimizer
+    while inner is not None:
+        if getattr(inner, "finds_its_rate", False):
+            raise ValueError(f"schedule cannot drive {name}, which finds its rate itself; leave one out")
+        inner = getattr(inner, "optimizer", None)
 
 
 def drive(
@@ -468,21 +555,30 @@ def drive(
 
     The first rate is kept in the group as ``initial_lr``, where torch's schedulers keep it too, and is saved
     with the optimizer's state. A rate that is a tensor (many runs at once) is multiplied entry by entry. A
-    :class:`OneCycle` sets the momentum as well.
+    :class:`OneCycle` sets the momentum as well. A long run takes a :class:`Plateau` through :func:`in_order`.
     """
     check_count("step", step, low=0)
     check_function("schedule", schedule, "Cosine(100)")
     check_drivable(type(optimizer).__name__, optimizer)
-    factor = factor_at(schedule, step, losses)
-    for group in optimizer.param_groups:
-        lr = group["lr"]
-        first = group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
-        if isinstance(lr, Tensor) and not lr.ndim:
-            lr.copy_(first * factor)  # in place: a captured or compiled step holds this very tensor
-        else:
-            group["lr"] = first * factor
+    _set_rates(optimizer, schedule, step, factor_at(schedule, step, losses))
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, schedule: Schedule, step: int, factor: Any) -> None:
+    groups = optimizer.param_groups
+    # Groups may share one tensor, which is changed in place: none before the first rates of all are kept.
+    kept = {id(group["lr"]): group["initial_lr"] for group in groups if "initial_lr" in group}
+    for group in groups:
+        if "initial_lr" not in group:
+            lr = group["lr"]
+            group["initial_lr"] = kept.get(id(lr), lr).clone() if isinstance(lr, Tensor) else lr
+    for group in groups:
         if cycles_momentum(schedule):
             set_momentum(group, schedule.momentum(step))
+        lr, rate = group["lr"], group["initial_lr"] * factor
+        if isinstance(lr, Tensor) and not lr.ndim:
+            lr.copy_(rate)  # in place: a captured or compiled step holds this very tensor
+        else:
+            group["lr"] = rate
 
 
 def set_momentum(group: dict[str, Any], momentum: Number) -> None:
@@ -497,26 +593,45 @@ def set_momentum(group: dict[str, Any], momentum: Number) -> None:
         )
 
 
-class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
+class ScheduleLR(LRScheduler):
     """A schedule as a torch ``LRScheduler``: ``step()`` after each step of the optimizer, or once an epoch.
 
-    A :class:`Plateau` wants the loss: ``step(loss)``. The state holds the count and the losses; the schedule
-    itself is given again when a run is taken up.
+    It sets the rates from the first ones, as ``LambdaLR`` does: one after another in ``SequentialLR`` is
+    fine, but of two in a ``ChainedScheduler`` the last one wins; :class:`Chained` multiplies.
+
+    A :class:`Plateau` wants the loss: ``step(loss)``. ``fit`` hands it over. Lightning does if
+    ``configure_optimizers`` says ``{"scheduler": …, "monitor": "val_loss", "reduce_on_plateau": True}``.
+    Hugging Face's ``Trainer`` has a loss for torch's own class only: give it
+    ``lr_scheduler_type="reduce_lr_on_plateau"`` instead. torch's ``SequentialLR`` has none for anybody.
+
+    The state holds the count and what a Plateau has seen; the schedule itself is given again when a run is
+    taken up. The rates are in the optimizer's state. As with torch's schedulers, load that one after the
+    scheduler is made, for a new scheduler sets the rates of step 0.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule, last_epoch: int = -1) -> None:
         check_function("schedule", schedule, "Cosine(100)")
+        check_drivable(type(optimizer).__name__, optimizer)
+        if isinstance(schedule, Plateau) and last_epoch != -1:
+            raise ValueError(
+                f"last_epoch must be -1 for a Plateau, which needs what it saw, got {last_epoch}; "
+                "use load_state_dict"
+            )
         self.schedule = schedule
-        self.losses: list[float] = []
+        self._watched = schedule.before() if isinstance(schedule, Plateau) else None
         super().__init__(optimizer, last_epoch)
 
     def step(self, loss: float | Tensor | None = None) -> None:
-        """Go on to the next step's rate; ``loss`` is that of the step just taken."""
+        """Go on to the next step's rate; ``loss`` is that of the step just taken, for a Plateau alone."""
         started = hasattr(self, "_last_lr")  # torch calls this once itself, for step 0
-        if isinstance(self.schedule, Plateau) and started:
+        if self._watched is None:
+            if loss is not None:
+                raise ValueError(f"only a Plateau takes the loss, got {loss!r}: scheduler.step()")
+        elif started:
             if loss is None:
                 raise ValueError("a Plateau needs the loss of the step just taken: scheduler.step(loss)")
-            self.losses.append(float(loss))
+            assert isinstance(self.schedule, Plateau)
+            self._watched = self.schedule.after(self._watched, _in_double([float(loss)])[0])
         super().step()
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -526,19 +641,51 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         """Set the rates of the present step, and return them."""
-        drive(self.optimizer, self.schedule, self.last_epoch, self.losses)
+        if self._watched is None:
+            factor = factor_at(self.schedule, self.last_epoch)
+        else:
+            factor = self._watched.factor.item()
+        _set_rates(self.optimizer, self.schedule, self.last_epoch, factor)
         rates = [group["lr"] for group in self.optimizer.param_groups]
         return [lr.clone() if isinstance(lr, Tensor) else lr for lr in rates]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where that scheduler stood, with its rates.
+        """Count on from where that scheduler stood, ours or torch's; a Plateau takes a Plateau's state only.
 
-        The optimizer's state may be loaded before or after. torch's own schedulers set no rate here.
+        Like torch's it sets no rate, for inside another scheduler this one may not be in charge.
         """
-        super().load_state_dict(state_dict | {"losses": list(state_dict["losses"])})
-        drive(self.optimizer, self.schedule, self.last_epoch, self.losses)
+        own = {name: state_dict[name] for name in self.state_dict() if name in state_dict}
+        seen = own.pop("seen", None)
+        if "last_epoch" not in own or (self._watched is not None and seen is None):
+            raise ValueError(
+                f"state_dict must be that of a ScheduleLR with a {type(self.schedule).__name__}, "
+                f"got one with {', '.join(map(str, state_dict))}"
+            )
+        super().load_state_dict(own)
+        if self._watched is not None:
+            steps, *numbers = seen
+            like = zip(self._watched[1:], numbers, strict=True)
+            self._watched = Watched(steps, *(old.new_tensor(number) for old, number in like))
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of steps, the first and the present rates, and a Plateau's losses."""
-        state = {name: value for name, value in super().state_dict().items() if name != "schedule"}
-        return state | {"losses": list(self.losses)}
+        """The number of steps, the first and the present rates, and what a Plateau has seen, in numbers."""
+        state = super().state_dict()
+        del state["schedule"], state["_watched"]
+        if self._watched is not None:
+            state["seen"] = [self._watched.steps, *(part.item() for part in self._watched[1:])]
+        return state
+
+
+def wants_loss(scheduler: LRScheduler) -> bool:
+    """Whether the scheduler's ``step`` must be given the loss, as that of torch's ``ReduceLROnPlateau``.
+
+    Raises ValueError for one inside ``SequentialLR`` or ``ChainedScheduler``, which hand nothing on.
+    """
+    if any(map(wants_loss, getattr(scheduler, "_schedulers", ()))):
+        raise ValueError(
+            f"schedule must not hold a Plateau inside {type(scheduler).__name__}, which hands no loss on"
+        )
+    if isinstance(scheduler, ScheduleLR):
+        return isinstance(scheduler.schedule, Plateau)
+    first = next(iter(inspect.signature(scheduler.step).parameters.values()), None)
+    return first is not None and first.default is first.empty and first.kind is not first.VAR_POSITIONAL

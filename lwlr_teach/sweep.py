@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_count, check_device, check_function, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.optim import METHODS, Method, method
-from lwlr_teach.schedules import Plateau, Schedule, check_drivable, drive
+from lwlr_teach.schedules import Plateau, Schedule, check_drivable, drive, in_order
 from lwlr_teach.surfaces import Point, Surface, find_surface
 
 # A run has diverged once it is further from the middle of the map than this many half-widths, for good.
@@ -112,7 +112,7 @@ def sweep(
     if schedule is not None:
         check_function("schedule", schedule, "Cosine(300)")
         for m in methods:
-            check_drivable(m.name, m.optimizer)
+            check_drivable(m.name, m([torch.zeros(1)]))
     _check_size(methods, axes, begin, steps, dtype, memory_limit)
 
     shape = tuple(len(values) for values in axes.values())
@@ -158,11 +158,12 @@ def _run(
     optimizer = contestant([points], {"clip": clip}, **numbers)
     generator = torch.Generator().manual_seed(seed)
     losses = points.new_empty(len(out) - 1, *points.shape[:-1])  # before each step, for a plateau
+    rate = in_order(schedule) if schedule is not None else None
     out[0] = points
     for step in range(1, len(out)):
         points.grad = surface.sample_grad(points, generator)
-        if schedule is not None:
-            drive(optimizer, schedule, step - 1, losses[: step - 1])
+        if rate is not None:
+            drive(optimizer, rate, step - 1, losses[: step - 1])
             if isinstance(schedule, Plateau):
                 losses[step - 1] = surface.loss(points)
         optimizer.step()

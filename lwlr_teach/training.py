@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import length_hint
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from tqdm.auto import tqdm
 from lwlr_teach.checks import check_count, check_function
 from lwlr_teach.fleet import whole
 from lwlr_teach.recorder import Recorder, Recording
-from lwlr_teach.schedules import Schedule, drive
+from lwlr_teach.schedules import Schedule, drive, in_order, wants_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def fit(
             often as the steps need.
         loss: ``loss(model(input), target)``, a scalar.
         schedule: the factor of the rate as a function of the step, from :mod:`lwlr_teach.schedules`, or a
-            scheduler of torch, which is stepped after each batch.
+            scheduler of torch, which is stepped after each batch, with its loss if it wants one.
         recorder: one that watches the optimizer already; by default one that records every ``every``-th step.
         progress: show a bar when it takes longer than a second.
     """
@@ -87,8 +88,10 @@ def fit(
         if count is not None:
             check_count(name, count)
     check_function("loss", loss, "torch.nn.functional.cross_entropy")
+    given_loss = isinstance(schedule, LRScheduler) and wants_loss(schedule)
     if schedule is not None and not isinstance(schedule, LRScheduler):
         check_function("schedule", schedule, "lwlr_teach.schedules.Cosine(100)")
+        schedule = in_order(schedule)
     check_one_gradient(optimizer)
     watching = Recorder(model, optimizer, every=every) if recorder is None else recorder
     total = steps
@@ -109,7 +112,8 @@ def fit(
             with whole():
                 optimizer.step()
                 if isinstance(schedule, LRScheduler):
-                    schedule.step()
+                    told: list[Any] = [value.item()] if given_loss else []
+                    schedule.step(*told)
                 losses.append(value.item())
             bar.update()
     except KeyboardInterrupt:

@@ -1,20 +1,24 @@
 """Schedules against torch's and optax's, step for step; their known numbers; and what they drive."""
 
 import copy
+import io
 import math
 import pickle
 import warnings
 
+import numpy as np
 import optax
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
+from lwlr_teach.clipping import by_global_norm
 from lwlr_teach.ensemble import train_ensemble
 from lwlr_teach.fleet import Fleet
-from lwlr_teach.optim import METHODS, SGD, SGDHD, AdamW
+from lwlr_teach.layerwise import groups_by_depth, layer_schedule
+from lwlr_teach.optim import METHODS, SGD, SGDHD, Adam, AdamW
 from lwlr_teach.schedules import (
     WSD,
     Chained,
@@ -35,9 +39,12 @@ from lwlr_teach.schedules import (
     Warmup,
     drive,
     factor_at,
+    in_order,
 )
 from lwlr_teach.sweep import sweep
 from lwlr_teach.tasks import digits_task
+from lwlr_teach.training import fit
+from lwlr_teach.views.schedules import _factors
 
 # Two groups, so that a schedule is seen to multiply each group's own rate.
 LRS = (0.3, 0.05)
@@ -199,20 +206,32 @@ def test_one_cycle_moves_the_first_beta_of_adam(cycles):
     assert {group["betas"][1] for group in optimizer.param_groups} == {0.999}
 
 
+OTHER = {"min": "max", "max": "min"}
+
+
 @many
 @given(
     st.lists(st.floats(-2, 2) | st.sampled_from([math.nan, math.inf, 1.0]), min_size=1, max_size=80),
     st.floats(0.1, 0.9),
     st.integers(0, 5),
-    st.sampled_from([0.0, 1e-4, 0.1]),
+    st.sampled_from([0.0, 1e-4, 0.1, 1.5]),
     st.integers(0, 4),
     st.sampled_from([0.0, 0.05]),
+    st.sampled_from(["min", "max"]),
 )
-def test_plateau_is_torchs(losses, factor, patience, threshold, cooldown, least):
-    """Also where losses are negative, overflow or are no numbers. ``eps=0``: ours has none."""
+def test_plateau_is_torchs(losses, factor, patience, threshold, cooldown, least, mode):
+    """Also where losses overflow or are no numbers. ``eps=0``: ours has none.
+
+    Below 0 torch's margin is on the wrong side; but to minimise −x is to maximise x, where it is right.
+    """
+    if min(losses, default=0) < 0:
+        threshold = 0.0
+    if mode == "min" and threshold > 1:
+        threshold = 0.1  # for torch nothing is then better than the infinity that it starts from
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     theirs = lr_scheduler.ReduceLROnPlateau(
         optimizer,
+        mode=mode,
         factor=factor,
         patience=patience,
         threshold=threshold,
@@ -220,10 +239,37 @@ def test_plateau_is_torchs(losses, factor, patience, threshold, cooldown, least)
         min_lr=least,
         eps=0,
     )
-    ours = Plateau(factor, patience, threshold, cooldown, least)
+    ours = Plateau(factor, patience, threshold, cooldown, least, mode=mode)
+    mirrored = Plateau(factor, patience, threshold, cooldown, least, mode=OTHER[mode])
+    upside_down = [-loss for loss in losses]
     for step, loss in enumerate(losses, start=1):
         theirs.step(loss)
         assert ours(step, losses) == pytest.approx(optimizer.param_groups[0]["lr"], rel=CLOSE)
+        assert mirrored(step, upside_down) == ours(step, losses)
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "factor"),
+    [
+        ("min", [-1.0, -0.95], 0.5),
+        ("min", [-1.0, -1.05], 0.5),
+        ("min", [-1.0, -1.2], 1),
+        ("min", [0.05, -0.05], 1),
+        ("min", [0.0, 0.0], 0.5),
+        ("max", [-1.0, -1.05], 0.5),
+        ("max", [-1.0, -0.95], 0.5),
+        ("max", [-1.0, -0.8], 1),
+        ("max", [0.5, 0.6], 1),
+        ("max", [0.5, 0.4], 0.5),
+    ],
+)
+def test_the_threshold_is_a_share_of_the_size_whatever_its_sign(mode, values, factor):
+    assert Plateau(0.5, patience=0, threshold=0.1, mode=mode)(2, values) == factor
+
+
+def test_a_threshold_above_all_of_the_loss_leaves_the_first_loss_the_best():
+    plateau = Plateau(0.5, patience=0, threshold=1.5)
+    assert [plateau(t, [1.0, 0.5, -1.0]) for t in (1, 2, 3)] == [1, 0.5, 0.5]
 
 
 def test_the_product_is_torchs_chained_scheduler():
@@ -411,6 +457,38 @@ def test_a_plateau_of_runs_side_by_side_is_each_run_alone():
             assert together[i, j].item() == plateau(30, losses[:, i, j].tolist())
 
 
+def test_a_plateau_before_the_first_loss_is_1_for_each_run():
+    assert Plateau()(0, []) == 1.0
+    assert Plateau()(0, torch.empty(0, 4, 3)).tolist() == torch.ones(4, 3).tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_plateau_counts_exactly_whatever_the_default_type(dtype):
+    """bfloat16 counts to 256 and float16 to 2048."""
+    patience = 300 if dtype == torch.bfloat16 else 2100
+    torch.set_default_dtype(dtype)
+    try:
+        losses = torch.ones(patience + 2, 2, dtype=torch.float32)
+        plateau = Plateau(0.5, patience)
+        assert plateau(patience + 1, losses[:, 0]) == 1
+        assert plateau(patience + 2, losses[:, 0].tolist()) == 0.5
+        assert plateau(patience + 2, losses).tolist() == [0.5, 0.5]
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("step", [7447, 7448, 20_000, 10**9])
+def test_a_factor_that_no_number_can_hold_is_infinite(step):
+    """As torch's rate, which is multiplied again and again. 1.1^7447 is the last power that is a number."""
+    large = math.inf if step > 7447 else pytest.approx(math.exp(step * math.log(1.1)), rel=1e-9)
+    for schedule in (Exponential(1.1), StepDecay(1, 1.1), Chained([Exponential(1.1)])):
+        assert schedule(step) == large
+    assert MultiStep([1, 2, 3], 1e200)(3) == math.inf
+    assert Exponential(np.float64(2))(step) == Exponential(2)(np.int64(step)) == math.inf
+    assert Exponential(0.9)(10**9) == 0
+    assert Chained([Exponential(1.1), Cosine(100)])(step) == 0
+
+
 def test_wsd_warms_up_holds_and_ends_above_zero():
     seen = factors(WSD(100, warmup=0.1, decay=0.2, shape="linear"), 101)
     assert seen[:10] == pytest.approx([0.1 * (t + 1) for t in range(10)])
@@ -559,6 +637,96 @@ def test_a_plateau_looks_only_at_the_losses_before_its_step():
     assert Plateau(patience=2)(10, losses[:10]) == before
 
 
+class Counted(list):
+    """A list that counts how many of its entries were handed out."""
+
+    looked_at = 0
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        self.looked_at += len(found) if isinstance(index, slice) else 1
+        return found
+
+    def __iter__(self):
+        raise AssertionError("all of history was gone through")
+
+
+@many
+@given(
+    st.lists(st.sampled_from([0.0, 0.5, 1.0, -1.0, 2.0, math.nan, math.inf]), min_size=1, max_size=60),
+    st.integers(1, 4),
+    st.integers(0, 2),
+    st.sampled_from(["min", "max"]),
+)
+@example(losses=[1.0] * 60, every=1, patience=0, mode="min")
+def test_in_order_is_the_plateau_and_looks_at_each_loss_once(losses, every, patience, mode):
+    plateau = Plateau(0.5, patience, every=every, mode=mode)
+    watched, ordered = Counted(losses), in_order(plateau)
+    for step in range(len(losses) + 1):
+        assert ordered(step, watched) == plateau(step, losses)
+    assert watched.looked_at == len(losses)
+    assert ordered(len(losses), watched) == plateau(len(losses), losses)  # once more costs nothing
+    assert watched.looked_at == len(losses)
+    middle = len(losses) // 2
+    assert ordered(middle, losses) == plateau(middle, losses)  # back: from the start again
+    assert ordered(len(losses), losses) == plateau(len(losses), losses)
+
+
+def test_in_order_leaves_other_schedules_alone_and_still_wants_every_loss():
+    assert in_order(EVERY[0]) is EVERY[0]
+    ordered = in_order(Plateau())
+    assert ordered(2, [1.0, 2.0]) == 1
+    with pytest.raises(ValueError, match="losses must hold a loss for each of the 5 steps so far, got 2"):
+        ordered(5, [1.0, 2.0])
+
+
+@pytest.fixture
+def losses_gone_through(monkeypatch):
+    """How often a plateau has taken in a loss."""
+    calls = []
+
+    def counted(self, known, loss, after=Plateau.after):
+        calls.append(loss)
+        return after(self, known, loss)
+
+    monkeypatch.setattr(Plateau, "after", counted)
+    return calls
+
+
+def test_whoever_runs_a_plateau_shows_it_each_loss_once(losses_gone_through, task):
+    """No time that grows with the square of the steps."""
+    n, plateau = 24, Plateau(0.5, patience=1, every=2)
+
+    def once(least, most):
+        assert least <= len(losses_gone_through) <= most
+        losses_gone_through.clear()
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    scheduler = ScheduleLR(optimizer, plateau)
+    for _ in range(n):
+        optimizer.step()
+        scheduler.step(1.0)
+    once(n, n)
+    assert len(scheduler.state_dict()["seen"]) == len(ScheduleLR(optimizer, plateau).state_dict()["seen"])
+
+    model = torch.nn.Linear(2, 3)
+    batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))]
+    for schedule in (plateau, ScheduleLR(SGD(model.parameters(), lr=0.1), plateau)):
+        optimizer = getattr(schedule, "optimizer", SGD(model.parameters(), lr=0.1))
+        fit(model, optimizer, batches, steps=n, schedule=schedule, progress=False)
+        once(n - 1, n)
+
+    Fleet(METHODS["SGD"], torch.tensor([0.1, 0.2]), task, schedules=plateau).train(n)
+    once(n - 1, n)
+    layers = len(set(task.layers))
+    Fleet(METHODS["SGD"], torch.tensor([0.1]), task, layers=[plateau] * layers).train(n)
+    once(layers * (n - 1), layers * n)
+    sweep("ravine", ["SGD", "Adam"], lr=[0.01, 0.1], steps=n, schedule=plateau, progress=False)
+    once(2 * (n - 1), 2 * n)
+    _factors(plateau, torch.ones(n, 3))
+    once(n - 1, n)
+
+
 # --- what they drive -------------------------------------------------------------------------------------
 
 
@@ -614,6 +782,31 @@ def test_a_rate_that_is_one_tensor_stays_that_tensor(cls):
         assert rate.item() == 0.5 * 0.5**step
 
 
+@pytest.mark.parametrize("cls", [SGD, torch.optim.SGD], ids=["ours", "torchs"])
+def test_groups_that_share_one_tensor_share_its_first_rate(cls):
+    rate = torch.tensor(0.1, dtype=torch.float64)
+    optimizer = cls([{"params": [torch.zeros(2)]}, {"params": [torch.zeros(2)]}], lr=rate)
+    for step in range(3):
+        if step == 2:  # a layer that is thawed later takes the very tensor, too
+            optimizer.add_param_group({"params": [torch.zeros(2)]})
+        drive(optimizer, Warmup(3), step)
+        for group in optimizer.param_groups:
+            assert group["lr"] is rate
+            assert group["lr"].item() == pytest.approx(0.1 * Warmup(3)(step))
+            assert group["initial_lr"].item() == 0.1
+    assert len({id(group["initial_lr"]) for group in optimizer.param_groups}) == 3
+
+
+def test_groups_with_tensors_of_their_own_keep_their_ratio():
+    rates = [torch.tensor(0.1), torch.tensor(0.2), 0.4]
+    optimizer = torch.optim.SGD([{"params": [torch.zeros(2)], "lr": lr} for lr in rates])
+    for step in (0, 1, 2):
+        drive(optimizer, Warmup(3), step)
+    assert [float(group["lr"]) for group in optimizer.param_groups] == pytest.approx(
+        [float(first) * Warmup(3)(2) for first in (0.1, 0.2, 0.4)]
+    )
+
+
 def test_a_plateau_with_losses_side_by_side_drives_each_run():
     losses = torch.stack([torch.ones(20), 0.5 ** torch.arange(20.0)], 1)  # one stands still, one falls
     optimizer = SGD([torch.zeros(2, 1, dtype=torch.float64)], lr=torch.tensor([0.1, 0.2])[:, None])
@@ -634,8 +827,41 @@ def test_a_momentum_that_is_not_there_cannot_be_cycled():
     optimizer = torch.optim.Adagrad([torch.zeros(2)], lr=0.1)
     with pytest.raises(ValueError, match="this optimizer has none; pass cycle_momentum=False"):
         drive(optimizer, OneCycle(10), 0)
+    assert optimizer.param_groups[0]["lr"] == 0.1
     drive(optimizer, OneCycle(10, cycle_momentum=False), 0)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 25)
+
+
+@pytest.mark.parametrize("make", [torch.device, "set_default_device"], ids=["with", "set"])
+def test_schedules_need_no_tensors_of_the_default_device(make):
+    """Under ``torch.device("meta")`` there are no numbers in new tensors, and models are made there."""
+    if make == "set_default_device":
+        torch.set_default_device("meta")
+        context = torch.device("meta")
+    else:
+        context = make("meta")
+    try:
+        with context:
+            model = torch.nn.Linear(2, 2)
+            for factors in EVERY:
+                assert type(factor_at(copy.deepcopy(factors), 3, [1.0] * 3)) is float
+            on_cpu = torch.ones(5, 2, device="cpu")
+            assert Plateau(0.5, patience=1)(5, on_cpu).tolist() == [0.25, 0.25]
+            optimizer = Adam(groups_by_depth(model, 0.1, 0.5), clip=by_global_norm(1.0))
+            drive(optimizer, Plateau(0.5, patience=1), 3, [1.0] * 3)
+            assert optimizer.param_groups[0]["lr"] == 0.05
+            scheduler = ScheduleLR(Adam(model.parameters(), lr=0.1), Plateau(0.5, patience=0))
+            scheduler.optimizer.step()
+            for _ in range(2):
+                scheduler.step(1.0)
+            scheduler.load_state_dict(scheduler.state_dict())
+            assert scheduler.get_last_lr() == [0.05]
+            with pytest.raises(ValueError, match="T_max must be at least 1"):
+                Cosine(0)
+            with pytest.raises(ValueError, match=r"factor must be .* got nan"):
+                Plateau(math.nan)
+    finally:
+        torch.set_default_device(None)
 
 
 # --- as a torch scheduler --------------------------------------------------------------------------------
@@ -684,7 +910,7 @@ def test_a_run_taken_up_goes_on_equal(cls, schedule, order, tmp_path):
         for step in steps:
             param.grad = 2 * param.detach() + step
             optimizer.step()
-            scheduler.step(losses[step])
+            scheduler.step(*([losses[step]] if isinstance(schedule, Plateau) else []))
         return param
 
     whole = bowl(cls, lr=0.05, momentum=0.5)
@@ -740,11 +966,12 @@ def test_what_a_scheduler_hands_out_is_its_own():
         scheduler.step(torch.tensor(1.0))
     assert rate.item() == 0.125
     assert seen.item() == 0.5
-    assert state["losses"] == []
-    assert all(type(loss) is float for loss in scheduler.state_dict()["losses"])
+    assert state["seen"][0] == 0
+    assert {type(part) for part in scheduler.state_dict()["seen"]} == {int, float}
 
 
-def test_a_scheduler_made_after_its_optimizer_was_loaded_puts_the_rates_back():
+def test_a_scheduler_made_after_its_optimizer_was_loaded_is_right_from_its_next_step_on():
+    """As with torch's ``LambdaLR``. Loading sets no rate, for another scheduler may be in charge."""
     first = bowl(SGD, lr=0.1)
     scheduler = ScheduleLR(first, Exponential(0.5))
     for _ in range(3):
@@ -754,7 +981,237 @@ def test_a_scheduler_made_after_its_optimizer_was_loaded_puts_the_rates_back():
     second.load_state_dict(first.state_dict())
     late = ScheduleLR(second, Exponential(0.5))  # sets the rate of step 0
     late.load_state_dict(scheduler.state_dict())
-    assert second.param_groups[0]["lr"] == first.param_groups[0]["lr"] == 0.1 / 8
+    assert second.param_groups[0]["lr"] == 0.1
+    second.step()
+    late.step()
+    assert second.param_groups[0]["lr"] == 0.1 / 16
+
+
+def through_a_file(state):
+    """What torch's default, ``weights_only=True``, gives back: plain data."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer)
+
+
+INSIDE = {
+    "ours": lambda o: lr_scheduler.SequentialLR(o, [ScheduleLR(o, Warmup(3)), ScheduleLR(o, Cosine(6))], [3]),
+    "torchs second": lambda o: lr_scheduler.SequentialLR(
+        o, [ScheduleLR(o, Warmup(3)), lr_scheduler.CosineAnnealingLR(o, 6)], [3]
+    ),
+    "torchs first": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, 0.1, total_iters=3), ScheduleLR(o, Exponential(0.9))], [3]
+    ),
+    "the first rates alike": lambda o: lr_scheduler.SequentialLR(
+        o,
+        [ScheduleLR(o, Warmup(4, 0.1)), ScheduleLR(o, StepDecay(2, 0.1)), ScheduleLR(o, Constant())],
+        [4, 8],
+    ),
+    "chained": lambda o: lr_scheduler.ChainedScheduler(
+        [ScheduleLR(o, Warmup(3)), lr_scheduler.ExponentialLR(o, 0.9)]
+    ),
+    "chained, ours last": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ExponentialLR(o, 0.9), ScheduleLR(o, OneCycle(8))]
+    ),
+    "one in the other": lambda o: lr_scheduler.ChainedScheduler(
+        [
+            lr_scheduler.SequentialLR(o, [ScheduleLR(o, Warmup(3)), lr_scheduler.PolynomialLR(o, 9)], [3]),
+            lr_scheduler.ConstantLR(o, 0.5, 5),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("order", ["optimizer first", "scheduler first"])
+@pytest.mark.parametrize("tensors", [False, True], ids=["numbers", "tensors"])
+@pytest.mark.parametrize("name", INSIDE)
+def test_inside_torchs_schedulers_a_run_is_taken_up_exactly_at_every_cut(name, tensors, order):
+    def fresh():
+        groups = [
+            {"params": [torch.zeros(2)], "lr": torch.tensor(lr, dtype=torch.float64) if tensors else lr}
+            for lr in LRS
+        ]
+        optimizer = torch.optim.SGD(groups, momentum=0.9)
+        return optimizer, INSIDE[name](optimizer)
+
+    def settings_of(optimizer):
+        return [(float(group["lr"]), group["momentum"]) for group in optimizer.param_groups]
+
+    def go_on(optimizer, scheduler, steps):
+        seen = [settings_of(optimizer)]
+        for _ in range(steps):
+            optimizer.step()
+            scheduler.step()
+            seen.append(settings_of(optimizer))
+        return seen
+
+    expected = go_on(*fresh(), 12)
+    for cut in range(13):
+        first, scheduler = fresh()
+        go_on(first, scheduler, cut)
+        states = through_a_file([first.state_dict(), scheduler.state_dict()])
+        second, taken_up = fresh()
+        loads = zip([second, taken_up], states, strict=True)
+        for owner, state in list(loads)[:: 1 if order == "optimizer first" else -1]:
+            owner.load_state_dict(state)
+        assert go_on(second, taken_up, 12 - cut) == expected[cut:]
+
+
+@pytest.mark.parametrize("schedule", EVERY[:-1], ids=repr)
+def test_torchs_lambda_scheduler_saves_nothing_of_a_schedule_and_loads_nothing_into_it(schedule):
+    """Its settings are no state, and may be objects that a file of weights cannot hold."""
+    optimizer = torch.optim.SGD([{"params": [torch.zeros(1)], "name": name} for name in "ab"], lr=0.1)
+    for scheduler in (lr_scheduler.LambdaLR(optimizer, schedule), layer_schedule(optimizer, {"a": schedule})):
+        state = through_a_file(scheduler.state_dict())
+        before = repr(schedule)
+        state["lr_lambdas"] = [{"T_max": 1, "gamma": 0.5, "schedules": ()}, None]
+        scheduler.load_state_dict(state)
+        assert repr(schedule) == before
+    nested = Chained([schedule, Piecewise([Warmup(3), schedule], [3])])
+    assert through_a_file(lr_scheduler.LambdaLR(optimizer, nested).state_dict())["lr_lambdas"] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    "schedule", [Polynomial(9, np.float64(2)), lambda step: np.cos(step / 9)], ids=["ours", "own"]
+)
+def test_numbers_of_numpy_become_plain_ones(schedule):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    scheduler = ScheduleLR(optimizer, schedule)
+    optimizer.step()
+    scheduler.step()
+    assert type(optimizer.param_groups[0]["lr"]) is float
+    through_a_file([optimizer.state_dict(), scheduler.state_dict()])
+
+
+def test_a_plateau_takes_up_what_it_saw_bit_for_bit():
+    losses = torch.rand(30, generator=torch.Generator().manual_seed(2)).tolist()
+    plateau = Plateau(0.5, patience=1, cooldown=1, every=3)
+
+    def go_on(scheduler, losses):
+        seen = []
+        for loss in losses:
+            scheduler.optimizer.step()
+            scheduler.step(loss)
+            seen += scheduler.get_last_lr()
+        return seen
+
+    whole = go_on(ScheduleLR(torch.optim.SGD([torch.zeros(1)], lr=0.1), plateau), losses)
+    assert len(set(whole)) > 2
+    for cut in range(30):
+        first, second = (ScheduleLR(torch.optim.SGD([torch.zeros(1)], lr=0.1), plateau) for _ in range(2))
+        go_on(first, losses[:cut])
+        second.load_state_dict(through_a_file(first.state_dict()))
+        assert go_on(second, losses[cut:]) == whole[cut:]
+
+
+def test_a_scheduler_counts_on_from_one_of_torchs():
+    optimizer = two_groups()
+    theirs = lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    for _ in range(4):
+        optimizer.step()
+        theirs.step()
+    ours = ScheduleLR(optimizer, Cosine(10))
+    ours.load_state_dict(theirs.state_dict())
+    assert ours.last_epoch == 4
+    assert set(ours.state_dict()) == set(ScheduleLR(two_groups(), Cosine(10)).state_dict())
+    optimizer.step()
+    ours.step()
+    assert ours.get_last_lr() == [lr * Cosine(10)(5) for lr in LRS]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "make"),
+    [
+        (Plateau(), lambda o: lr_scheduler.ReduceLROnPlateau(o)),
+        (Plateau(), lambda o: ScheduleLR(o, Cosine(5))),
+        (Cosine(5), lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ExponentialLR(o, 0.9)])),
+    ],
+    ids=["torchs plateau", "no plateau", "no count"],
+)
+def test_the_state_of_another_scheduler_is_refused_before_anything_changes(schedule, make):
+    scheduler = ScheduleLR(two_groups(), schedule)
+    before = scheduler.state_dict()
+    name = type(schedule).__name__
+    with pytest.raises(ValueError, match=f"state_dict must be that of a ScheduleLR with a {name}, got one"):
+        scheduler.load_state_dict(make(two_groups()).state_dict())
+    assert scheduler.state_dict() == before
+
+
+def test_only_a_plateau_takes_the_loss():
+    scheduler = ScheduleLR(two_groups(), Cosine(10))
+    scheduler.optimizer.step()
+    for argument in (5.5, 0, torch.tensor(2.0)):
+        with pytest.raises(ValueError, match=r"only a Plateau takes the loss, got .*: scheduler\.step\(\)"):
+            scheduler.step(argument)
+    assert scheduler.last_epoch == 0
+    with pytest.raises(ValueError, match=r"last_epoch must be -1 for a Plateau.* got 5; use load"):
+        ScheduleLR(two_groups(), Plateau(), last_epoch=5)
+
+
+# --- in fit ----------------------------------------------------------------------------------------------
+
+
+class OnMetric(lr_scheduler.LRScheduler):
+    """A scheduler of somebody's own that wants a number."""
+
+    def __init__(self, optimizer):
+        self.seen = []
+        super().__init__(optimizer)
+
+    def _initial_step(self):
+        self._last_lr = []
+
+    def step(self, metric):
+        self.seen.append(metric)
+
+
+def fitted(make, steps=12):
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 3)
+    optimizer = SGD(model.parameters(), lr=0.5)
+    batches = [(torch.ones(4, 2), torch.arange(4) % 3)]
+    before = model.weight.detach().clone()
+    schedule = make(optimizer)
+    try:
+        done = fit(model, optimizer, batches, steps=steps, schedule=schedule, every=1, progress=False)
+    except Exception:
+        assert torch.equal(model.weight, before)
+        raise
+    return done, schedule
+
+
+def test_fit_hands_the_loss_to_whoever_wants_it():
+    plateau = Plateau(0.5, patience=1, threshold=0.3)
+    wanted, _ = fitted(lambda o: plateau)
+    theirs, _ = fitted(
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=1, threshold=0.3, eps=0)
+    )
+    ours, _ = fitted(lambda o: ScheduleLR(o, plateau))
+    rates = wanted.recording["rate"]
+    assert len(rates.unique()) > 2
+    for done in (theirs, ours):
+        torch.testing.assert_close(done.recording["rate"], rates)
+        torch.testing.assert_close(done.losses, wanted.losses)
+    done, own = fitted(OnMetric)
+    assert own.seen == pytest.approx(done.losses.tolist())
+    fitted(lambda o: ScheduleLR(o, Cosine(12)))  # and to nobody else
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: lr_scheduler.SequentialLR(o, [ScheduleLR(o, Warmup(3)), ScheduleLR(o, Plateau())], [3]),
+        lambda o: lr_scheduler.ChainedScheduler([ScheduleLR(o, Plateau()), ScheduleLR(o, Constant())]),
+        lambda o: lr_scheduler.ChainedScheduler(
+            [lr_scheduler.SequentialLR(o, [ScheduleLR(o, Warmup(3)), ScheduleLR(o, Plateau())], [3])]
+        ),
+    ],
+    ids=["second", "chained", "deeper"],
+)
+def test_fit_refuses_a_plateau_to_which_nobody_hands_the_loss(make):
+    with pytest.raises(ValueError, match=r"must not hold a Plateau inside \w+, which hands no loss on"):
+        fitted(make)
 
 
 def test_our_schedulers_go_into_torchs_sequential():
@@ -916,6 +1373,7 @@ def test_fleets_and_sweeps_refuse_what_cannot_be_driven(task):
         (lambda: Plateau(cooldown=-1), ValueError, "cooldown must be at least 0, got -1"),
         (lambda: Plateau(min_factor=1.5), ValueError, "min_factor must be .* ≤ 1, got 1.5"),
         (lambda: Plateau(every=0), ValueError, "every must be at least 1, got 0"),
+        (lambda: Plateau(mode="maximum"), ValueError, "mode 'maximum' is not known; did you mean max"),
         (
             lambda: Plateau()(5, [1.0]),
             ValueError,

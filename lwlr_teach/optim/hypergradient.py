@@ -14,7 +14,7 @@ overwrite it, and may become negative.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -48,10 +48,13 @@ class SGDHD(RuleOptimizer):
 
     ``lr``: the first α ≥ 0. ``hypergrad_lr``: β ≥ 0. ``weight_decay`` ≥ 0 is added to the gradient that moves
     the parameters. Each may be a tensor that matches the parameters' leading axes.
+
+    ``finds_its_rate`` tells schedules to leave it alone, see :func:`lwlr_teach.schedules.check_drivable`.
     """
 
     rule = staticmethod(sgd_hd)
     elementwise = True
+    finds_its_rate: ClassVar[bool] = True
 
     def __init__(
         self,

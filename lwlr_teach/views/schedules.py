@@ -17,7 +17,7 @@ from lwlr_teach.checks import check_choice, check_count, check_number
 from lwlr_teach.data import Digits
 from lwlr_teach.fleet import Fleet, one_thread
 from lwlr_teach.optim import Method
-from lwlr_teach.schedules import Drawn, Schedule, factor_at
+from lwlr_teach.schedules import Drawn, Schedule, factor_at, in_order
 from lwlr_teach.sweep import check_grid, check_methods
 from lwlr_teach.tasks import digits_task
 from lwlr_teach.views.base import View, module, pack_float32, pack_uint16
@@ -421,6 +421,7 @@ class _Named(NamedTuple):
 def _factors(schedule: Schedule, losses: Tensor) -> Tensor:
     """The schedule's factors for runs with these losses (step, rate): (rate, step)."""
     steps, rates = losses.shape
+    schedule = in_order(schedule)
     found = [torch.as_tensor(factor_at(schedule, step, losses)).expand(rates) for step in range(steps)]
     return torch.stack(found, -1).to(torch.float32)
 

@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from lwlr_teach.clipping import by_value
-from lwlr_teach.optim import SGDHD
+from lwlr_teach.finding import range_test
+from lwlr_teach.fleet import Fleet
+from lwlr_teach.layerwise import layer_schedule
+from lwlr_teach.optim import SGD, SGDHD, Lookahead, Method
 from lwlr_teach.optim.hypergradient import hypergradient
+from lwlr_teach.schedules import Constant, Cosine, ScheduleLR, drive
+from lwlr_teach.sweep import sweep
+from lwlr_teach.tasks import digits_task
 from tests.optim.runs import fresh, gradient, train, values
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -208,6 +214,57 @@ def test_a_saved_rate_is_the_learned_one():
     train(second, 5, first=5)
     assert all(torch.equal(a, b) for a, b in zip(values(second), values(straight), strict=True))
     assert second.param_groups[0]["lr"] == straight.param_groups[0]["lr"]
+
+
+class Around(torch.optim.Optimizer):
+    """A wrapper as other libraries have them: the groups are the inner optimizer's."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.defaults = optimizer, optimizer.defaults
+
+    param_groups = property(lambda self: self.optimizer.param_groups)
+
+    def __reduce__(self):
+        return Around, (self.optimizer,)
+
+
+INSIDE = {
+    "alone": SGDHD,
+    "subclass": type("Own", (SGDHD,), {}),
+    "Lookahead": lambda params, **settings: Lookahead(SGDHD(params, **settings)),
+    "another's": lambda params, **settings: Around(SGDHD(params, **settings)),
+    "twice": lambda params, **settings: Around(Lookahead(SGDHD(params, **settings))),
+}
+
+
+@pytest.mark.parametrize("make", INSIDE.values(), ids=INSIDE)
+def test_a_schedule_leaves_the_learned_rate_alone_also_inside_a_wrapper(make):
+    model = torch.nn.Linear(4, 3)
+    optimizer = make(model.parameters(), lr=0.1)
+    batches = [(torch.ones(5, 4), torch.arange(5) % 3)]
+    task = digits_task(seeds=1, steps=2)
+    own = Method("own", make, {"lr": 0.01})
+    for drives in (
+        lambda: drive(optimizer, Cosine(10), 0),
+        lambda: ScheduleLR(optimizer, Cosine(10)),
+        lambda: layer_schedule(optimizer, {}),
+        lambda: range_test(model, torch.nn.functional.cross_entropy, batches, optimizer, steps=9),
+        lambda: range_test(model, torch.nn.functional.cross_entropy, batches, make, steps=9),
+        lambda: Fleet(own, torch.tensor([0.1]), task, schedules=Cosine(2)),
+        lambda: Fleet(own, torch.tensor([0.1]), task, layers=[Constant()] * len(set(task.layers))),
+        lambda: sweep("quadratic", ["SGD", own], lr=[0.1], steps=3, schedule=Cosine(3), progress=False),
+    ):
+        with pytest.raises(ValueError, match=r"schedule cannot drive .*, which finds its rate itself"):
+            drives()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1]
+    assert "initial_lr" not in optimizer.param_groups[0]
+    assert "step" not in vars(optimizer)  # where torch's schedulers leave their mark
+
+
+def test_a_schedule_drives_whatever_else_is_wrapped():
+    optimizer = Lookahead(SGD(fresh(), lr=0.5))
+    drive(optimizer, Cosine(2), 1)
+    assert optimizer.optimizer.param_groups[0]["lr"] == 0.25
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
