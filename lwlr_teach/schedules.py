@@ -321,17 +321,17 @@ class WSD(_Slotted):
 
 
 class Watched(NamedTuple):
-    """What a :class:`Plateau` keeps of the losses so far; each tensor holds a number for each run, (…)."""
+    """What a :class:`Plateau` keeps of the losses so far: numbers, or tensors (…) of runs side by side."""
 
     steps: int
-    total: Tensor
-    """The sum of the losses that make no whole mean yet."""
-    best: Tensor
-    bad: Tensor
+    total: Any
+    """The sum of the losses in the last mean, whole or not."""
+    best: Any
+    bad: Any
     """How many means in a row were no better."""
-    resting: Tensor
+    resting: Any
     """How many of the next means do not count as bad."""
-    factor: Tensor
+    factor: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,40 +374,39 @@ class Plateau(_Slotted):
     def __call__(self, step: int, losses: Sequence[float] | Tensor) -> Any:
         return InOrder(self)(step, losses)
 
-    def before(self, losses: Sequence[float] | Tensor = ()) -> Watched:
-        """What is known before the first of these losses."""
-        nothing = _in_double(losses[:0]).sum(0)
-        none = torch.zeros_like(nothing, dtype=torch.int64)
-        return Watched(0, nothing, nothing + math.inf, none, none, nothing + 1)
+    def before(self, nothing: Any = 0.0) -> Watched:
+        """What is known before the first loss; ``nothing`` is the sum of no losses, 0 for each run."""
+        return Watched(0, nothing, nothing + math.inf, nothing, nothing, nothing + 1)
 
-    def after(self, known: Watched, loss: Tensor) -> Watched:
-        """What is known after one more loss, (…)."""
-        steps, total = known.steps + 1, known.total + loss
+    def after(self, known: Watched, loss: Any) -> Watched:
+        """What is known after one more loss, a number or a tensor (…) in double precision."""
+        steps, total = known.steps + 1, loss if known.steps % self.every == 0 else known.total + loss
         if steps % self.every:
             return known._replace(steps=steps, total=total)
-        mean = _DOWNHILL[self.mode] * total / self.every
-        best = known.best
-        enough = torch.where(best.isinf(), best, best * (1 - self.threshold * best.sign()))
-        better = mean < enough
-        bad = torch.where(better | (known.resting > 0), 0, known.bad + 1)
+        mean, best = _DOWNHILL[self.mode] * total / self.every, known.best
+        enough = _where(best < 0, best * (1 + self.threshold), best * (1 - self.threshold))
+        better = mean < _where(abs(best) < math.inf, enough, best)
+        bad = _where(better | (known.resting > 0), 0.0, known.bad + 1)
         fires = bad > self.patience
+        reduced = known.factor * self.factor
         return Watched(
             steps,
-            total=torch.zeros_like(total),
-            best=torch.where(better, mean, best),
-            bad=torch.where(fires, 0, bad),
-            resting=torch.where(fires, int(self.cooldown), (known.resting - 1).clamp(min=0)),
-            factor=torch.where(fires, (known.factor * self.factor).clamp(min=self.min_factor), known.factor),
+            total,
+            best=_where(better, mean, best),
+            bad=_where(fires, 0.0, bad),
+            resting=_where(fires, float(self.cooldown), _where(known.resting > 0, known.resting - 1, 0.0)),
+            factor=_where(fires, _where(reduced > self.min_factor, reduced, self.min_factor), known.factor),
         )
 
 
 _DOWNHILL = {"min": 1, "max": -1}
 
 
-def _in_double(losses: Sequence[float] | Tensor) -> Tensor:
-    if isinstance(losses, Tensor):
-        return losses.detach().to(torch.float64)
-    return torch.tensor(losses, dtype=torch.float64, device="cpu")  # whatever the default device is
+def _where(condition: Any, yes: Any, no: Any) -> Any:
+    """``torch.where``, and the same for the plain numbers of one run, where torch is many times slower."""
+    if isinstance(condition, Tensor):
+        return torch.where(condition, yes, no)
+    return yes if condition else no
 
 
 class InOrder:
@@ -424,11 +423,19 @@ class InOrder:
             )
         known = self._known
         if known is None or step < known.steps:
-            known = self.plateau.before(losses)
-        for loss in _in_double(losses[known.steps : step]):
+            nothing = _each(losses[:0])
+            known = self.plateau.before(nothing.sum(0) if isinstance(nothing, Tensor) else 0.0)
+        for loss in _each(losses[known.steps : step]):
             known = self.plateau.after(known, loss)
         self._known = known
-        return known.factor if known.factor.ndim else known.factor.item()
+        return known.factor
+
+
+def _each(losses: Sequence[float] | Tensor) -> list[float] | Tensor:
+    """For each step a number; or a tensor in double precision, where runs stand side by side."""
+    if isinstance(losses, Tensor) and losses.ndim > 1:
+        return losses.detach().to(torch.float64)
+    return [float(loss) for loss in losses]
 
 
 def in_order(schedule: Schedule) -> Schedule:
@@ -601,8 +608,9 @@ class ScheduleLR(LRScheduler):
 
     A :class:`Plateau` wants the loss: ``step(loss)``. ``fit`` hands it over. Lightning does if
     ``configure_optimizers`` says ``{"scheduler": …, "monitor": "val_loss", "reduce_on_plateau": True}``.
-    Hugging Face's ``Trainer`` has a loss for torch's own class only: give it
-    ``lr_scheduler_type="reduce_lr_on_plateau"`` instead. torch's ``SequentialLR`` has none for anybody.
+    Hugging Face's ``Trainer`` hands it to torch's own class only: give it
+    ``lr_scheduler_type="reduce_lr_on_plateau"`` instead. ``SequentialLR`` and ``ChainedScheduler`` hand none
+    on.
 
     The state holds the count and what a Plateau has seen; the schedule itself is given again when a run is
     taken up. The rates are in the optimizer's state. As with torch's schedulers, load that one after the
@@ -631,7 +639,7 @@ class ScheduleLR(LRScheduler):
             if loss is None:
                 raise ValueError("a Plateau needs the loss of the step just taken: scheduler.step(loss)")
             assert isinstance(self.schedule, Plateau)
-            self._watched = self.schedule.after(self._watched, _in_double([float(loss)])[0])
+            self._watched = self.schedule.after(self._watched, float(loss))
         super().step()
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -641,10 +649,8 @@ class ScheduleLR(LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         """Set the rates of the present step, and return them."""
-        if self._watched is None:
-            factor = factor_at(self.schedule, self.last_epoch)
-        else:
-            factor = self._watched.factor.item()
+        watched = self._watched
+        factor = factor_at(self.schedule, self.last_epoch) if watched is None else float(watched.factor)
         _set_rates(self.optimizer, self.schedule, self.last_epoch, factor)
         rates = [group["lr"] for group in self.optimizer.param_groups]
         return [lr.clone() if isinstance(lr, Tensor) else lr for lr in rates]
@@ -663,16 +669,14 @@ class ScheduleLR(LRScheduler):
             )
         super().load_state_dict(own)
         if self._watched is not None:
-            steps, *numbers = seen
-            like = zip(self._watched[1:], numbers, strict=True)
-            self._watched = Watched(steps, *(old.new_tensor(number) for old, number in like))
+            self._watched = Watched(*seen)
 
     def state_dict(self) -> dict[str, Any]:
         """The number of steps, the first and the present rates, and what a Plateau has seen, in numbers."""
         state = super().state_dict()
         del state["schedule"], state["_watched"]
         if self._watched is not None:
-            state["seen"] = [self._watched.steps, *(part.item() for part in self._watched[1:])]
+            state["seen"] = [self._watched.steps, *map(float, self._watched[1:])]
         return state
 
 

@@ -473,6 +473,8 @@ def test_a_plateau_counts_exactly_whatever_the_default_type(dtype):
         assert plateau(patience + 1, losses[:, 0]) == 1
         assert plateau(patience + 2, losses[:, 0].tolist()) == 0.5
         assert plateau(patience + 2, losses).tolist() == [0.5, 0.5]
+        slight = torch.tensor([[1.0, -1.0], [0.99995, -1.00005]], dtype=torch.float32)  # half a threshold
+        assert Plateau(0.9, patience=0)(2, slight).tolist() == [0.9, 0.9]
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -1084,9 +1086,12 @@ def test_numbers_of_numpy_become_plain_ones(schedule):
     through_a_file([optimizer.state_dict(), scheduler.state_dict()])
 
 
-def test_a_plateau_takes_up_what_it_saw_bit_for_bit():
+NUMPYS = Plateau(np.float64(0.5), np.int64(1), np.float64(1e-4), np.int64(1), np.float64(0.01), np.int64(3))
+
+
+@pytest.mark.parametrize("plateau", [Plateau(0.5, patience=1, cooldown=1, every=3), NUMPYS], ids=repr)
+def test_a_plateau_takes_up_what_it_saw_bit_for_bit(plateau):
     losses = torch.rand(30, generator=torch.Generator().manual_seed(2)).tolist()
-    plateau = Plateau(0.5, patience=1, cooldown=1, every=3)
 
     def go_on(scheduler, losses):
         seen = []
