@@ -527,7 +527,7 @@ def _checked(schedules: Sequence[Schedule]) -> tuple[Schedule, ...]:
         raise ValueError("schedules must hold at least one schedule, got none")
     for schedule in schedules:
         check_function("schedules", schedule, "[Warmup(20), Cosine(80)]")
-        if isinstance(schedule, Plateau):
+        if isinstance(schedule, Plateau | InOrder):
             raise ValueError("schedules cannot hold a Plateau, which needs the losses; use it alone")
     return tuple(schedules)
 

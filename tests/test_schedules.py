@@ -834,36 +834,30 @@ def test_a_momentum_that_is_not_there_cannot_be_cycled():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 25)
 
 
-@pytest.mark.parametrize("make", [torch.device, "set_default_device"], ids=["with", "set"])
-def test_schedules_need_no_tensors_of_the_default_device(make):
-    """Under ``torch.device("meta")`` there are no numbers in new tensors, and models are made there."""
-    if make == "set_default_device":
-        torch.set_default_device("meta")
-        context = torch.device("meta")
-    else:
-        context = make("meta")
-    try:
-        with context:
-            model = torch.nn.Linear(2, 2)
-            for factors in EVERY:
-                assert type(factor_at(copy.deepcopy(factors), 3, [1.0] * 3)) is float
-            on_cpu = torch.ones(5, 2, device="cpu")
-            assert Plateau(0.5, patience=1)(5, on_cpu).tolist() == [0.25, 0.25]
-            optimizer = Adam(groups_by_depth(model, 0.1, 0.5), clip=by_global_norm(1.0))
-            drive(optimizer, Plateau(0.5, patience=1), 3, [1.0] * 3)
-            assert optimizer.param_groups[0]["lr"] == 0.05
-            scheduler = ScheduleLR(Adam(model.parameters(), lr=0.1), Plateau(0.5, patience=0))
-            scheduler.optimizer.step()
-            for _ in range(2):
-                scheduler.step(1.0)
-            scheduler.load_state_dict(scheduler.state_dict())
-            assert scheduler.get_last_lr() == [0.05]
-            with pytest.raises(ValueError, match="T_max must be at least 1"):
-                Cosine(0)
-            with pytest.raises(ValueError, match=r"factor must be .* got nan"):
-                Plateau(math.nan)
-    finally:
-        torch.set_default_device(None)
+def test_schedules_need_no_tensors_of_the_default_device():
+    """Under ``torch.device("meta")`` there are no numbers in new tensors, and models are made there.
+
+    ``set_default_device`` is the same for good (and torch 2.9 does not quite come back from it).
+    """
+    with torch.device("meta"):
+        for factors in EVERY:
+            assert type(factor_at(copy.deepcopy(factors), 3, [1.0] * 3)) is float
+        side_by_side = torch.ones(5, 2, device="cpu")
+        assert Plateau(0.5, patience=1)(5, side_by_side).tolist() == [0.25, 0.25]
+        model = torch.nn.Linear(2, 2)
+        optimizer = Adam(groups_by_depth(model, 0.1, 0.5), clip=by_global_norm(1.0))
+        drive(optimizer, Plateau(0.5, patience=1), 3, [1.0] * 3)
+        assert optimizer.param_groups[0]["lr"] == 0.05
+        scheduler = ScheduleLR(Adam(model.parameters(), lr=0.1), Plateau(0.5, patience=0))
+        scheduler.optimizer.step()
+        for _ in range(2):
+            scheduler.step(1.0)
+        scheduler.load_state_dict(scheduler.state_dict())
+        assert scheduler.get_last_lr() == [0.05]
+        with pytest.raises(ValueError, match="T_max must be at least 1"):
+            Cosine(0)
+        with pytest.raises(ValueError, match=r"factor must be .* got nan"):
+            Plateau(math.nan)
 
 
 # --- as a torch scheduler --------------------------------------------------------------------------------
@@ -1026,8 +1020,12 @@ INSIDE = {
 
 
 @pytest.mark.parametrize("order", ["optimizer first", "scheduler first"])
-@pytest.mark.parametrize("tensors", [False, True], ids=["numbers", "tensors"])
-@pytest.mark.parametrize("name", INSIDE)
+@pytest.mark.parametrize(
+    ("name", "tensors"),
+    [(name, False) for name in INSIDE]
+    # In torch 2.9 the others' own schedulers lose the first rate if it is a tensor.
+    + [(name, True) for name in INSIDE if name not in ("torchs second", "one in the other")],
+)
 def test_inside_torchs_schedulers_a_run_is_taken_up_exactly_at_every_cut(name, tensors, order):
     def fresh():
         groups = [
@@ -1387,6 +1385,7 @@ def test_fleets_and_sweeps_refuse_what_cannot_be_driven(task):
         (lambda: Chained([]), ValueError, "schedules must hold at least one schedule, got none"),
         (lambda: Chained([0.5]), TypeError, r"schedules must be a function, for example \[Warmup"),
         (lambda: Chained([Plateau()]), ValueError, "schedules cannot hold a Plateau, which needs the losses"),
+        (lambda: Chained([in_order(Plateau())]), ValueError, "schedules cannot hold a Plateau, which needs"),
         (lambda: Piecewise([Constant(), Plateau()], [5]), ValueError, "schedules cannot hold a Plateau"),
         (
             lambda: Piecewise([Constant()], [5]),
