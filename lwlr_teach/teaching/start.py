@@ -53,8 +53,8 @@ def begin(lesson: str) -> None:
     open_lesson(lesson)
 
     def put(record: Record) -> None:
-        kept = record["lessons"].setdefault(lesson, {"opened": 0})
-        kept["opened"] += 1
+        kept = record["lessons"].setdefault(lesson, {})
+        kept["opened"] = kept.get("opened", 0) + 1
 
     note(put)
 
