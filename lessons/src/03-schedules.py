@@ -392,7 +392,7 @@ def cosine(step, T_max, min_factor):
 check("03-cosine", cosine)
 
 # %% [markdown]
-# Then the eye of a plateau. `losses` is the list of the losses so far. The answer is True if more than `patience` steps have passed since the lowest of them.
+# Then the eye of a plateau. `losses` is the list of the losses so far. The answer is True if more than `patience` steps have passed since the lowest of them. A loss that is only equal to it is no progress.
 
 
 # %%
