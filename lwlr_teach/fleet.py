@@ -209,10 +209,10 @@ def one_thread() -> Iterator[None]:
 @contextmanager
 def whole() -> Iterator[None]:
     """Hold an interruption back to the end of the block, so that no step is half taken; but not a second."""
-    if threading.current_thread() is not threading.main_thread():  # no other thread is interrupted
-        yield
-        return
     interrupt = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or interrupt is None:
+        yield  # no other thread is interrupted; and a handler that is not Python's cannot be put back
+        return
     held: list[Any] = []
 
     def hold(*signal_and_frame: Any) -> None:

@@ -16,6 +16,7 @@ LESSON = dict(
     predictions=0,
     passed=0,
     exercises=2,
+    denied=0,
 )
 SUMMARY = "About 45 minutes are left."
 
@@ -52,6 +53,14 @@ LESSONS = [
     lesson(name="03-c", part="Two", question="C?"),
     lesson(name="04-d", part="Two", question="D?", ready=False),
 ]
+
+
+def test_what_this_machine_denied_is_said_in_the_sentence_and_in_the_list():
+    view = CourseView([lesson(denied=2), lesson(name="12-b"), lesson(name="14-c", denied=1)], SUMMARY)
+    assert f"This machine measured something else in 01, 14. {SUMMARY}" in repr(view)
+    assert [x["denied"] for x in view.plan["parts"][0]["lessons"]] == [2, 0, 1]
+    said = [text.get_text() for text in view.figure().texts]
+    assert any("measured something else in 01, 14" in text for text in said)
 
 
 def test_the_sentence_counts():
