@@ -24,6 +24,7 @@ from lwlr_teach.optim import (
     RMSprop,
 )
 from lwlr_teach.optim.muon import orthogonalise
+from tests.optim.runs import exact_muon
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -248,13 +249,17 @@ def wilson(n, generator, first=0):
         (SGD, dict(lr=0.3), False),
         (SGD, dict(lr=0.1, momentum=0.9), False),
         (Adagrad, dict(lr=0.05), True),
-        (RMSprop, dict(lr=0.005), True),
-        (Adam, dict(lr=0.01), True),
+        (RMSprop, dict(lr=0.01), True),
+        (Adam, dict(lr=0.02), True),
     ],
     ids=["GD", "heavy ball", "Adagrad", "RMSprop", "Adam"],
 )
 def test_adaptive_methods_can_learn_the_wrong_thing(optimizer, settings, adaptive):
-    """Wilson et al. 2017: all fit the training set; adaptive ones call every new example positive."""
+    """Wilson et al. 2017: all fit the training set; adaptive ones call every new example positive.
+
+    The rates of RMSprop and Adam decay: at a constant one they circle the solution, at a distance that hangs
+    on the last digit. Adagrad's decays by itself.
+    """
     generator = torch.Generator().manual_seed(3)
     x, y = wilson(60, generator)
     new, labels = wilson(200, generator, first=60)  # private blocks that training has not seen
@@ -263,7 +268,7 @@ def test_adaptive_methods_can_learn_the_wrong_thing(optimizer, settings, adaptiv
         optimizer([weights], **settings),
         lambda w, _: x.T @ (x @ w - y) / len(y),
         1500,
-        rate=lambda t: settings["lr"] * (0.99**t if optimizer is Adam else 1),
+        rate=lambda t: settings["lr"] * (0.99**t if optimizer in (RMSprop, Adam) else 1),
     )
     assert (x @ weights - y).square().mean() < 1e-12
     wrong = (new[:, :3] @ weights[:3]).sign() != labels
@@ -471,16 +476,25 @@ def test_the_rate_finds_itself():
 
 
 def test_muons_iteration_brings_singular_values_near_to_one_but_not_to_one():
-    """Jordan et al. 2024: from [0.01, 1] into [0.682, 1.134]; 0.001 only to 0.47; to two digits."""
-    ends = []
-    for s in torch.logspace(-2, -0.16, 200, dtype=torch.float64).tolist():  # up to 0.69, then the other is s
-        matrix = torch.diag(double(math.sqrt(1 - s * s), s))
-        found = orthogonalise(matrix, (3.4445, -4.775, 2.0315), steps=5, eps=1e-7)
-        ends += torch.linalg.svdvals(found.double()).tolist()
-    assert min(ends) == pytest.approx(0.682, abs=0.01)
-    assert max(ends) == pytest.approx(1.134, abs=0.01)
-    small = orthogonalise(torch.diag(double(1, 0.001)), (3.4445, -4.775, 2.0315), steps=5, eps=1e-7)
-    assert torch.linalg.svdvals(small.double())[1].item() == pytest.approx(0.47, abs=0.01)
+    """Jordan et al. 2024: from [0.01, 1] into [0.682, 1.134]; 0.001 only to 0.47.
+
+    So the polynomial says, and we in float64. bfloat16 has two to three digits, and five rounds lose of them.
+    """
+
+    def found(*singular_values):
+        matrix = orthogonalise(
+            torch.diag(double(*singular_values)), (3.4445, -4.775, 2.0315), steps=5, eps=1e-7
+        )
+        return torch.linalg.svdvals(matrix.double())
+
+    def results():
+        smaller = torch.logspace(-2, -0.16, 200, dtype=torch.float64)  # up to 0.69, where they change places
+        ends = torch.cat([found(math.sqrt(1 - s * s), s) for s in smaller.tolist()])
+        return [ends.min().item(), ends.max().item(), found(1, 0.001)[1].item()]
+
+    with exact_muon():
+        assert results() == pytest.approx([0.682, 1.134, 0.4705], abs=5e-4)
+    assert results() == pytest.approx([0.682, 1.134, 0.4705], abs=0.05)
 
 
 def cliff(weight, bias):
