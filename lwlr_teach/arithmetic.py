@@ -49,13 +49,25 @@ def power(base: Number, step: int | Tensor) -> Number:
     if not isinstance(step, Tensor):
         return base**step
     if not isinstance(base, Tensor):
-        base = torch.tensor(base, dtype=torch.float64)
+        base = torch.tensor(base, dtype=torch.float64, device="cpu")
     return (step * base.log()).exp()
 
 
 def root(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
-    """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands."""
-    return (square + eps).sqrt() if eps_in_root else square.sqrt() + eps
+    """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands.
+
+    An ε that the precision rounds to 0, as float16 does with 1e-8, would not keep from dividing by 0. The
+    smallest normal number stands in for it: in float16 smaller than the root of any square but 0.
+    """
+    size = (square + eps).sqrt() if eps_in_root else square.sqrt() + eps
+    return size.clamp(min=torch.finfo(size.dtype).smallest_normal) if _vanishes(eps, size.dtype) else size
+
+
+def _vanishes(eps: Number, dtype: torch.dtype) -> bool:
+    """Whether ε > 0 is 0 in this precision; of a tensor, whether its values may be."""
+    if isinstance(eps, Tensor):
+        return dtype == torch.float16
+    return 0 < eps <= torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps / 2
 
 
 def norm(x: Tensor) -> Tensor:

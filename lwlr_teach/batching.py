@@ -1,6 +1,7 @@
 """Many models at once: hyperparameters whose axes are the leading axes of the parameters.
 
 A rate of shape (61,) beside weights of shape (61, 10, 64) stands for 61 models, each with a rate of its own.
+A tensor of shape (1,) is a single number, as in torch.
 """
 
 from __future__ import annotations
@@ -16,16 +17,33 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 Result = TypeVar("Result")
 
 
-def batch_axes(settings: Iterable[Mapping[str, Any]], *hooks: Callable[..., Any] | None) -> int:
-    """How many leading axes of each parameter are a batch's: those of the largest hyperparameter."""
+def batch_axes(
+    settings: Iterable[Mapping[str, Any]], params: Iterable[Tensor], *hooks: Callable[..., Any] | None
+) -> int:
+    """How many leading axes of each parameter are a batch's: those of the largest hyperparameter.
+
+    A shape of (1,) makes a batch only where every parameter begins with an axis of 1: a batch of one model.
+    """
     keywords = [hook.keywords for hook in hooks if isinstance(hook, partial)]
-    return max((_axes(value) for mapping in [*settings, *keywords] for value in mapping.values()), default=0)
+    shapes = {
+        shape for mapping in [*settings, *keywords] for value in mapping.values() for shape in _shapes(value)
+    }
+    if shapes <= {(), (1,)}:
+        return int((1,) in shapes and all(param.shape[:1] == (1,) for param in params))
+    return max(map(len, shapes))
 
 
-def _axes(value: Any) -> int:
+def _shapes(value: Any) -> list[tuple[int, ...]]:
     if isinstance(value, Tensor):
-        return value.ndim
-    return max(map(_axes, value), default=0) if isinstance(value, tuple | list) else 0
+        return [tuple(value.shape)]
+    return [shape for v in value for shape in _shapes(v)] if isinstance(value, tuple | list) else []
+
+
+def single(value: Any) -> Any:
+    """A tensor of shape (1,) without its axis, also in a tuple; leave everything else alone."""
+    if isinstance(value, Tensor):
+        return value.reshape(()) if value.shape == (1,) else value
+    return tuple(map(single, value)) if isinstance(value, tuple) else value
 
 
 def lead(value: Any, like: Tensor) -> Any:
@@ -34,6 +52,7 @@ def lead(value: Any, like: Tensor) -> Any:
     A value of shape (R,) becomes (R, 1, …, 1), which broadcasts over a parameter of shape (R, …), in the
     parameter's precision.
     """
+    value = single(value)
     if isinstance(value, Tensor) and value.ndim:
         check_axes(value, like.shape)
         return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)).to(like)
@@ -58,11 +77,11 @@ def over_batch(function: Callable[..., Result], axes: int, *args: Any, **setting
     ``args`` are tensors, or trees of tensors, that begin with the batch's ``axes``. A tensor among the
     settings, or among the keywords of a ``functools.partial``, holds a value for each model.
     """
-    if axes == 0:
-        return function(*args, **settings)
     if isinstance(function, partial):
         settings = function.keywords | settings
         function = partial(function.func, *function.args)
+    if axes == 0:
+        return function(*args, **{name: single(value) for name, value in settings.items()})
     leaves, tree = tree_flatten(args)
     numbers, form = tree_flatten(settings)
     shape = next(leaf for leaf in leaves if isinstance(leaf, Tensor)).shape[:axes]

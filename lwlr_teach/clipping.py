@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.arithmetic import as_real, norm, norm_dtype
-from lwlr_teach.batching import batch_axes, over_batch
+from lwlr_teach.batching import batch_axes, over_batch, single
 from lwlr_teach.checks import Number, check_function, check_number
 
 Clip = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
@@ -81,8 +81,12 @@ def in_turn(*clips: Clip) -> Clip:
 
 
 @torch.no_grad()
-def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> None:
-    """Clip the ``.grad`` of these parameters in place, for an optimizer that has no ``clip``."""
+def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> Tensor:
+    """Clip the ``.grad`` of these parameters in place, for an optimizer that has no ``clip``.
+
+    Returns the norm of all gradients together before the clip, as torch's ``clip_grad_norm_`` does: a scalar,
+    or one number for each model of a batch.
+    """
     check_function("clip", clip, _EXAMPLE)
     owners = [p for p in ([params] if isinstance(params, Tensor) else params) if p.grad is not None]
     for param in owners:
@@ -92,11 +96,14 @@ def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> None:
                 f"{tuple(param.shape)} has one; leave it out, or make its gradient dense"
             )
     if not owners:
-        return
+        return torch.tensor(0.0)
     grads = [as_real(p.grad) for p in owners if p.grad is not None]
-    clipped = over_batch(clip, batch_axes([], clip), grads, [as_real(p) for p in owners])
+    batch = batch_axes([], owners, clip)
+    total = over_batch(_total_norm, batch, grads)
+    clipped = over_batch(clip, batch, grads, [as_real(p) for p in owners])
     for grad, new in zip(grads, clipped, strict=True):
         grad.copy_(new)
+    return total
 
 
 def _by_value(grads: list[Tensor], params: list[Tensor], *, clip_value: Number) -> list[Tensor]:
@@ -109,9 +116,13 @@ def _by_global_norm(
 ) -> list[Tensor]:
     if not grads:
         return []
-    norms = [norm(g) for g in grads]
-    total = torch.stack([n.to(norms[0].device) for n in norms]).norm()
+    total = _total_norm(grads)
     return [_shrink(g, total + _like(eps, total), max_norm) for g in grads]
+
+
+def _total_norm(grads: list[Tensor]) -> Tensor:
+    norms = [norm(g) for g in grads]
+    return torch.stack([n.to(norms[0].device) for n in norms]).norm()
 
 
 def _by_layer_norm(grads: list[Tensor], params: list[Tensor], *, max_norm: Number) -> list[Tensor]:
@@ -164,4 +175,4 @@ def _open(clip: Clip) -> tuple[Callable[..., list[Tensor]], tuple[Any, ...]]:
 
 
 def _like(value: Number, x: Tensor) -> Number:
-    return value.to(x) if isinstance(value, Tensor) else value
+    return single(value).to(x) if isinstance(value, Tensor) else value

@@ -404,6 +404,17 @@ def test_a_batch_without_gradients_is_left_alone():
     assert torch.equal(p, torch.ones(3, 2))
 
 
+def test_a_limit_of_shape_1_is_a_number_also_for_parameters_without_axes():
+    for clip in LIMITED.values():
+        one, number = model(), model()
+        clip_gradients_(one, clip(torch.tensor([0.5], dtype=torch.float64)))
+        clip_gradients_(number, clip(torch.tensor(0.5, dtype=torch.float64)))
+        assert_same(grads_of(one), grads_of(number), 0)
+        params, grads = draw(*SHAPES), draw(*SHAPES, seed=1)
+        limits = [torch.tensor(value, dtype=torch.float64) for value in ([0.5], 0.5)]
+        assert_same(*(clip(limit)(grads, params) for limit in limits), 0)
+
+
 # --- in an optimizer -------------------------------------------------------------------------------------
 
 
@@ -488,8 +499,6 @@ def test_every_method_takes_every_clip(run, clip):
     chosen = run.hyperparameters(lr=0.1)
     if "hypergrad_lr" in chosen:  # it learns its rate from the gradient as it came
         chosen["hypergrad_lr"] = 0.0
-    if "hypergrad_lr" in chosen:  # it learns its rate from the gradient as it came
-        chosen["hypergrad_lr"] = 0.0
     with_clip = run.optimizer(inside, **chosen | {"clip": clip(0.2)})
     centres = run.name == "Ranger"  # which it does before the clip
     without = run.optimizer(outside, **chosen | ({"use_gc": False} if centres else {}))
@@ -510,6 +519,34 @@ def test_every_method_takes_every_clip(run, clip):
 def test_a_copy_clips_alike(clip, clone):
     params, grads = draw(*SHAPES), draw(*SHAPES, seed=1)
     assert_same(clone(clip(0.5))(grads, params), clip(0.5)(grads, params), 0)
+
+
+@every_clip
+def test_the_norm_before_the_clip_is_given_back_as_by_torch(clip):
+    ours, theirs = model(), model()
+    expected = clip_grad_norm_(theirs, 1.0)
+    found = clip_gradients_(ours, clip(0.5))
+    assert found.shape == ()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-14)
+
+
+@every_limit
+def test_the_norm_of_each_model_of_a_batch_is_given_back(clip):
+    params, grads = draw(*[(3, *s) for s in SHAPES]), draw(*[(3, *s) for s in SHAPES], seed=1)
+    found = clip_gradients_(with_grads(params, grads), clip(LIMITS))
+    expected = [torch.cat([g[i].flatten() for g in grads]).norm().item() for i in range(3)]
+    assert found.tolist() == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_norm_that_is_given_back_is_told_as_it_is():
+    """0 of nothing, nan of nan, and no overflow in half precision."""
+    assert clip_gradients_([torch.ones(2, requires_grad=True)], by_value(1.0)).item() == 0
+    (p,) = with_grads([torch.ones(2)], [torch.tensor([1.0, NAN])])
+    assert math.isnan(clip_gradients_([p], by_value(1.0)).item())
+    half = torch.full((1000,), 6e4, dtype=torch.float16)
+    assert clip_gradients_(with_grads([half], [half]), by_value(1.0)).item() == pytest.approx(1.9e6, rel=0.01)
+    pair = torch.tensor([3 + 4j])
+    assert clip_gradients_(with_grads([pair], [pair]), by_value(1.0)).item() == pytest.approx(5)
 
 
 # --- in place --------------------------------------------------------------------------------------------

@@ -51,11 +51,12 @@ def adam(
 def check_adam(group: dict[str, Any]) -> None:
     """Raise unless the hyperparameters that Adam and its kin share are in range; ``betas`` is a pair."""
     RuleOptimizer.check(group)
-    betas = group["betas"]
-    if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
-    for i, beta in enumerate(betas):
-        check_number(f"betas[{i}]", beta, low=0, below=1)
+    try:
+        beta1, beta2 = group["betas"]
+    except (TypeError, ValueError):
+        raise TypeError(f"betas must be a pair of numbers, got {group['betas']!r}") from None
+    check_number("betas[0]", beta1, low=0, below=1)
+    check_number("betas[1]", beta2, low=0, below=1)
     check_number("eps", group["eps"], low=0)
 
 

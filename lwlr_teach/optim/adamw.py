@@ -12,7 +12,8 @@ both. In the paper only the schedule's factor multiplies λ, not the base rate. 
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 from torch.optim.optimizer import ParamsT
 
@@ -23,6 +24,8 @@ from lwlr_teach.optim.engine import Options
 
 class AdamW(Adam):
     """Drop-in for :class:`torch.optim.AdamW`: same arguments, order and defaults. The rule is Adam's."""
+
+    fixed: ClassVar[Mapping[str, Any]] = {"decoupled_weight_decay": True}
 
     def __init__(
         self,

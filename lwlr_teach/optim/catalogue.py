@@ -86,10 +86,16 @@ class Method:
         return name if isinstance(default, float | int) and not isinstance(default, bool) else None
 
     def __call__(
-        self, params: ParamsT, options: Options | None = None, /, **chosen: Number
+        self, params: ParamsT, options: Options | None = None, /, **chosen: Any
     ) -> torch.optim.Optimizer:
-        """Make the optimizer for these parameters, with the chosen hyperparameters and a clip or a scale."""
-        settings, options = self.hyperparameters(**chosen), options or {}
+        """Make the optimizer for these parameters, with the chosen hyperparameters and a clip or a scale.
+
+        Beside the names of :meth:`hyperparameters` it takes every argument of the optimizer, which refuses
+        what it does not have.
+        """
+        own = {name: value for name, value in chosen.items() if self.target(name) is None}
+        settings = replace(self, settings={**self.settings, **own}).hyperparameters(**chosen)
+        options = options or {}
         if self.clip is not None:
             if options.get("clip") is not None:
                 raise ValueError(f"clip must be None for {self.name}, which has a clip of its own")

@@ -34,12 +34,11 @@ class Compiled:
         self.first: dict[int, dict[str, Any]] = {}
         self.changed: dict[int, set[str]] = defaultdict(set)
 
-    def __call__(self, buckets: list[Bucket]) -> None:
+    def __call__(self, buckets: list[Bucket], batch: int) -> None:
         """Take one step with every tensor in every bucket."""
         from torch._dynamo.exc import TorchDynamoException
         from torch._inductor.exc import InductorError
 
-        batch = self.update.batch_axes(buckets)
         try:
             self.program([self._with_tensors(i, b, batch) for i, b in enumerate(buckets)], batch)
         except (TorchDynamoException, InductorError) as error:  # raised before anything has moved
@@ -49,8 +48,8 @@ class Compiled:
                 "needs a C++ compiler (Linux: g++; macOS: xcode-select --install; Windows: its Build Tools)",
                 stacklevel=5,
             )
-            self.program = lambda buckets, batch: self.update(buckets)
-            self.update(buckets)
+            self.program = self.update
+            self.update(buckets, batch)
 
     def _with_tensors(self, i: int, bucket: Bucket, batch: int) -> Bucket:
         settings, first, changed = bucket.settings, self.first.setdefault(i, bucket.settings), self.changed[i]
@@ -78,4 +77,6 @@ def _as_tensor(value: Any) -> Any:
 
 
 def _scalar(value: float | Tensor) -> Tensor:
-    return value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
+    return (
+        value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64, device="cpu")
+    )

@@ -28,7 +28,7 @@ of the whole layer.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypedDict, overload
 
 import torch
@@ -36,7 +36,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.arithmetic import State, as_real, is_zero, norm_dtype
-from lwlr_teach.batching import batch_axes, over_batch
+from lwlr_teach.batching import batch_axes, over_batch, single
 from lwlr_teach.checks import check_choice, check_function, check_number
 from lwlr_teach.clipping import Clip
 from lwlr_teach.layerwise import Scale
@@ -46,6 +46,7 @@ from lwlr_teach.sharding import is_sharded, whole
 
 _NONFINITE = {choice: choice for choice in ("ignore", "skip", "raise")}
 _CHOICES_OF_TORCH = ("foreach", "fused", "capturable", "differentiable")
+_SEVERAL = ("betas", "ns_coefficients")  # hyperparameters that are several numbers
 
 
 class Options(TypedDict, total=False):
@@ -57,6 +58,9 @@ class Options(TypedDict, total=False):
     ``"ignore"``, as torch does; ``"skip"`` the whole step; or ``"raise"`` FloatingPointError. ``compile``:
     run the rule through ``torch.compile``; the second step takes seconds to compile, and a machine without a
     compiler gets a warning and goes on eagerly.
+
+    All but ``maximize`` belong to the optimizer and not to its groups: an optimizer that is made anew from
+    ``param_groups`` or ``defaults`` must be given them again.
     """
 
     maximize: bool
@@ -83,12 +87,15 @@ class RuleOptimizer(torch.optim.Optimizer):
     run on a tensor's pieces, shards and batches at once. A rule that takes a norm, or a product of matrices,
     is not.
 
+    ``fixed`` are entries of a group that make the class what it is; they stay, whatever is loaded.
+
     ``skipped`` counts the steps that ``nonfinite="skip"`` has left out.
     """
 
     rule: ClassVar[Rule]
     elementwise: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
+    fixed: ClassVar[Mapping[str, Any]] = {}
     _reads: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -109,7 +116,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         **others: Any,
     ) -> None:
         self.check(defaults)
-        self._refuse(others)
+        check_options(type(self), others)
         for name, function, example in [
             ("clip", clip, "lwlr_teach.clipping.by_global_norm(1.0)"),
             ("scale", scale, "lwlr_teach.layerwise.by_trust_ratio()"),
@@ -123,13 +130,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._compiled: Compiled | None = None
         super().__init__(params, defaults | {"maximize": maximize})
 
-    def _refuse(self, others: dict[str, Any]) -> None:
-        for name, value in others.items():
-            if name not in _CHOICES_OF_TORCH:
-                raise TypeError(f"{type(self).__name__} has no argument {name!r}")
-            if value:
-                raise ValueError(f"{name}={value!r} chooses among torch's own kernels; here use compile=True")
-
     def __getstate__(self) -> dict[str, Any]:
         own = ("clip", "scale", "nonfinite", "compile", "skipped")
         return super().__getstate__() | {name: getattr(self, name) for name in own}
@@ -140,6 +140,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:  # a state_dict of torch's own optimizer lacks what only ours has
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
+            group.update(self.fixed)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch, with the group's hyperparameters checked."""
@@ -150,15 +151,30 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As in torch, from ours or from torch's own optimizer of the same name."""
-        super().load_state_dict(state_dict)
-        saved = [state_dict["state"].get(i, {}) for g in state_dict["param_groups"] for i in g["params"]]
+        loaded: dict[str, Any] = {}
+        # Ours is the last hook before and the first one after: it takes what the others have made of the
+        # dict, and they find the state complete.
+        with (
+            self.register_load_state_dict_pre_hook(lambda _, final: loaded.update(final)),
+            self.register_load_state_dict_post_hook(lambda _: self._take_over(loaded), prepend=True),
+        ):
+            super().load_state_dict(state_dict)
+
+    def _take_over(self, loaded: dict[str, Any]) -> None:
+        """Bring the state that torch has just loaded into our form."""
+        batch = self.batch_axes()
+        saved = [loaded["state"].get(i) for g in loaded["param_groups"] for i in g["params"]]
         owners = [(param, group) for group in self.param_groups for param in group["params"]]
         for (param, group), values in zip(owners, saved, strict=True):
-            state = self.state.get(param, {})
+            if not values:
+                self.state.pop(param, None)
+                continue
+            # Older torch wrote None for a buffer that is yet to come.
+            state = self.state[param] = {n: v for n, v in self.state[param].items() if v is not None}
             state.update({name: as_real(value) for name, value in tensors(state).items()})
             if norm_dtype(param) != param.dtype:  # torch gives all of the state the parameter's precision
-                for name, first in self._first_state(param, group).items():
-                    if name in state and first.dtype != param.dtype:
+                for name, first in self._first_state(param, group, batch).items():
+                    if name in tensors(state) and first.dtype != param.dtype:
                         state[name] = values[name].to(first)
 
     @staticmethod
@@ -177,8 +193,14 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def batch_axes(self) -> int:
         """How many leading axes of the parameters, those of all groups, are a batch's."""
-        settings = [{n: v for n, v in group.items() if n != "params"} for group in self.param_groups]
-        return batch_axes(settings, self.clip, self.scale)
+        settings = [self._settings(group) for group in self.param_groups]
+        params = (param for group in self.param_groups for param in group["params"])
+        return batch_axes(settings, params, self.clip, self.scale)
+
+    def _settings(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The group's hyperparameters; those that are several numbers as a tuple, whatever they came in."""
+        names = [name for name in self.defaults if name in group]
+        return {name: tuple(group[name]) if name in _SEVERAL else group[name] for name in names}
 
     def before_step(self) -> None:
         """What a method changes in its parameter groups once the gradients are known. Nothing by default."""
@@ -201,13 +223,14 @@ class RuleOptimizer(torch.optim.Optimizer):
             return loss
         self.before_step()
         update = Update(type(self).rule, self._reads, self.elementwise, self.clip, self.scale)
-        buckets = self._buckets()
+        batch = self.batch_axes()
+        buckets = self._buckets(batch)
         if self.compile and all(_can_be_compiled(bucket) for bucket in buckets):
             if self._compiled is None or self._compiled.update != update:
                 self._compiled = Compiled(update)
-            self._compiled(buckets)
+            self._compiled(buckets, batch)
         else:
-            update(buckets)
+            update(buckets, batch)
         return loss
 
     def _all_finite(self) -> bool:
@@ -239,13 +262,15 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{hint}")
 
-    def _buckets(self) -> list[Bucket]:
+    def _buckets(self, batch: int) -> list[Bucket]:
         """Everything that moves in this step. Counts the step."""
         buckets: list[Bucket] = []
         for group in self.param_groups:
-            settings = {name: group[name] for name in self._reads if name != "param"}
-            settings |= {"lr": group["lr"], "weight_decay": group["weight_decay"]}
+            known = self._settings(group)
+            settings = {name: known[name] for name in (*self._reads, "lr", "weight_decay") if name != "param"}
             settings["decoupled_weight_decay"] = group.get("decoupled_weight_decay", False)
+            if not batch:
+                settings = {name: single(value) for name, value in settings.items()}
             by_step: dict[int, Bucket] = {}
             for owner in group["params"]:
                 if owner.grad is None:
@@ -254,7 +279,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 param, grad = as_real(owner), downhill(owner, group)
                 step = state["step"] = int(state.get("step", 0)) + 1
                 if step == 1:  # torch's Muon keeps a momentum and counts no steps: what is there stays
-                    state.update(self._first_state(param, group) | state)
+                    state.update(self._first_state(param, group, batch) | state)
                 bucket = by_step.get(step)
                 if bucket is None:
                     bucket = by_step[step] = Bucket(settings, step, [], [], [])
@@ -264,16 +289,28 @@ class RuleOptimizer(torch.optim.Optimizer):
             buckets += by_step.values()
         return buckets
 
-    def _first_state(self, param: Tensor, group: dict[str, Any]) -> State:
-        batch = 0 if self.elementwise else self.batch_axes()
+    def _first_state(self, param: Tensor, group: dict[str, Any], batch: int) -> State:
+        batch = 0 if self.elementwise else batch
         first = over_batch(lambda layer: self.init_state(layer, group), batch, param)
         return {name: value.clone() for name, value in first.items()} if batch else first
 
 
+def check_options(cls: type, options: Mapping[str, Any]) -> None:
+    """Raise for an option that the class does not have, and for a choice among torch's own kernels."""
+    for name, value in options.items():
+        if name not in Options.__annotations__:
+            known = [*inspect.signature(cls).parameters, *Options.__annotations__]
+            known = [n for n in known if n not in ("params", "options", *_CHOICES_OF_TORCH)]
+            raise TypeError(f"{cls.__name__} has no argument {name!r}; it has {', '.join(known)}")
+        if name in _CHOICES_OF_TORCH and value:
+            raise ValueError(f"{name}={value!r} chooses among torch's own kernels; here use compile=True")
+
+
 def downhill(param: Tensor, group: dict[str, Any]) -> Tensor:
-    """The gradient that the rule sees: of what is minimised, in real numbers."""
+    """The gradient that the rule sees: of what is minimised, in real numbers, as precise as the parameter."""
     assert param.grad is not None
     grad = as_real(param.grad)
+    grad = grad.to(torch.promote_types(grad.dtype, param.dtype))
     return -grad if group["maximize"] else grad
 
 

@@ -16,6 +16,8 @@ from typing import Any, overload
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import Optimizer, StateDict
+from torch.utils.hooks import RemovableHandle
 
 from lwlr_teach.arithmetic import as_real
 from lwlr_teach.batching import lead
@@ -27,7 +29,14 @@ def lookahead(slow: Tensor, fast: Tensor, *, alpha: Number) -> Tensor:
     return slow + alpha * (fast - slow)
 
 
-class Lookahead(torch.optim.Optimizer):
+def _of_the_inner(name: str) -> Any:
+    """A property that is the inner optimizer's own, also after that has loaded another."""
+    return property(
+        lambda self: getattr(self.optimizer, name), lambda self, value: setattr(self.optimizer, name, value)
+    )
+
+
+class Lookahead(Optimizer):
     """Lookahead around any ``torch.optim.Optimizer``, ours or torch's: ``Lookahead(Adam(params), k=5,
     alpha=0.5)``.
 
@@ -35,19 +44,19 @@ class Lookahead(torch.optim.Optimizer):
     ``k`` ≥ 1 counts steps, ``alpha`` (α) is in [0, 1].
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, k: int = 5, alpha: Number = 0.5) -> None:
-        if not isinstance(optimizer, torch.optim.Optimizer):
+    def __init__(self, optimizer: Optimizer, k: int = 5, alpha: Number = 0.5) -> None:
+        if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
         if isinstance(optimizer, Lookahead):  # both would keep their slow weights in one place
             raise TypeError(f"optimizer must not look ahead itself, got {type(optimizer).__name__}")
         check_count("k", k)
         check_number("alpha", alpha, low=0, high=1)
         self.optimizer, self.k, self.alpha = optimizer, k, alpha
-        super().__init__(optimizer.param_groups, optimizer.defaults)
-        self._share()
+        super().__setstate__({})  # what torch adds to groups and state, which its __init__ would make anew
 
-    def _share(self) -> None:
-        self.param_groups, self.state = self.optimizer.param_groups, self.optimizer.state
+    param_groups = _of_the_inner("param_groups")
+    state = _of_the_inner("state")
+    defaults = _of_the_inner("defaults")
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -83,17 +92,25 @@ class Lookahead(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch, for the inner optimizer."""
-        if "param_groups" in self.__dict__ and self.param_groups is self.optimizer.param_groups:
-            self.optimizer.add_param_group(param_group)
+        self.optimizer.add_param_group(param_group)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As in torch; the inner optimizer's state and the slow weights stand in one dict."""
         self.optimizer.load_state_dict(state_dict)
-        self._share()
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[[Optimizer, StateDict], StateDict | None], prepend: bool = False
+    ) -> RemovableHandle:
+        """As in torch; called before the inner optimizer loads, with this one."""
+        return self.optimizer.register_load_state_dict_pre_hook(
+            lambda _, state_dict: hook(self, state_dict), prepend
+        )
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[[Optimizer], None], prepend: bool = False
+    ) -> RemovableHandle:
+        """As in torch; called after the inner optimizer has loaded, with this one."""
+        return self.optimizer.register_load_state_dict_post_hook(lambda _: hook(self), prepend)
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"optimizer": self.optimizer, "k": self.k, "alpha": self.alpha}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._share()
+        return {"optimizer": self.optimizer, "k": self.k, "alpha": self.alpha}

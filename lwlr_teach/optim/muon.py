@@ -15,7 +15,8 @@ matrices of hidden layers: give biases, embeddings and the last layer to AdamW.
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -77,6 +78,7 @@ class Muon(RuleOptimizer):
     """
 
     rule = staticmethod(muon)
+    fixed: ClassVar[Mapping[str, Any]] = {"decoupled_weight_decay": True}
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, choose, moving_average, norm, norm_dtype, zeros_like
+from lwlr_teach.arithmetic import State, choose, moving_average, norm, norm_dtype, root, zeros_like
 from lwlr_teach.checks import Number
 from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -40,7 +40,8 @@ def novograd(
     beta1, beta2 = betas
     square = norm(grad) ** 2
     v = choose(step == 1, lambda: square, lambda: moving_average(state["exp_avg_sq"], square, beta2))
-    normalised = grad / (v.sqrt() + eps) + weight_decay * param
+    size = root(v, eps, eps_in_root=False)
+    normalised = (grad.to(size.dtype) / size).to(grad.dtype) + weight_decay * param
     damping = 1 - beta1 if grad_averaging else 1
     m = beta1 * state["exp_avg"] + damping * normalised
     return m, {"exp_avg": m, "exp_avg_sq": v}

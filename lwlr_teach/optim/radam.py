@@ -1,10 +1,10 @@
 """RAdam: Adam that waits until it has seen enough gradients to divide by their size.
 
     m ← β₁ m + (1 − β₁) g ,   m̂ = m / (1 − β₁ᵗ)
-    v ← β₂ v + (1 − β₂) g² ,  v̂ = v / (1 − β₂ᵗ)
+    v ← β₂ v + (1 − β₂) g²
     ρ_∞ = 2 / (1 − β₂) − 1 ,  ρ_t = ρ_∞ − 2 t β₂ᵗ / (1 − β₂ᵗ)
     r = √[ (ρ_t − 4)(ρ_t − 2) ρ_∞ / ((ρ_∞ − 4)(ρ_∞ − 2) ρ_t) ]
-    d = r m̂ / (√v̂ + ε)  if ρ_t > 5,  else  m̂
+    d = r m̂ √(1 − β₂ᵗ) / (√v + ε)  if ρ_t > 5,  else  m̂
 
 Liu et al. 2020. ρ_t says how many gradients the average v is worth; r grows from 0 to 1 with it.
 
@@ -20,7 +20,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, choose, moving_average, power, zeros_like
+from lwlr_teach.arithmetic import State, choose, moving_average, power, root, zeros_like
 from lwlr_teach.checks import Number
 from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -41,7 +41,7 @@ def radam(
 
     def rectified() -> Tensor:
         r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-        return m_hat * (r * correction2**0.5) / (v.sqrt() + eps)
+        return m_hat * (r * correction2**0.5) / root(v, eps, eps_in_root=False)
 
     direction = choose(rho > 5, rectified, lambda: m_hat)
     return direction, {"exp_avg": m, "exp_avg_sq": v}

@@ -8,15 +8,22 @@ RAdam begins to divide, its steps are m̂, as in torch's RAdam.
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.checks import Number
 from lwlr_teach.clipping import centralize, in_turn
-from lwlr_teach.optim.engine import Options
+from lwlr_teach.optim.engine import Options, check_options
 from lwlr_teach.optim.lookahead import Lookahead
 from lwlr_teach.optim.radam import RAdam
+
+
+class RAdamW(RAdam):
+    """RAdam with decoupled decay, whatever it loads."""
+
+    fixed: ClassVar[Mapping[str, Any]] = {"decoupled_weight_decay": True}
 
 
 class Ranger(Lookahead):
@@ -37,7 +44,8 @@ class Ranger(Lookahead):
         use_gc: bool = True,
         **options: Unpack[Options],
     ) -> None:
-        inner = RAdam(params, lr, betas, eps, weight_decay, decoupled_weight_decay=True, **options)
+        check_options(Ranger, options)
+        inner = RAdamW(params, lr, betas, eps, weight_decay, decoupled_weight_decay=True, **options)
         if use_gc:
             inner.clip = in_turn(centralize(), inner.clip) if inner.clip else centralize()
         super().__init__(inner, k=k, alpha=alpha)

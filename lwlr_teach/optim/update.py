@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.arithmetic import State, add_times, is_zero, stretch
-from lwlr_teach.batching import batch_axes, lead, over_batch
+from lwlr_teach.batching import lead, over_batch
 from lwlr_teach.clipping import Clip
 from lwlr_teach.layerwise import Scale
 from lwlr_teach.sharding import align, from_shard, is_sharded, shard
@@ -46,9 +46,11 @@ class Update:
     clip: Clip | None = None
     scale: Scale | None = None
 
-    def __call__(self, buckets: list[Bucket]) -> None:
-        """Take one step with every tensor in every bucket, eagerly. The states get new tensors."""
-        batch = self.batch_axes(buckets)
+    def __call__(self, buckets: list[Bucket], batch: int) -> None:
+        """Take one step with every tensor in every bucket, eagerly. The states get new tensors.
+
+        ``batch`` of the parameters' leading axes are a batch's.
+        """
         for bucket in self._clipped(buckets, batch):
             find, small = self._finder(bucket, batch), []
             for param, grad, state in zip(bucket.params, bucket.grads, bucket.states, strict=True):
@@ -72,10 +74,6 @@ class Update:
             find = self._finder(bucket, batch)
             for param, grad, state in zip(bucket.params, bucket.grads, bucket.states, strict=True):
                 _move_in_place(param, grad, state, find, bucket.settings)
-
-    def batch_axes(self, buckets: list[Bucket]) -> int:
-        """How many leading axes of the parameters are a batch's."""
-        return batch_axes([bucket.settings for bucket in buckets], self.clip, self.scale)
 
     @property
     def cuttable(self) -> bool:
@@ -129,6 +127,7 @@ class Update:
         read = {name: settings[name] for name in self.reads if name != "param"}
 
         def find(param: Tensor, grad: Tensor, state: State) -> tuple[Tensor, State]:
+            grad = grad.to(param.dtype)  # only now: a clip has seen it as precise, and as large, as it came
             if decays:
                 grad = add_times(grad, weight_decay, param)
             own = {"param": param} if "param" in self.reads else {}
@@ -155,7 +154,7 @@ def _writable(x: Tensor) -> Tensor:
 def _move_in_pieces(
     param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]
 ) -> None:
-    cut = {name: value.view(-1).split(PIECE) for name, value in tensors(state).items()}
+    cut = {name: value.view(-1).split(PIECE) for name, value in _like(param, state).items()}
     pieces = zip(param.view(-1).split(PIECE), grad.view(-1).split(PIECE), strict=True)
     states: list[State] = []
     for i, (p, g) in enumerate(pieces):
@@ -189,12 +188,17 @@ def _move(params: list[Tensor], directions: list[Tensor], settings: dict[str, An
 
 
 def tensors(state: Mapping[str, Any]) -> State:
-    """The state without the count of steps."""
-    return {name: value for name, value in state.items() if name != "step"}
+    """The state without the count of steps, and without what is no tensor."""
+    return {name: value for name, value in state.items() if name != "step" and isinstance(value, Tensor)}
+
+
+def _like(param: Tensor, state: Mapping[str, Any]) -> State:
+    """What the state holds for each entry of the parameter; another method may have left more."""
+    return {name: value for name, value in tensors(state).items() if value.shape == param.shape}
 
 
 def _can_be_cut(param: Tensor, grad: Tensor, state: State) -> bool:
     """Whether the tensor is large, and lies in memory in such a way that pieces of it are views."""
     if param.numel() <= PIECE:
         return False
-    return all(t.is_contiguous() for t in (param, grad, *tensors(state).values()))
+    return all(t.is_contiguous() for t in (param, grad, *_like(param, state).values()))

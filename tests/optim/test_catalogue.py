@@ -98,6 +98,48 @@ def test_reads_only_what_the_method_has():
     )
 
 
+def test_a_call_takes_every_argument_of_the_optimizer():
+    def of(name, **chosen):
+        return METHODS[name]([torch.ones(3, requires_grad=True)], **chosen)
+
+    assert of("Adam", betas=(0.5, 0.9)).param_groups[0]["betas"] == (0.5, 0.9)
+    assert of("Adam", betas=(0.5, 0.9), beta1=0.3).param_groups[0]["betas"] == (0.3, 0.9)
+    nesterov = of("SGD", nesterov=True, momentum=0.5).param_groups[0]
+    assert (nesterov["nesterov"], nesterov["momentum"]) == (True, 0.5)
+    assert (
+        of("Adam", amsgrad=True, maximize=True).param_groups[0].items()
+        >= {
+            "amsgrad": True,
+            "maximize": True,
+        }.items()
+    )
+    assert of("Adam", nonfinite="skip").nonfinite == "skip"
+    clip = by_value(1.0)
+    assert of("SGD", clip=clip).clip is clip
+    assert of("Ranger", k=3, use_gc=False).k == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "message"),
+    [
+        ("Adam", {"learning_rate": 0.5}, "Adam has no argument 'learning_rate'; it has lr, betas, eps,"),
+        ("Adam", {"Eps": 0.5}, "Adam has no argument 'Eps'; it has lr, betas, eps,"),
+        ("SGD", {"beta1": 0.5}, "SGD has no argument 'beta1'; it has lr, momentum,"),
+        ("Adagrad", {"momentum": 0.5}, "Adagrad has no argument 'momentum'; it has lr, lr_decay,"),
+        ("SGD", {"limit": 0.5}, "SGD has no argument 'limit'; it has lr, momentum,"),
+        ("Ranger", {"alfa": 0.5}, "Ranger has no argument 'alfa'; it has lr, alpha, k,"),
+    ],
+)
+def test_a_call_refuses_an_argument_that_the_optimizer_does_not_have(name, chosen, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        METHODS[name]([torch.ones(3, requires_grad=True)], **chosen)
+
+
+def test_a_call_refuses_what_the_optimizer_refuses():
+    with pytest.raises(ValueError, match="nesterov=True needs a momentum > 0"):
+        METHODS["SGD"]([torch.ones(3, requires_grad=True)], nesterov=True)
+
+
 def test_a_learner_can_name_a_memory_of_their_own():
     mine = Method("mine", RMSprop, {"alpha": 0.9}, memory="momentum")
     assert mine.hyperparameters(momentum=0.5).items() >= {"alpha": 0.9, "momentum": 0.5}.items()

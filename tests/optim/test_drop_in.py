@@ -11,7 +11,8 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
 from torch.optim import lr_scheduler, swa_utils
 
-from lwlr_teach.clipping import by_global_norm, by_value
+from lwlr_teach.arithmetic import root
+from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value, centralize, in_turn
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import LARS, METHODS, SGD, Adam, AdamW, Lookahead, NovoGrad
 from tests.optim.runs import (
@@ -21,6 +22,7 @@ from tests.optim.runs import (
     fresh,
     gradient,
     make,
+    shapes,
     train,
     values,
 )
@@ -236,6 +238,14 @@ def test_step_hooks_are_called_before_and_after(run):
 # --- schedulers -------------------------------------------------------------------------------------------
 
 SCHEDULERS = {
+    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+    "MultiplicativeLR": lambda o: lr_scheduler.MultiplicativeLR(o, lambda step: 0.9),
+    "StepLR": lambda o: lr_scheduler.StepLR(o, 3),
+    "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [2, 5]),
+    "LinearLR": lambda o: lr_scheduler.LinearLR(o, 0.1),
+    "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.8),
+    "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, 8, 2.0),
+    "ConstantLR": lambda o: lr_scheduler.ConstantLR(o, 0.5, 3),
     "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, max_lr=0.3, total_steps=12),
     "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=8),
     "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, T_0=3),
@@ -421,6 +431,129 @@ def test_single_double_and_half_precision_in_one_optimizer(run):
     assert_identical(together, alone)
 
 
+@pytest.mark.skipif(not hasattr(torch.Tensor, "grad_dtype"), reason="newer than this torch")
+@pytest.mark.parametrize(
+    ("dtype", "grad_dtype"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.bfloat16),
+        (torch.float64, torch.float32),
+        (torch.float32, torch.float64),
+    ],
+    ids=str,
+)
+@every_run
+def test_a_gradient_in_another_precision_than_its_parameter(run, dtype, grad_dtype):
+    mixed, plain = (fresh(*shapes(run), dtype=dtype) for _ in range(2))
+    one, two = make(run, mixed), make(run, plain)
+    for step in range(1, 5):
+        for p, q in zip(mixed, plain, strict=True):
+            p.grad_dtype = grad_dtype
+            grad = gradient(q, step)
+            p.grad, q.grad = grad.to(grad_dtype), grad.to(grad_dtype).to(dtype)
+        one.step()
+        two.step()
+    assert [p.dtype for p in mixed] == [dtype] * len(mixed)
+    for p, q in zip(mixed, plain, strict=True):
+        assert {v.dtype for v in one.state[p].values() if isinstance(v, torch.Tensor)} == {
+            v.dtype for v in two.state[q].values() if isinstance(v, torch.Tensor)
+        }
+        tolerance = 4 * torch.finfo(dtype).eps  # a clip sees the gradient before it is rounded
+        torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(not hasattr(torch.Tensor, "grad_dtype"), reason="newer than this torch")
+def test_a_gradient_too_large_for_its_parameter_is_clipped_before_it_is_rounded():
+    (p,) = fresh((2,), dtype=torch.float16)
+    start = p.detach().clone()
+    p.grad_dtype = torch.float32
+    p.grad = torch.tensor([3e5, 4e5])
+    SGD([p], lr=1.0, clip=by_global_norm(1.0)).step()
+    torch.testing.assert_close(start - p.detach(), torch.tensor([0.6, 0.8]).half(), rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "eps", [1e-8, torch.tensor(1e-8), torch.full((2,), 1e-8)], ids=["", "tensor", "batch"]
+)
+@each([run for run in RUNS if run.target("eps") and run.optimizer is not LARS])
+def test_an_epsilon_that_float16_cannot_hold_does_not_let_zero_divide_by_zero(run, eps):
+    """1e-8 is 0 in float16; torch's own give nan here, and inf for a gradient whose square is 0."""
+    (p,) = fresh((2, 3), dtype=torch.float16)
+    optimizer = make(run, [p], lr=0.01, weight_decay=0.0, eps=eps)
+    before = p.detach().clone()
+    for _ in range(8):
+        p.grad = torch.zeros_like(p)
+        optimizer.step()
+    assert torch.equal(p, before)
+    p.grad = torch.full_like(p, 1e-4)
+    assert (p.grad.square() == 0).all()
+    optimizer.step()
+    assert (p - before).abs().max() < 1
+
+
+def test_a_denominator_that_is_large_enough_is_left_as_it_is():
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        squares = torch.logspace(-7, 4, 60, dtype=torch.float64).to(dtype)
+        squares = squares[squares > 0]
+        for eps in (0.0, 1e-8, 1e-3):
+            assert torch.equal(root(squares, eps, eps_in_root=False), squares.sqrt() + eps)
+        assert root(torch.zeros(1, dtype=dtype), 1e-3, eps_in_root=False).item() == pytest.approx(
+            1e-3, rel=0.01
+        )
+        assert root(torch.zeros(1, dtype=dtype), 0.0, eps_in_root=False).item() == 0
+
+
+# --- made where there is no memory ------------------------------------------------------------------------
+
+CREATE = {
+    **{run.name: lambda p, run=run: make(run, p) for run in RUNS},
+    "Lookahead": lambda p: Lookahead(torch.optim.Adam(p), alpha=0.3),
+    "clips": lambda p: SGD(p, clip=in_turn(adaptive(0.1), by_value(0.5), by_layer_norm(1.0), centralize())),
+}
+
+
+@pytest.fixture(params=["context", "default"])
+def on_meta(request):
+    """Under ``torch.device("meta")``, and with it as default device, as large models are made."""
+    if request.param == "context":
+        with torch.device("meta"):
+            yield
+    else:
+        torch.set_default_device("meta")
+        yield
+        torch.set_default_device(None)
+
+
+# Of SGDHD the second step asks for the value of a rate, which is nowhere.
+@pytest.mark.parametrize("name", [name for name in CREATE if name != "Hypergradient"])
+def test_made_and_moved_on_meta_as_torchs_own(name, on_meta):
+    net = nn.Linear(2, 2)
+    optimizer = CREATE[name](list(net.parameters()))
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(3))]})
+    for _ in range(2):
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = torch.ones_like(p)
+        optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert all(p.is_meta for p in net.parameters())
+
+
+@pytest.mark.parametrize("create", CREATE.values(), ids=CREATE)
+def test_moves_what_is_elsewhere_than_the_default_device(create, on_meta):
+    """The parameters are on the CPU, and what a step makes is where they are."""
+    params, expected = ([torch.ones(2, 3, device="cpu", dtype=torch.float64)] for _ in range(2))
+    optimizer = create(params)
+    with torch.device("cpu"):
+        reference = create(expected)
+        train(reference, 3)
+    for step in range(1, 4):
+        params[0].grad = torch.cos(3 * params[0] + 2 * step)
+        optimizer.step()
+    assert_identical(params, expected)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @every_run
@@ -496,6 +629,170 @@ def test_a_sparse_gradient_that_is_not_finite_is_seen():
     table.weight.grad = table.weight.grad * float("nan")
     optimizer.step()
     assert_identical([table.weight], [before])
+
+
+# --- loading ----------------------------------------------------------------------------------------------
+
+
+def loaders():
+    """An optimizer of each kind of state, with the hooks' owner: ours, and those that go around another."""
+    return {
+        "Adam": lambda p: Adam(p, lr=0.1),
+        "NovoGrad": lambda p: NovoGrad(p, lr=0.01),
+        "Ranger": lambda p: METHODS["Ranger"](p, lr=0.1),
+        "Lookahead of ours": lambda p: Lookahead(NovoGrad(p, lr=0.01)),
+        "Lookahead of torch's": lambda p: Lookahead(torch.optim.Adam(p, lr=0.1)),
+    }
+
+
+every_loader = pytest.mark.parametrize("create", loaders().values(), ids=loaders())
+
+
+@every_loader
+def test_load_hooks_are_called_with_the_optimizer_before_and_after(create):
+    saved, optimizer = create(fresh((2,), (3,))), create(fresh((2,), (3,)))
+    train(saved, 3)
+    seen = []
+
+    def before(one, state_dict):
+        seen.append(("pre", one is optimizer, len(optimizer.state), len(state_dict["state"])))
+
+    def after(one):
+        seen.append(("post", one is optimizer, len(optimizer.state), len(one.param_groups)))
+
+    optimizer.register_load_state_dict_pre_hook(lambda *_: seen.append("second"))
+    first = optimizer.register_load_state_dict_pre_hook(before, prepend=True)
+    optimizer.register_load_state_dict_post_hook(lambda _: seen.append("last"))
+    optimizer.register_load_state_dict_post_hook(after, prepend=True)
+    optimizer.load_state_dict(saved.state_dict())
+    assert seen == [("pre", True, 0, 2), "second", ("post", True, 2, 1), "last"]
+    first.remove()
+    optimizer.load_state_dict(saved.state_dict())
+    assert seen[4:] == ["second", ("post", True, 2, 1), "last"]
+    assert not copy.deepcopy(optimizer)._optimizer_load_state_dict_pre_hooks  # as torch: a copy has none
+
+
+def permuted(state_dict, order):
+    """Of one group: what stands at i goes to order[i]."""
+    state = {order[i]: values for i, values in state_dict["state"].items()}
+    return {"state": state, "param_groups": state_dict["param_groups"]}
+
+
+@pytest.mark.parametrize("in_place", [False, True], ids=["returned", "in place"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@every_loader
+def test_what_a_load_hook_makes_of_the_dict_counts_all_of_it(create, dtype, in_place):
+    """A checkpoint whose parameters stand in another order, by name; torch's docs give this as the use."""
+    shapes = [(2, 3)] * 3
+    saved, straight = create(fresh(*shapes, dtype=dtype)), create(fresh(*shapes, dtype=dtype))
+    train(saved, 3)
+    train(straight, 3)
+    order = {0: 2, 1: 0, 2: 1}
+    optimizer = create([p.requires_grad_() for p in values(saved)])
+
+    def by_name(_, state_dict):
+        if not in_place:
+            return permuted(state_dict, order)
+        state_dict.update(permuted(state_dict, order))
+        return None
+
+    optimizer.register_load_state_dict_pre_hook(by_name)
+    back = {new: old for old, new in order.items()}
+    optimizer.load_state_dict(permuted(copy.deepcopy(saved.state_dict()), back))
+    train(optimizer, 3, first=4)
+    train(straight, 3, first=4)
+    assert_identical(values(optimizer), values(straight))
+
+
+def test_a_load_hook_may_give_back_another_number_of_parameters():
+    """The checkpoint has a layer that is gone; v, a number of a layer, keeps its precision."""
+    large, small = fresh((4,), (3,), dtype=torch.bfloat16), fresh((3,), dtype=torch.bfloat16)
+    saved, optimizer = NovoGrad(large), NovoGrad(small)
+    train(saved, 2)
+    saved.state[large[1]]["exp_avg_sq"].fill_(100.3)
+
+    def last_only(_, state_dict):
+        (group,) = state_dict["param_groups"]
+        return {"state": {0: state_dict["state"][1]}, "param_groups": [group | {"params": [0]}]}
+
+    optimizer.register_load_state_dict_pre_hook(last_only)
+    optimizer.load_state_dict(saved.state_dict())
+    found = optimizer.state[small[0]]["exp_avg_sq"]
+    assert (found.dtype, found.item()) == (torch.float32, pytest.approx(100.3))
+    train(optimizer, 1)
+
+
+def test_a_dict_that_does_not_fit_is_refused_and_nothing_is_changed():
+    saved, optimizer = NovoGrad(fresh((2,), (3,))), NovoGrad(fresh((2,), (3,)))
+    train(saved, 1)
+    train(optimizer, 3)
+    before = copy.deepcopy(optimizer.state_dict())
+    bad = saved.state_dict()
+    bad["param_groups"][0]["params"] = [0]
+    with pytest.raises(ValueError, match="doesn't match the size"):
+        optimizer.load_state_dict(bad)
+    assert str(optimizer.state_dict()) == str(before)
+    optimizer.load_state_dict(saved.state_dict())  # nothing of the failed one is left
+    assert optimizer.state_dict()["state"][0]["step"] == 1
+
+
+@pytest.mark.parametrize(
+    "create", [lambda p: AdamW(p, weight_decay=0.5), METHODS["Ranger"]], ids=["AdamW", "Ranger"]
+)
+@pytest.mark.parametrize(
+    "other",
+    [Adam, torch.optim.Adam, torch.optim.RAdam, SGD],
+    ids=["Adam", "torch Adam", "torch RAdam", "SGD"],
+)
+def test_decay_stays_decoupled_whatever_is_loaded(create, other):
+    """As torch's AdamW has it since its flag stands in the group."""
+    optimizer = create(fresh((3,)))
+    optimizer.load_state_dict(other(fresh((3,)), weight_decay=0.5).state_dict())
+    optimizer.param_groups[0] |= {"betas": (0.9, 0.999), "eps": 1e-8}
+    before = values(optimizer)
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    lr = optimizer.param_groups[0]["lr"]
+    torch.testing.assert_close(values(optimizer)[0], (1 - lr * 0.5) * before[0])
+    assert copy.deepcopy(optimizer).param_groups[0]["decoupled_weight_decay"] is True
+
+
+def test_adam_takes_a_decoupled_decay_over_as_torchs_does():
+    for adam, adamw in [(Adam, AdamW), (torch.optim.Adam, torch.optim.AdamW)]:
+        optimizer = adam(fresh((3,)))
+        optimizer.load_state_dict(adamw(fresh((3,))).state_dict())
+        assert optimizer.param_groups[0]["decoupled_weight_decay"] is True
+
+
+@pytest.mark.parametrize("saved", [{"momentum_buffer": None}, {}, None], ids=str)
+@pytest.mark.parametrize("wrap", [lambda o: o, Lookahead], ids=["", "Lookahead"])
+def test_a_buffer_that_older_torch_saved_as_none_is_one_that_is_yet_to_come(saved, wrap):
+    loaded, straight = (wrap(SGD(fresh((3,)), lr=0.1, momentum=0.9)) for _ in range(2))
+    loaded.load_state_dict({"state": {0: saved}, "param_groups": straight.state_dict()["param_groups"]})
+    train(loaded, 3)
+    train(straight, 3)
+    assert_identical(values(loaded), values(straight))
+
+
+@each([run for run in APART if "scale" not in run.settings])
+def test_a_note_that_somebody_keeps_in_the_state_is_in_nobodys_way(run):
+    """Text, numbers and tensors of any shape, beside a tensor large enough to be moved in pieces."""
+    ends = []
+    for notes in ({}, {"name": "head", "seen": 3, "scale": torch.tensor(2.0), "rows": torch.ones(5)}):
+        p = fresh((2**18 + 3,), dtype=torch.float32)[0]
+        optimizer = make(run, [p])
+        train(optimizer, 2)
+        inner = getattr(optimizer, "optimizer", optimizer)
+        inner.state[p].update(copy.deepcopy(notes))
+        train(optimizer, 1, first=3)
+        saved = optimizer.state_dict()
+        saved["state"][0].pop("name", None)  # torch itself loads text as a generator
+        optimizer.load_state_dict(saved)
+        train(optimizer, 1, first=4)
+        assert notes.items() - {"name": "head"}.items() <= set() or optimizer.state[p]["seen"] == 3
+        ends.append(values(optimizer))
+    assert_identical(*ends)
 
 
 # --- groups and copies ------------------------------------------------------------------------------------

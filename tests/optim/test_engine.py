@@ -6,13 +6,17 @@ import io
 import itertools
 import pickle
 import re
+from collections import UserList
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._pytree import tree_leaves
 
+from lwlr_teach.clipping import by_global_norm, by_value, in_turn
+from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import (
     LAMB,
     LARS,
@@ -172,11 +176,102 @@ def test_a_batch_of_muons_moves_a_batch_of_matrices(size):
 @every_run
 def test_rates_in_double_precision_leave_a_float_model_float(run):
     params = fresh((2, *layer(run, 3)), dtype=torch.float32)
-    memory = {"momentum": torch.tensor([0.5, 0.9], dtype=torch.float64)}
-    optimizer = run(params, lr=torch.tensor([0.1, 0.2], dtype=torch.float64), **memory)
+    momentum = torch.tensor([0.5, 0.9], dtype=torch.float64)
+    optimizer = make(run, params, lr=torch.tensor([0.1, 0.2], dtype=torch.float64), momentum=momentum)
     train(optimizer, 3)
     kept = [v for v in optimizer.state[params[0]].values() if isinstance(v, torch.Tensor)]
     assert all(v.dtype == torch.float32 for v in kept)
+
+
+@every_run
+def test_tensors_of_shape_1_are_single_numbers_as_in_torch(run):
+    """All of them at once, also those of a clip and of a scale, and a parameter without axes."""
+
+    def options(number):
+        clip = in_turn(by_value(number(0.5)), by_global_norm(number(0.3)))
+        return {"clip": clip, "scale": by_trust_ratio(number(0.5), eps=number(0.01))}
+
+    def trained(number, **kwargs):
+        names = [name for name in RANGES if run.target(name)]
+        chosen = {name: number(0.25) for name in names if name != "dampening"}
+        optimizer = make(run, **chosen, **kwargs)
+        train(optimizer, 5)
+        return values(optimizer)
+
+    def one_entry(value):
+        return torch.tensor([value], dtype=torch.float64)
+
+    def no_axes(value):
+        return torch.tensor(value, dtype=torch.float64)
+
+    assert_identical(trained(one_entry), trained(no_axes))
+    assert_identical(trained(one_entry, **options(one_entry)), trained(no_axes, **options(no_axes)))
+    assert_identical(trained(no_axes, **options(one_entry)), trained(no_axes, **options(no_axes)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "cls", [SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, RAdam], ids=lambda c: c.__name__
+)
+def test_a_rate_of_shape_1_does_what_it_does_in_torch_also_where_it_changes_in_place(cls, dtype):
+    done = []
+    for create in (cls, getattr(torch.optim, cls.__name__)):
+        params = fresh()
+        rate = torch.tensor([0.1], dtype=dtype)
+        optimizer = create(params, lr=rate)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        for step in range(1, 5):
+            train(optimizer, 1, first=step)
+            schedule.step()
+        assert optimizer.param_groups[0]["lr"].shape == (1,)
+        done.append(values(optimizer))
+    for ours, theirs in zip(*done, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_a_shape_of_1_beside_that_of_a_batch_is_the_same_for_all_of_it():
+    rates = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    ones = [torch.tensor([0.01]).double(), 0.01]
+    ends = []
+    for decay in ones:
+        optimizer = LARS(fresh((3, 4), (3, 2, 2)), lr=rates, weight_decay=decay, exclude_1d=True)
+        train(optimizer, 4)
+        ends.append(values(optimizer))
+    assert_identical(*ends)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_a_batch_of_one_model_is_a_batch(axes):
+    """Biases are spared by ``exclude_1d``, though they have two axes, and Muon takes its matrices."""
+    lead = (1,) * axes
+    batch, alone = fresh((*lead, 4), (*lead, 2, 3)), fresh((4,), (2, 3))
+    rate = torch.full(lead, 0.1, dtype=torch.float64)
+    train(LARS(batch, lr=rate, exclude_1d=True), 3)
+    train(LARS(alone, lr=0.1, exclude_1d=True), 3)
+    for p, q in zip(batch, alone, strict=True):
+        torch.testing.assert_close(p.detach().reshape(q.shape), q.detach())
+    train(Muon(fresh((*lead, 4, 5)), lr=rate), 2)
+
+
+def test_a_group_without_gradients_still_says_that_the_others_are_a_batch():
+    moved, waiting = fresh((3, 4), (3, 2))
+    alone = [row.detach().clone() for row in moved]
+    rates = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    optimizer = LARS([{"params": [moved], "lr": 0.1}, {"params": [waiting], "lr": rates}])
+    for row in alone:
+        train(LARS([row], lr=0.1), 1)
+    moved.grad = gradient(moved, 1)
+    optimizer.step()
+    torch.testing.assert_close(moved.detach(), torch.stack(alone))
+
+
+def test_a_tensor_that_a_group_holds_for_somebody_else_makes_no_batch():
+    ends = []
+    for extra in ({}, {"importance": torch.ones(4)}):
+        optimizer = LARS([{"params": fresh((4, 3)), **extra}])
+        train(optimizer, 2)
+        ends.append(values(optimizer))
+    assert_identical(*ends)
 
 
 @each(AT_A_GIVEN_RATE + MUONS)
@@ -547,7 +642,32 @@ def test_a_bad_value_in_a_group_is_refused_as_well(cls, group, message):
         optimizer.add_param_group({"params": fresh()} | group)
 
 
-@pytest.mark.parametrize("betas", [0.9, (0.9,), (0.9, 0.99, 0.999), None])
+PAIRS = [
+    [0.8, 0.99],
+    UserList([0.8, 0.99]),
+    torch.tensor([0.8, 0.99], dtype=torch.float64),
+    np.array([0.8, 0.99]),
+    (torch.tensor([0.8], dtype=torch.float64), torch.tensor(0.99, dtype=torch.float64)),
+]
+
+
+@pytest.mark.parametrize("betas", PAIRS, ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize("cls", [Adam, AdamW, RAdam, Ranger, LAMB, NovoGrad], ids=lambda c: c.__name__)
+def test_betas_may_be_any_pair(cls, betas):
+    """At the beginning, in a group, and as somebody sets them later; they are never taken for a batch."""
+    expected, given, grouped, late = (fresh((4, 3), (4,)) for _ in range(4))
+    train(cls(expected, betas=(0.8, 0.99)), 8)
+    train(cls(given, betas=betas), 8)
+    train(cls([{"params": grouped, "betas": betas}]), 8)
+    changed = cls(late)
+    changed.param_groups[0]["betas"] = betas
+    train(changed, 8)
+    for params in (given, grouped, late):
+        for p, q in zip(params, expected, strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("betas", [0.9, (0.9,), (0.9, 0.99, 0.999), None, torch.tensor(0.9), np.zeros(3)])
 def test_betas_that_are_no_pair_are_refused_in_plain_words(betas):
     with pytest.raises((TypeError, ValueError), match="betas must be a pair"):
         Adam(fresh(), betas=betas)
@@ -563,7 +683,7 @@ def test_a_rate_that_is_no_number_is_a_type_error(cls):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"momentun": 0.9}, "has no argument 'momentun'"),
+        ({"momentun": 0.9}, "has no argument 'momentun'; it has lr, "),
         ({"clip": "x"}, r"clip must be a function, for example .*by_global_norm\(1.0\), got 'x'"),
         ({"clip": 1.0}, r"clip must be a function, for example .*by_global_norm\(1.0\), got 1.0"),
         ({"scale": 1}, r"scale must be a function, for example .*by_trust_ratio\(\), got 1"),

@@ -5,6 +5,7 @@ import io
 import math
 import pickle
 import re
+from collections import defaultdict
 from itertools import pairwise
 
 import pytest
@@ -126,6 +127,27 @@ def test_saved_and_loaded_in_mid_cycle_it_continues_bit_for_bit(inner, stop):
     assert second.param_groups[0]["lr"] == first.param_groups[0]["lr"]
     train(second, 11 - stop, first=stop + 1)
     assert_identical(values(second), values(straight))
+
+
+@every_inner
+def test_the_groups_and_the_state_stay_shared_whoever_loads_or_sets_them(inner):
+    saved, optimizer, by_itself = (Lookahead(inner(fresh()), k=3) for _ in range(3))
+    for one in (saved, optimizer, by_itself):
+        train(one, 2)
+    saved.param_groups[0]["lr"] = 0.03
+    optimizer.optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+    by_itself.load_state_dict(copy.deepcopy(saved.state_dict()))
+    for one in (optimizer, by_itself):
+        assert one.param_groups is one.optimizer.param_groups
+        assert one.param_groups[0]["lr"] == 0.03
+        assert one.state is one.optimizer.state
+        train(one, 4, first=3)
+    assert_identical(values(optimizer), values(by_itself))
+    optimizer.state = defaultdict(dict)
+    optimizer.param_groups = optimizer.param_groups[:1]
+    assert not optimizer.optimizer.state
+    assert optimizer.param_groups is optimizer.optimizer.param_groups
+    train(optimizer, 1)
 
 
 @every_inner
