@@ -56,18 +56,19 @@ def power(base: Number, step: int | Tensor) -> Number:
 def root(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
     """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands.
 
-    An ε that the precision rounds to 0, as float16 does with 1e-8, would not keep from dividing by 0. The
-    smallest normal number stands in for it: in float16 smaller than the root of any square but 0.
+    float16 rounds an ε such as 1e-8 to 0, which keeps from no division by 0. Its smallest normal number then
+    stands in for ε: it is smaller than the root of any square but 0.
     """
     size = (square + eps).sqrt() if eps_in_root else square.sqrt() + eps
-    return size.clamp(min=torch.finfo(size.dtype).smallest_normal) if _vanishes(eps, size.dtype) else size
+    return size.clamp(min=_NORMAL) if size.dtype == torch.float16 and _may_vanish(eps) else size
 
 
-def _vanishes(eps: Number, dtype: torch.dtype) -> bool:
-    """Whether ε > 0 is 0 in this precision; of a tensor, whether its values may be."""
-    if isinstance(eps, Tensor):
-        return dtype == torch.float16
-    return 0 < eps <= torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps / 2
+_NORMAL = torch.finfo(torch.float16).smallest_normal
+
+
+def _may_vanish(eps: Number) -> bool:
+    """Whether ε > 0 is 0 in float16, or may be, as one of the values of a tensor."""
+    return isinstance(eps, Tensor) or 0 < eps <= 2**-25
 
 
 def norm(x: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ so that one optimizer trains many copies of a model at once, each with its own r
     optimizer = SGD([weights], lr=torch.logspace(-4, 1, 61))  # 61 rates
 
 The hyperparameter with most axes says how many of the axes are the batch's; the rest is the layer, whose norm
-LARS takes. A torch scheduler sets a single number; ``lwlr_teach.schedules.drive`` multiplies every rate.
+LARS takes. A tensor of shape (1,) is a single number, as in torch, unless every parameter begins with an axis
+of 1. A torch scheduler sets a single number; ``lwlr_teach.schedules.drive`` multiplies every rate.
 
 **Compiled.** ``compile=True`` hands the same rules to ``torch.compile``: all parameters in one program.
 
@@ -309,8 +310,9 @@ def check_options(cls: type, options: Mapping[str, Any]) -> None:
 def downhill(param: Tensor, group: dict[str, Any]) -> Tensor:
     """The gradient that the rule sees: of what is minimised, in real numbers, as precise as the parameter."""
     assert param.grad is not None
-    grad = as_real(param.grad)
-    grad = grad.to(torch.promote_types(grad.dtype, param.dtype))
+    grad, dtype = as_real(param.grad), as_real(param).dtype
+    if grad.dtype != dtype:
+        grad = grad.to(torch.promote_types(grad.dtype, dtype))
     return -grad if group["maximize"] else grad
 
 

@@ -231,9 +231,8 @@ def test_a_rate_of_shape_1_does_what_it_does_in_torch_also_where_it_changes_in_p
 
 def test_a_shape_of_1_beside_that_of_a_batch_is_the_same_for_all_of_it():
     rates = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
-    ones = [torch.tensor([0.01]).double(), 0.01]
     ends = []
-    for decay in ones:
+    for decay in (torch.tensor([0.01], dtype=torch.float64), 0.01):
         optimizer = LARS(fresh((3, 4), (3, 2, 2)), lr=rates, weight_decay=decay, exclude_1d=True)
         train(optimizer, 4)
         ends.append(values(optimizer))

@@ -19,7 +19,7 @@ from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
 from lwlr_teach import clipping
 from lwlr_teach.layerwise import by_trust_ratio
-from lwlr_teach.optim import LAMB, LARS, SGD, Adam, Method, Muon, NovoGrad
+from lwlr_teach.optim import LAMB, LARS, SGD, SGDHD, Adam, Method, Muon, NovoGrad
 from lwlr_teach.sharding import is_sharded, shard, whole
 from tests.optim.runs import MUONS, RUNS, exact_muon, gradient, make
 
@@ -128,6 +128,21 @@ def case_ddp(run):
     fit(wrapped, optimizer, range(10), my_part())
     fit(alone, single, range(10))
     assert_equal_models(model, optimizer, alone, single)
+
+
+def case_zero(run):
+    """ZeRO: each parameter's state is on one process, which moves it and sends it to the others."""
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    alone = Net()
+    wrapped = nn.parallel.DistributedDataParallel(Net())
+    chosen = run.hyperparameters(lr=0.01, weight_decay=0.01)
+    optimizer = ZeroRedundancyOptimizer(wrapped.parameters(), run.optimizer, **chosen)
+    fit(wrapped, optimizer, range(10), my_part())
+    fit(alone, run.optimizer(alone.parameters(), **chosen), range(10))
+    for p, expected in zip(wrapped.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(p, expected, rtol=1e-12, atol=1e-12)
+    assert 0 < len(optimizer.optim.state) < len(list(alone.parameters()))
 
 
 def case_muon(run):
@@ -254,6 +269,7 @@ def case_local_norms(cls):
 CASES = (
     {f"FSDP {run.name}": (case_fsdp, run) for run in EVERY_RUN}
     | {f"DDP {run.name}": (case_ddp, run) for run in RUNS}
+    | {f"ZeRO {run.name}": (case_zero, run) for run in SAVED if run.optimizer not in (Muon, SGDHD)}
     | {f"FSDP {run.name}": (case_muon, run) for run in MUONS}
     | {f"mixed {run.name}": (case_mixed, run) for run in EVERY_RUN + MUONS}
     | {
