@@ -8,9 +8,13 @@ Jordan et al. 2024. O(u) is near to U Vᵀ, where U S Vᵀ is the singular value
 only products of matrices: Newton & Schulz's iteration X ← a X + (b XXᵀ + c (XXᵀ)²) X, in bfloat16. Its
 coefficients are chosen for speed, not for accuracy: singular values end between about 0.7 and 1.1, not at 1.
 
-Convention, as in torch: ratio is √max(1, rows / columns), or 0.2 √max(rows, columns) with
-``adjust_lr_fn="match_rms_adamw"``, so that rates tuned for AdamW fit; decay is decoupled. Only for the
-matrices of hidden layers: give biases, embeddings and the last layer to AdamW.
+Convention, as in torch: decay is decoupled, and ``adjust_lr_fn`` names the ratio:
+- "original": √max(1, rows / columns), Jordan's.
+- "match_rms_adamw": 0.2 √max(rows, columns), so that rates tuned for AdamW fit (Liu et al. 2025, *Muon is
+  scalable for LLM training*).
+- "spectral_unclamped": √(rows / columns), by which the outputs of every layer change about equally (Bernstein
+  2025, *Deriving Muon*). torch has it since 2.14.
+Only for the matrices of hidden layers: give biases, embeddings and the last layer to AdamW.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from lwlr_teach.sharding import reshard, whole
 ADJUSTMENTS = {
     "original": lambda rows, columns: max(1, rows / max(1, columns)) ** 0.5,
     "match_rms_adamw": lambda rows, columns: 0.2 * max(rows, columns) ** 0.5,
+    "spectral_unclamped": lambda rows, columns: (rows / max(1, columns)) ** 0.5,
 }
 
 

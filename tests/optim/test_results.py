@@ -19,6 +19,7 @@ from lwlr_teach.optim import (
     Adam,
     AdamW,
     Lookahead,
+    Muon,
     NovoGrad,
     RAdam,
     RMSprop,
@@ -495,6 +496,19 @@ def test_muons_iteration_brings_singular_values_near_to_one_but_not_to_one():
     with exact_muon():
         assert results() == pytest.approx([0.682, 1.134, 0.4705], abs=5e-4)
     assert results() == pytest.approx([0.682, 1.134, 0.4705], abs=0.05)
+
+
+@pytest.mark.parametrize("shape", [(8, 2), (3, 3), (2, 8)])
+def test_muons_ratio_can_keep_the_step_of_the_outputs(shape):
+    """Bernstein 2025: the spectral norm of the step is near to rate · √(rows / columns)."""
+    grad = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    orthogonal = orthogonalise(grad, (3.4445, -4.775, 2.0315), steps=5, eps=1e-7).double()
+    moved = torch.zeros(shape, dtype=torch.float64)
+    optimizer = Muon([moved], lr=0.1, momentum=0, weight_decay=0, adjust_lr_fn="spectral_unclamped")
+    run(optimizer, lambda _, __: grad, 1)
+    length = 0.1 * math.sqrt(shape[0] / shape[1])
+    torch.testing.assert_close(moved, -length * orthogonal)
+    assert torch.linalg.matrix_norm(moved, 2).item() == pytest.approx(length, rel=0.33)
 
 
 def cliff(weight, bias):
