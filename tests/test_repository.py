@@ -1,6 +1,5 @@
 """The repository says each thing once: its address, its versions, its dependencies, its links."""
 
-import importlib.metadata
 import re
 import subprocess
 import sys
@@ -105,9 +104,6 @@ def test_constraints_fit_the_ranges_of_pyproject():
         name = canonicalize_name(requirement.name)
         assert name in versions, f"constraints.txt has no version of {name}"
         assert versions[name] in requirement.specifier, f"{name}: {versions[name]} does not fit {text}"
-        # Another build of the same version is fine: torch 2.13.0+cpu.
-        installed = importlib.metadata.version(name).partition("+")[0]
-        assert installed == versions[name], f"{name}: {installed} is installed, {versions[name]} is pinned"
 
 
 def test_relative_links_in_markdown_lead_somewhere():

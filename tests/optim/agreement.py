@@ -115,9 +115,9 @@ def written_rows():
     return Counter({tuple(row[:3]): int(row[3]) for row in cells[2:]})
 
 
-def versions():
-    """The libraries behind the figures; +cpu is another build of the same version."""
-    return ", ".join(f"{name} {version(name).partition('+')[0]}" for name in ("torch", "optax", "jax"))
+def versions(of=version):
+    """The libraries behind the figures: those installed, or what else ``of`` says; +cpu is another build."""
+    return ", ".join(f"{name} {of(name).partition('+')[0]}" for name in ("torch", "optax", "jax"))
 
 
 def page(figures):

@@ -4,14 +4,19 @@ import pytest
 import torch
 
 from tests.optim import agreement
+from tests.test_repository import constraints
 
 
 def test_the_table_has_exactly_the_rows_that_the_tests_fill():
-    assert agreement.written_rows() == agreement.expected_rows(), "run make agreement"
+    written, expected = agreement.written_rows(), agreement.expected_rows()
+    if agreement.versions() not in agreement.FILE.read_text("utf-8"):  # another torch tests other settings
+        written, expected = written.keys(), expected.keys()
+    assert written == expected, "run make agreement"
 
 
 def test_the_table_was_measured_with_the_tested_versions():
-    assert agreement.versions() in agreement.FILE.read_text("utf-8"), "run make agreement"
+    pinned = agreement.versions(constraints().__getitem__)
+    assert pinned in agreement.FILE.read_text("utf-8"), "run make agreement"
 
 
 def test_a_difference_is_relative_to_each_tensor_and_never_hides_nan():
