@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast elsewhere lint lessons lesson-lint teacher picture bench agreement clean
+.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher picture bench \
+	agreement clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +54,22 @@ picture: $(VENV)/.test ## take the picture of the README
 
 bench: $(VENV)/.test ## measure the speed figures of the README
 	$(BIN)/python -m benchmarks
+
+# The lowest in a Python that has them, the newest in any: `make newest PYTHON=python3.13`. Some GB each.
+versions: lowest newest ## run the fast tests with the lowest and the newest versions that pyproject.toml allows
+
+lowest: build/lowest.txt
+lowest: CONSTRAINTS := -c build/lowest.txt
+# An old package beside a new one that it depends on warns of it: a matter between the two.
+lowest: WARNINGS := -W default::DeprecationWarning
+lowest newest:
+	$(PYTHON) -m venv --clear build/$@
+	build/$@/bin/python -m pip install $(CONSTRAINTS) -e ".[lab,test]"
+	build/$@/bin/pytest -m "not browser and not slow" $(PARALLEL) $(WARNINGS)
+
+build/lowest.txt: pyproject.toml
+	@mkdir -p $(@D)
+	sed -nE '/^dependencies/,/^\[project.urls/ s/^ *"([a-z0-9-]+)>=([0-9.]+).*/\1==\2/p' $< > $@
 
 agreement: $(VENV)/.test ## measure how far each method is from its oracles: docs/agreement.md
 	$(BIN)/python -m tests.optim.agreement
