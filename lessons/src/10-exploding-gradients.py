@@ -17,6 +17,7 @@ from functools import partial
 import torch
 
 from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value
+from lwlr_teach.data import digits
 from lwlr_teach.ensemble import train_ensemble
 from lwlr_teach.fleet import cross_entropy
 from lwlr_teach.optim import METHODS, SGD
@@ -64,32 +65,34 @@ length_guess
 # %%
 def gradient_norm(gain, pixels):
     """The norm of the gradient of a fresh network, median of 8, when it reads the last pixels only."""
-    task = rnn_task(seeds=8, steps=1, pixels=1, gain=gain)
+    task = rnn_task(precise, seeds=8, steps=1, pixels=1, gain=gain)
     params, batch = [p.requires_grad_() for p in task.first], task.batches[0]
     x, y = task.data.x_train[batch][..., -pixels:, :], task.data.y_train[batch]
     cross_entropy(task.forward(params, x), y).sum().backward()
     return torch.stack([p.grad.flatten(1).norm(dim=1) for p in params]).norm(dim=0).median().item()
 
 
-norms = {gain: [gradient_norm(gain, n) for n in range(2, 65, 2)] for gain in (0.5, 1, 2)}
+precise = digits(dtype=torch.float64)
+early, late = ({gain: gradient_norm(gain, n) for gain in (0.5, 1, 2)} for n in (8, 64))
 
 # %%
-growth = norms[2][-1] / norms[2][3]
-claim(f"Gain 2: the norm is {norms[2][3]:.1f} after 8 pixels.", norms[2][3] < 5)
-claim("After 64 pixels it is more than a hundred times that.", growth > 100)
-claim(f"Gain 1: {norms[1][3]:.2f} after 8 pixels, {norms[1][-1]:.2f} after 64.", norms[1][-1] < 1.5)
-claim(f"Gain 0.5: {norms[0.5][3]:.2f} after 8, {norms[0.5][-1]:.2f} after 64.", norms[0.5][-1] < 1)
-length_guess.reveal(norms[2])
+claim(f"Gain 2: the norm is {early[2]:.1f} after 8 pixels.", early[2] < 5)
+claim("After 64 pixels it is more than a hundred times that.", late[2] > 100 * early[2])
+claim(f"Gain 1: {early[1]:.2f} after 8 pixels, {late[1]:.2f} after 64.", late[1] < 1.5)
+claim(f"Gain 0.5: {early[0.5]:.2f} after 8, {late[0.5]:.2f} after 64.", late[0.5] < 1)
+length_guess.reveal([gradient_norm(2, n) for n in range(2, 65, 2)])
 
 # %% [markdown]
 # On this axis a straight line is exponential growth, and growth is what you see, with jumps: $\tanh$ holds back now and then. With gain 1 the norm stays as it is. With gain 0.5 nothing explodes, but there is a price: what the network saw long ago does not come back at all. That is the *vanishing* gradient, and no clip can help against it.
+#
+# What makes the gradient long makes each error of rounding long as well. So we computed these norms in double precision, with sixteen digits. In single precision, with seven, two processors would draw the right end of this curve differently.
 #
 # Somebody who trains wants a gain near 1. But training changes $W$, and nobody watches the gain on the way.
 
 # %% [markdown]
 # ## The wall
 #
-# What does the loss look like in such a place? Pascanu, Mikolov and Bengio (2013) drew it for the smallest recurrent network there is: one unit, $x \leftarrow w\,\sigma(x) + b$, read after 50 steps. The map shows $w$ and $b$. There is a wall in it.
+# What does the loss look like in such a place? Pascanu, Mikolov and Bengio (2013) drew it for the smallest recurrent network there is: one unit, $x \leftarrow w\,\sigma(x) + b$, read after 50 steps. On the map $w$ goes to the right and $b$ upwards. There is a wall in it, a thin line right across. (Its teeth come from the grid on which the map is drawn.)
 #
 # Drag the rate and find **a rate at which the path hits the wall and is thrown off the map**. Then move the rate by one position. Is the next path thrown as well?
 
@@ -98,7 +101,23 @@ lrs = torch.logspace(-3, -1, 21, dtype=torch.float64)
 SurfaceView("cliff", ["SGD"], lr=lrs, at_lr=0.001, steps=60)
 
 # %% [markdown]
-# Most of the map is gentle. The wall is thin, and a path needs luck to touch it, but then it flies: in one step it loses all that it had won. Which rate is hit is a matter of chance. That makes exploding gradients nasty in practice. The run is fine for an hour, and then it is gone.
+# Most of the map is gentle. The wall is thin, and few paths are thrown by it. But one that is loses in one step all that it had won.
+
+# %%
+falls = sweep("cliff", ["SGD"], lr=lrs, steps=60, progress=False)
+heights, ends = falls.losses[0, :, 0], falls.paths[0, :, 0, -1]  # (rate, step) and (rate, w and b)
+thrown = heights.amax(-1) > heights[:, 0]
+high = heights[8].max()
+
+claim(f"Rate {lrs[8]:.4f}: thrown, from a loss of {heights[8, 0]:.0f} up to {high:.0f}.", thrown[8])
+claim("One position to the left or to the right: not thrown.", not thrown[[7, 9]].any())
+claim(f"From rate {lrs[14]:.3f} on: every path ends left of the map,", (ends[14:, 0] < 4).all())
+claim("with a loss below 0.1.", (heights[14:, -1] < 0.1).all())
+
+# %% [markdown]
+# Which rate is hit is a matter of chance. That makes exploding gradients nasty in practice. The run is fine for an hour, and then it is gone.
+#
+# The largest rates end well, of all things. They jump off the map on its left side, and there is no wall there: the slope of $\sigma$ is at most 1/4, so left of $w = 4$ nothing is multiplied by more than 1. They were lucky as well. Nobody can choose a rate by where it happens to land.
 #
 # How steep is the wall? Here are the gradients on a grid over the map, and one step of SGD from the steepest point of that grid. In between it is steeper still.
 
@@ -146,32 +165,37 @@ limit_guess
 # %% [markdown]
 # There are three clips now beside plain SGD: *by value* cuts each of the two numbers to the limit, *by global norm* cuts the length of the vector, and *adaptive* cuts the length to limit × the length of the weights themselves.
 #
-# Keep the rate at 0.01 and drag the limit, from left to right. For each clip find **the smallest limit at which it gets below a loss of 1, and the limit at which it begins to fly**. What do you see at the right end?
+# Keep the rate at 0.01 and drag the limit, from left to right. For each clip find **the smallest limit with which it gets below a loss of 1, and the first with which it is thrown above the loss of its start**. What do you see at the right end?
 
 # %%
 sgd, adam = METHODS["SGD"], METHODS["Adam"]
 clips = {"SGD": sgd} | {clip.__name__: sgd.clipped(clip) for clip in (by_value, by_global_norm, adaptive)}
-SurfaceView("cliff", clips.values(), lr=lrs, limits=limits, at_lr=0.01, at_limit=0.1, steps=60)
+SurfaceView("cliff", clips.values(), lr=lrs[::2], limits=limits, at_lr=0.01, at_limit=0.1, steps=60)
 
 # %%
 runs = sweep("cliff", clips.values(), lr=[0.01], limit=limits, steps=60, progress=False)
 losses = runs.losses[:, 0, :, 0]  # clip, limit, step
-calm = losses.amax(-1) <= losses[..., 0]  # never above the first loss
-safe = limits[calm[2]].max().item()
+calm = losses.amax(-1) <= losses[..., 0]  # not thrown: never above the first loss
+value, safe, agc = (limits[calm[i]].max().item() for i in (1, 2, 3))
 steps = runs.paths[2, 0, :, 0].diff(dim=-2).norm(dim=-1).amax(-1)  # the longest step at each limit
 
 claim(
-    f"Without a clip the loss climbs to {losses[0, 0].max():.0f}, ten times its first value.",
-    not calm[0].any(),
+    f"Without a clip the loss climbs to {losses[0, 0].max():.0f}, about ten times its first value.",
+    9 < losses[0, 0].max() / losses[0, 0, 0] < 11,
 )
-claim(f"By global norm it never climbs up to a limit of {safe:.0f}.", calm[2][limits <= safe].all())
-claim(f"At limit 10 it ends at {losses[2, 8, -1]:.1f}.", losses[2, 8, -1] < 1)
+claim(f"Clipped by global norm it is not thrown up to a limit of {safe:.0f},", calm[2][limits <= safe].all())
+claim(f"by value up to {value:.0f},", calm[1][limits <= value].all())
+claim(f"adaptively up to {agc:.0f}.", calm[3][limits <= agc].all())
+claim(f"By global norm it ends below 2 from {limits[7]:.1f} to 100.", (losses[2, 7:13, -1] < 2).all())
+claim(f"At {safe:.0f} it is not thrown, and ends at {losses[2, 13, -1]:.0f}.", losses[2, 13, -1] > 5)
 claim("No step by global norm is longer than rate × limit.", (steps <= 0.01 * limits + 1e-12).all())
 claim("At the limit 1,000 all four take the same path.", (runs.paths[:, 0, -1] == runs.paths[0, 0, -1]).all())
 limit_guess.reveal(safe)
 
 # %% [markdown]
-# In between the results jump up and down, because the wall is still there and each path meets it elsewhere. But a wide range of limits, a hundredfold and more, is safe. A limit is easier to choose than a rate: **a little above the norms that you see when all is well**. So write the norms down before you choose one.
+# Not thrown is not yet good. At 178 a step may be rate × limit long, more than half of the map, and the end is a matter of chance. In between, too, the results jump up and down, because the wall is still there and each path meets it elsewhere.
+#
+# But the good limits by global norm make a wide range, almost twentyfold, and the median norm on the map lies in it. So a limit need not be hit exactly: **a little above the norms that you see when all is well** will do. Write the norms down before you choose one.
 #
 # ## Four clips, and what they keep
 #
@@ -257,7 +281,11 @@ moved = (small[0, :, -1] - small[0, :, 0]).norm(dim=-1)
 claim(f"Adam, limits 0.001 and 0.00001: never more than {between:.2f} apart in 300 steps.", between < 0.02)
 claim("Either ends less than 0.01 from the star.", (small[1, :, -1].norm(dim=-1) < 0.01).all())
 claim(f"Adam without a clip ends {plain[-1].norm():.1f} away from it.", plain[-1].norm() > 0.3)
-claim(f"SGD moves {moved[0]:.4f} and {moved[1]:.6f}: rate × limit × 300.", moved[0] < 0.00301)
+expected = 0.01 * 300 * torch.tensor([1e-3, 1e-5])
+claim(
+    f"SGD moves {moved[0]:.4f} and {moved[1]:.6f}: rate × limit × 300.",
+    (moved / expected - 1).abs().max() < 0.01,
+)
 adam_guess.reveal("hardly at all")
 
 # %% [markdown]
@@ -268,83 +296,88 @@ adam_guess.reveal("hardly at all")
 # %% [markdown]
 # ## A real network
 #
-# Now the digits, read like a text: four pixels at a time, sixteen steps to the last line, and the recurrent matrix starts with a gain of 1.5. First all four clips at **one** rate, 0.5, with a slider for the limit. AGC has to know which weights enter one unit. In our networks these are columns, in PyTorch's `Linear` rows.
+# Now the digits, read like a page: row by row, eight pixels at a time, eight steps to the last line. The recurrent matrix starts with a gain of 1.5. First all four clips at **one** rate, 1, with a slider for the limit. AGC has to know which weights enter one unit. In our networks these are columns, in PyTorch's `Linear` rows. (The next cell trains a hundred networks, and the race below almost three hundred. Both take a while.)
 
 # %%
-task = rnn_task(seeds=3, steps=200, gain=1.5, valid=300)
+reading = partial(rnn_task, steps=200, pixels=8, gain=1.5, valid=300)
 agc = partial(adaptive, units=-1)
 makers = (by_value, by_global_norm, by_layer_norm, agc)
 ranges = torch.logspace(-3, 1, 9, dtype=torch.float64)
 ensemble = train_ensemble(
-    [sgd.clipped(clip) for clip in makers], lr=[0.5], limit=ranges, task=task, progress=False
+    [sgd.clipped(clip) for clip in makers], lr=[1], limit=ranges, task=reading(seeds=3), progress=False
 )
 
 # %% [markdown]
-# At the left end every limit is a traffic jam; at the right end nothing is cut any more (AGC still cuts a little). Find **the best limit of each clip**. Why are they so different?
+# At the left end every limit is a traffic jam; at the right end hardly anything is cut any more. Find **the best limit of each clip**. Why are they so different?
 
-# %%
-RatesView(ensemble, title="Recurrent network, rate 0.5", at_limit=0.001)
+# %% tags=["nbval-ignore-output"]
+RatesView(ensemble, title="Recurrent network, rate 1", at_limit=0.001)
 
 # %%
 right = ensemble.test_accuracy.median(-1).values  # clip, limit
 best = ranges[ensemble.train_loss.median(-1).values.nan_to_num(nan=torch.inf).argmin(-1)]
-claim("Hardly clipped, by global norm at limit 10, it gets less than half right.", right[1, -1] < 0.5)
-claim("At its best limit each of the four gets more than 75% right.", (right.amax(-1) > 0.75).all())
-claim("By value, the best limit is at least five times smaller than by global norm.", best[0] * 5 <= best[1])
+claim(
+    "Hardly clipped, at limit 10, each of the four gets less than 20% right: guessing.",
+    right[:, -1].max() < 0.2,
+)
+claim("At its best limit each of the four gets more than 80% right.", right.amax(-1).min() > 0.8)
+claim("By value, the best limit is at least ten times smaller than by global norm.", best[0] * 10 <= best[1])
 
 # %% [markdown]
 # A limit by value holds for each single number. Hundreds of numbers at their limit make a long vector, longer than the limit by the square root of their count. So **a limit means nothing without the name of its clip**, as a rate means nothing without the name of its method.
 #
-# At this rate, clipping decides between failure and success. But is 0.5 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Everyone runs at six rates and takes its own best by the held-back images. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
+# At this rate, clipping decides between failure and success. But is 1 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Everyone runs at five rates, from eight seeds, and takes its own best by the held-back images. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
 
 # %%
 race_guess = predict_choice(
     "10-race",
     "Each at its own best rate: how far ahead of SGD without a clip is the best of SGD's clips?",
-    ["more than 10 points of accuracy", "less than 5 points"],
+    ["more than 50 points of accuracy", "10 to 50 points", "less than 10 points"],
 )
 race_guess
 
 # %% [markdown] tags=["teacher"]
-# After the last picture nearly everybody expects a large gap. There the rate was one at which unclipped SGD fails. At its own best rate it does not fail; that rate is only several times smaller.
+# After the last picture nearly everybody expects a large gap. There the rate was one at which unclipped SGD fails. At its own best rate it does not fail; that rate is only a few times smaller. The gap is a few points, and often on the other side: which of the seven is first changes with the seeds, and from one processor to the next.
 
 # %%
-chosen = zip(makers, (0.02, 0.5, 0.5, 0.05), strict=True)
-low = torch.logspace(-3.5, -1, 6)
+chosen = zip(makers, (0.01, 0.3, 0.2, 0.03), strict=True)
+low = torch.logspace(-3, -1, 5)
 result = race(
     [
         "SGD",
         *(sgd.clipped(clip, limit) for clip, limit in chosen),
         Contestant("Adam", lr=low),
-        Contestant(adam.clipped(by_global_norm, 0.5), lr=low),
+        Contestant(adam.clipped(by_global_norm, 0.3), lr=low),
     ],
-    lr=torch.logspace(-2, 0.5, 6),
-    task=task,
-    checkpoints=10,
+    lr=torch.logspace(-1.5, 0.5, 5),
+    task=reading(seeds=8),
+    checkpoints=5,
     progress=False,
 )
 
 # %% [markdown]
-# The picture stands after 20 steps. Drag the budget to the end, and compare the shaded bands: **which rates are good, with a clip and without?**
+# The picture begins with SGD alone. Tick the others, one after another, and compare the shaded bands: **which rates are good, with a clip and without?** Then look at the places with all seven, and at the places with fewer steps. Does anybody win?
+#
+# (With *equal time* the budget is counted in seconds. These are what a step took on your machine a moment ago, and a busy machine measures badly. So we compare at equal steps.)
 
-# %%
-RaceView(result, title="Recurrent network", at_budget=20)
+# %% tags=["nbval-ignore-output"]
+RaceView(result, title="Recurrent network", shown=["SGD"])
 
 # %%
 table = result.table()
 own = [table[name].accuracy for name in result.names]  # each at the best rate by the held-back images
 ahead, adams = max(own[1:5]) - own[0], [abs(accuracy - own[0]) for accuracy in own[5:]]
-third = result.test_accuracy[:5, 3, :, -1].median(-1).values  # SGD and its clips at rate 0.32
-claim(
-    "At the rate 0.32 SGD without a clip gets less than 75%, with any clip more than 78%.",
-    third[0] < 0.75 and (third[1:] > 0.78).all(),
-)
-claim("Each at its own best rate: the best clip is less than 5 points ahead of none.", ahead < 0.05)
-claim("Adam, with a clip or without, is less than 5 points from SGD as well.", max(adams) < 0.05)
-race_guess.reveal("less than 5 points")
+fast = result.test_accuracy[:5, 3, :, -1]  # SGD and its clips at rate 1, from each seed
+claim("Rate 1, from every seed: SGD without a clip gets less than 20%, guessing,", fast[0].max() < 0.2)
+claim("and with any of the four clips more than 70%.", fast[1:].min() > 0.7)
+claim("Each at its own best rate: the best clip is less than 10 points ahead of none.", ahead < 0.1)
+claim("Adam, with a clip or without, is less than 10 points from SGD as well.", max(adams) < 0.1)
+race_guess.reveal("less than 10 points")
 
 # %% [markdown]
-# So clipping did not raise the summit, and not every clip even reaches it: the order of the rows changes with the seeds. It moved the edge: rates that are several times larger still work. In lesson 1 that edge stood right behind the best rate. A clip builds a fence there. For a long and expensive run, which may meet its wall on the third day, the fence is what you pay for.
+# So clipping hardly raised the summit, if at all. Who is first is not settled: with other seeds it is another one, and on another processor too, because training amplifies the last digit of every sum. From seed to seed a method differs from itself about as much as the methods differ from one another.
+#
+# What clipping moved is the edge, and here all seeds agree: a rate at which plain SGD can only guess still works. In lesson 1 that edge stood right behind the best rate. A clip builds a fence there. For a long and expensive run, which may meet its wall on the third day, the fence is what you pay for.
 
 # %% [markdown]
 # ## Exercise
