@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from lwlr_teach.checks import check_choice, check_count, check_number
 from lwlr_teach.data import Digits, digits
 from lwlr_teach.fleet import Fleet, one_thread
 from lwlr_teach.models import init_mlp, mlp
 from lwlr_teach.optim import Method, method
-from lwlr_teach.race import Contestant, Race, race
 from lwlr_teach.schedules import Constant, Cosine, Drawn, Piecewise, Schedule
+from lwlr_teach.sweep import check_grid
 from lwlr_teach.tasks import Task, digits_task, order_batches
 
 CLASSES = 5
@@ -226,29 +227,20 @@ def _from(begin: int) -> Schedule:
     return Piecewise((Drawn((0.0,), 1), Constant()), (begin,))
 
 
-def contestants(task: Task, optimizer: str | Method = "Adam") -> list[Contestant]:
-    """Every arrangement, ready to race."""
-    names = dict.fromkeys(task.layers)
-    return [
-        Contestant(optimizer, layers=factors, name=name)
-        for name, factors in arrangements(len(names), len(task.batches)).items()
-    ]
-
-
 @dataclass(frozen=True)
 class Comparison:
-    """Every arrangement at its own best rate, and last the network that was not pretrained.
+    """Every arrangement, and last the network that was not pretrained: each seed at its own best rate.
 
     Tensors have the axes (arrangement, seed) unless they say otherwise.
     """
 
     transfer: str
     shots: int
-    names: tuple[str, ...]
+    steps: int
+    moves: dict[str, tuple[float | Schedule, ...]]
+    """Each arrangement's factor of the rate, or schedule, for each layer: see :func:`arrangements`."""
     lr: Tensor
-    """Own best rate, chosen on the images held back: (arrangement,)."""
-    at_end: Tensor
-    """Whether that rate is the first or the last of the grid: (arrangement,)."""
+    """The rate with the lowest loss on the images held back."""
     train_loss: Tensor
     """Mean loss after the last step on the examples that the seed has learned from."""
     train_accuracy: Tensor
@@ -257,8 +249,11 @@ class Comparison:
     test_accuracy: Tensor
     before: Tensor
     """Test accuracy before the first step: (seed,). With new digits the last layer knows nothing yet."""
-    races: tuple[Race, Race]
-    """The race of the arrangements, and the network that was not pretrained at the same rates."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrangements, in the order of the first axis."""
+        return tuple(self.moves)
 
     @property
     def gap(self) -> Tensor:
@@ -285,7 +280,7 @@ class Comparison:
     def _row(self, i: int) -> tuple[str, ...]:
         return (
             self.names[i],
-            f"{self.lr[i]:.2g}" + (" (end of the grid)" if self.at_end[i] else ""),
+            _spread(self.lr[i], ".2g"),
             _spread(self.test_accuracy[i], ".1%"),
             _spread(self.gap[i], ".1%"),
             _spread(self.gain[i], "+.1%"),
@@ -310,57 +305,65 @@ def compare(
     names: Sequence[str] | None = None,
     progress: bool = True,
 ) -> Comparison:
-    """Race all arrangements on a transfer, and see how each one does at its own best rate.
+    """See how each arrangement does on a transfer, at its own best rate.
 
-    A race chooses the rates. Then each arrangement trains once more at its own rate, the same to the last
-    bit, to be judged on its examples as well. Schedules are for all the steps, so there is one budget.
-    ``names`` leaves out all other arrangements; equal rates and the network that was not pretrained stay.
+    Each seed chooses among the rates ``lr`` for itself, as somebody with one network would. (Chosen for all
+    seeds together, the rate is a single choice between neighbours that are often as good as each other: on
+    another processor it may fall otherwise, and takes all seeds with it.) Schedules are for all the steps, so
+    there is one budget. ``names`` leaves out all other arrangements; equal rates and the network that was not
+    pretrained stay.
     """
     kept, new = (target(pretrained, transfer, shots=shots, steps=steps, keep=keep) for keep in (True, False))
-    entered = _chosen(contestants(kept.task, optimizer), names)
-    alone = Contestant(optimizer, name=SCRATCH)
-    races = (
-        race(entered, lr=lr, task=kept.task, checkpoints=1, progress=progress),
-        race([alone], lr=lr, task=new.task, checkpoints=1, progress=progress),
-    )
-    runs = [(c, kept, best) for c, best in zip(entered, races[0].best[:, 0].tolist(), strict=True)]
-    runs.append((alone, new, races[1].best[0, 0].item()))
-    rates = races[0].lr[0]
-    with one_thread():
-        scores = [_scores(c, goal, rates[best]) for c, goal, best in runs]
-        untrained = Fleet(method(optimizer), rates[:1], kept.task)
-        _, before = untrained.score(kept.task.data.x_test, kept.task.data.y_test)
-    best = torch.tensor([best for _, _, best in runs])
-    train_loss, train_accuracy, test_loss, test_accuracy = torch.stack(scores, dim=1)
+    moves = arrangements(len(kept.task.first) // 2, steps)
+    for name in names or ():
+        check_choice("names", name, moves)
+    moves = {name: own for name, own in moves.items() if names is None or name in (EQUAL, *names)}
+    runs = [*((kept, own) for own in moves.values()), (new, moves[EQUAL])]
+    chosen = method(optimizer)
+    rates = check_grid((chosen,), {"lr": lr}, torch.device("cpu"), torch.float32)["lr"]
+    bar = tqdm(total=steps * len(runs), desc="transfer", delay=1, leave=False, disable=not progress)
+    with one_thread(), bar:
+        results = [_at_best_rate(goal, chosen, rates, own, bar) for goal, own in runs]
+    best, train_loss, train_accuracy, test_loss, test_accuracy = torch.stack(results, dim=1)
+    guesses = kept.task.forward(kept.task.first, kept.task.data.x_test).argmax(-1)
     return Comparison(
         transfer=transfer,
         shots=shots,
-        names=tuple(c.name for c, _, _ in runs),
-        lr=rates[best],
-        at_end=(best == 0) | (best == len(rates) - 1),
+        steps=steps,
+        moves=moves | {SCRATCH: moves[EQUAL]},
+        lr=best,
         train_loss=train_loss,
         train_accuracy=train_accuracy,
         test_loss=test_loss,
         test_accuracy=test_accuracy,
-        before=before[0],
-        races=races,
+        before=(guesses == kept.task.data.y_test).float().mean(-1),
     )
 
 
-def _chosen(all_of_them: list[Contestant], names: Sequence[str] | None) -> list[Contestant]:
-    known = {c.name: c for c in all_of_them}
-    for name in names or ():
-        check_choice("names", name, known)
-    return [c for c in all_of_them if names is None or c.name in (EQUAL, *names)]
+def _at_best_rate(
+    goal: Target, chosen: Method, rates: Tensor, layers: Sequence[float | Schedule], bar: tqdm
+) -> Tensor:
+    """Train at all rates: each seed's best one, and there the loss and the accuracy on its examples and on
+    the test images: (5, seed)."""
+    task = _without_frozen(goal.task, layers)
+    fleet = Fleet(chosen, rates, task, layers=layers)
+    fleet.train(len(task.batches), bar)
+    assert task.valid is not None  # a target's task holds images back
+    held_back, _ = fleet.score(*task.valid)
+    best = held_back.nan_to_num(nan=torch.inf, posinf=torch.inf).argmin(0)
+    scores = (*fleet.score(*goal.examples), *fleet.score(task.data.x_test, task.data.y_test))
+    return torch.stack([rates[best], *(score[best, range(len(best))] for score in scores)])
 
 
-def _scores(contestant: Contestant, goal: Target, lr: Tensor) -> Tensor:
-    """Loss and accuracy after training at this rate, on each seed's examples and on the test images:
-    (4, seed)."""
-    fleet = Fleet(method(contestant.method), lr[None], goal.task, layers=contestant.layers)
-    fleet.train(len(goal.task.batches))
-    data = goal.task.data
-    return torch.cat([*fleet.score(*goal.examples), *fleet.score(data.x_test, data.y_test)])
+def _without_frozen(task: Task, layers: Sequence[float | Schedule]) -> Task:
+    """The same task, without gradients for layers whose rate is 0 all the time: they take no steps."""
+    moves = dict(zip(dict.fromkeys(task.layers), layers, strict=True))
+
+    def forward(params: Sequence[Tensor], x: Tensor) -> Tensor:
+        owned = zip(params, task.layers, strict=True)
+        return task.forward([p.detach() if moves[layer] == 0 else p for p, layer in owned], x)
+
+    return task._replace(forward=forward)
 
 
 def readouts(goal: Target, *, ridge: float = 0.1) -> Tensor:

@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from lwlr_teach.checks import check_choice
-from lwlr_teach.race import Race
 from lwlr_teach.transfer import EQUAL, Comparison
 from lwlr_teach.views.base import View, module, pack_float32
 from lwlr_teach.views.style import MATPLOTLIB_MARKERS, short, styles
@@ -115,7 +114,7 @@ class TransferView(View):
             [torch.stack([self._measured(t, s) for s in self._shots]) for t in self.transfers]
         )
         self._ranges = [_range(self._values[:, :, m]) for m in range(len(MEASURES))]
-        self._depths = _depths(first.races[0])
+        self._depths = _depths(first)
         begin: dict[str, Any] = {
             "transfer": transfer or self.transfers[0],
             "shots_index": 0 if at_shots is None else self._shots.index(at_shots),
@@ -279,15 +278,13 @@ def _shade(share: float) -> float:
     return math.sqrt(min(1.0, max(0.0, share)))
 
 
-def _depths(arranged: Race) -> list[list[list[float]]]:
-    """Each layer's share of the rate over the steps, [arrangement][layer][column]; at last equal shares."""
-    steps = [round(column * (arranged.planned - 1) / (_COLUMNS - 1)) for column in range(_COLUMNS)]
-    shares = [
-        [[float(f(step)) if callable(f) else float(f) for step in steps] for f in c.layers]
-        for c in arranged.contestants
-        if c.layers is not None and not callable(c.layers)
+def _depths(compared: Comparison) -> list[list[list[float]]]:
+    """Each layer's share of the rate over the steps, [arrangement][layer][column]."""
+    steps = [round(column * (compared.steps - 1) / (_COLUMNS - 1)) for column in range(_COLUMNS)]
+    return [
+        [[float(f(step)) if callable(f) else float(f) for step in steps] for f in layers]
+        for layers in compared.moves.values()
     ]
-    return [*shares, [[1.0] * _COLUMNS] * len(shares[0])]
 
 
 def _range(values: Tensor) -> tuple[float, float]:

@@ -175,6 +175,7 @@ def test_comparisons_that_do_not_fit(compared):
         TransferView([compared[0], compared[0]])
     with pytest.raises(ValueError, match="'mirrored' with 4 is missing"):
         TransferView([*compared[:2], compared[3]])
-    other = dataclasses.replace(compared[1], names=("equal rates", "a", "b", "c"))
+    renamed = zip(("equal rates", "a", "b", "c"), compared[1].moves.values(), strict=True)
+    other = dataclasses.replace(compared[1], moves=dict(renamed))
     with pytest.raises(ValueError, match="the same arrangements and the same number of seeds"):
         TransferView([compared[0], other])
