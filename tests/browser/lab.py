@@ -75,7 +75,9 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, subprocess.Popen[
     with log.open("wb") as output:
         server = subprocess.Popen(
             command,
-            env=os.environ | {name: str(home / folder) for name, folder in folders.items()},
+            env=os.environ
+            | {name: str(home / folder) for name, folder in folders.items()}
+            | {"LWLR_CLAIMS": "strict"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

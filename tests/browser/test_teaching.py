@@ -411,6 +411,21 @@ def test_check_in_a_kernel(open_cells):
 # --- the map and the playground -----------------------------------------------------------------------------
 
 
+def test_a_claim_that_does_not_hold_stops_no_learner_and_stands_on_the_map(open_cells):
+    notebook = open_cells(
+        "os.environ.pop('LWLR_CLAIMS')\nbegin('01-learning-rate')",
+        "worst = 0.09\nclaim('The loss ends below 0.05.', worst < 0.05)",
+        "claim('One is less than two.', 1 < 2)\ncourse_map()",
+    )
+    box = notebook.page.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+    assert box.is_visible()
+    said = box.inner_text()
+    assert "This machine measured something else." in said
+    assert "not so: worst < 0.05; worst = 0.09" in said
+    assert notebook.page.locator(".lwlr-denied").inner_text() == "✘ 1 measured otherwise here"
+    assert "This machine measured something else in 01." in notebook.ask("print(course_map())")
+
+
 def test_the_map_links_to_what_is_ready(open_cells, root):
     notebook = open_cells("begin('01-learning-rate')\nm = course_map()\nm")
     view = notebook.view()
