@@ -267,32 +267,3 @@ def test_a_narrow_window_stacks_the_runs(open_notebook, two_views):
     assert first["y"] + first["height"] < second["y"]
     assert second["width"] > 250
     assert notebook.page_errors == []
-
-
-def test_a_step_of_the_slider_is_drawn_within_two_frames(open_notebook, root):
-    """48 layers, two runs, 300 steps: what a drag draws takes less than a frame of 33 ms (median)."""
-    big = MAKE.replace(f"range({LAYERS})", "range(48)").replace(f"10, {LAYERS}, steps", "10, 48, steps")
-    write_notebook(
-        root / "large.ipynb",
-        big.replace("recording(0, 60), recording(1, 50)", "recording(0, 300), recording(1, 300)"),
-        "InspectorView([a, b])",
-    )
-    notebook = open_notebook("large.ipynb")
-    notebook.run_all()
-    view = notebook.view()
-    times = view.slider("step").evaluate(
-        """async (input) => {
-          const times = [];
-          for (let k = 10; k < 50; k++) {
-            input.value = k;
-            const start = performance.now();
-            input.dispatchEvent(new Event('input'));
-            await new Promise(requestAnimationFrame); // after the view's own
-            times.push(performance.now() - start);
-          }
-          return times.sort((a, b) => a - b);
-        }"""
-    )
-    print(f"median {times[20]:.1f} ms, p95 {times[38]:.1f} ms")
-    assert times[20] < 100  # a loose bound: other tests may run on this machine
-    assert notebook.page_errors == []
