@@ -32,6 +32,9 @@ INNER = {
     "torch Adagrad": lambda p, **kw: torch.optim.Adagrad(p, **dict(lr=0.1) | kw),
 }
 every_inner = pytest.mark.parametrize("inner", INNER.values(), ids=INNER)
+# torch 2.9's Adagrad makes its state when it is made, and knows no parameter that comes later.
+LATE = {name: inner for name, inner in INNER.items() if name != "torch Adagrad"}
+every_late_inner = pytest.mark.parametrize("inner", LATE.values(), ids=LATE)
 
 
 def one(value=1.0):
@@ -129,7 +132,7 @@ def test_saved_and_loaded_in_mid_cycle_it_continues_bit_for_bit(inner, stop):
     assert_identical(values(second), values(straight))
 
 
-@every_inner
+@every_late_inner
 def test_the_groups_and_the_state_stay_shared_whoever_loads_or_sets_them(inner):
     saved, optimizer, by_itself = (Lookahead(inner(fresh()), k=3) for _ in range(3))
     for one in (saved, optimizer, by_itself):
@@ -195,7 +198,7 @@ def test_no_gradients_at_all_move_nothing():
     assert_identical(values(optimizer), fresh())
 
 
-@every_inner
+@every_late_inner
 def test_a_group_added_later_begins_its_own_cycle(inner):
     early, late = fresh((2,), (3,))
     optimizer = Lookahead(inner([early]), k=3)
