@@ -715,10 +715,13 @@ def test_a_load_hook_may_give_back_another_number_of_parameters():
         (group,) = state_dict["param_groups"]
         return {"state": {0: state_dict["state"][1]}, "param_groups": [group | {"params": [0]}]}
 
+    seen = []
     optimizer.register_load_state_dict_pre_hook(last_only)
+    optimizer.register_load_state_dict_post_hook(lambda one: seen.append(one.state[small[0]]["exp_avg_sq"]))
     optimizer.load_state_dict(saved.state_dict())
-    found = optimizer.state[small[0]]["exp_avg_sq"]
-    assert (found.dtype, found.item()) == (torch.float32, pytest.approx(100.3))
+    for found in (*seen, optimizer.state[small[0]]["exp_avg_sq"]):
+        assert (found.dtype, found.item()) == (torch.float32, pytest.approx(100.3))
+    assert len(seen) == 1
     train(optimizer, 1)
 
 

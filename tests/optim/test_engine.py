@@ -209,6 +209,25 @@ def test_tensors_of_shape_1_are_single_numbers_as_in_torch(run):
     assert_identical(trained(no_axes, **options(one_entry)), trained(no_axes, **options(no_axes)))
 
 
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda p, number: Adagrad(p, lr=0.1, initial_accumulator_value=number),
+        lambda p, number: Lookahead(SGD(p, lr=0.1), k=2, alpha=number),
+        lambda p, number: SGD(p, lr=0.1, scale=by_trust_ratio(number)),
+        lambda p, number: SGD(p, lr=0.1, clip=by_value(number)),
+    ],
+    ids=["first state", "Lookahead", "scale", "clip"],
+)
+def test_a_shape_of_1_in_other_places(create):
+    ends = []
+    for number in (torch.tensor([0.3], dtype=torch.float64), torch.tensor(0.3, dtype=torch.float64)):
+        optimizer = create(fresh(), number)
+        train(optimizer, 5)
+        ends.append(values(optimizer))
+    assert_identical(*ends)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "cls", [SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, RAdam], ids=lambda c: c.__name__
