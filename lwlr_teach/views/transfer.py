@@ -264,8 +264,10 @@ class TransferView(View):
         heights = row + ((torch.arange(len(values)) + 0.5) / len(values) - 0.5) * 0.7
         inside = (values >= low) & (values <= high)
         ax.plot(values[inside], heights[inside], "o", color=colour, alpha=0.75, ms=4.5, mew=0)
-        beyond = values[~inside].clamp(low, high)  # hollow, at the edge
-        ax.plot(beyond, heights[~inside], "o", color=colour, mfc="none", alpha=0.75, ms=4.5, clip_on=False)
+        if not inside.all():  # an empty line that is not clipped would take the layout to the figure's corner
+            beyond = values[~inside].clamp(low, high)  # hollow, at the edge
+            (hollow,) = ax.plot(beyond, heights[~inside], "o", color=colour, mfc="none", alpha=0.75, ms=4.5)
+            hollow.set_clip_on(False)
         middle = values.median().clamp(low, high).item()
         if self.measure == GAIN:
             ax.barh(row, middle, 0.8, color=colour, alpha=0.25)

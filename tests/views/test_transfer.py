@@ -1,4 +1,5 @@
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -126,6 +127,12 @@ def test_the_picture_has_a_row_for_each_and_a_line_at_equal_rates(compared):
     assert list(thick.get_xdata()) == [0, 0]
     widths = [bar.get_width() for bar in rows.patches]
     np.testing.assert_allclose(widths, [0, 10, -3.4, 0], atol=1e-4)
+
+
+def test_the_rows_fill_the_picture(compared):
+    figure = TransferView(made(compared, [[0.0] * 3, [0.1, 0.2, -0.1], [-0.1] * 3, [0.0] * 3])).figure()
+    figure.savefig(io.BytesIO())  # which lays it out
+    assert figure.axes[1].get_position().width > 0.5
 
 
 @pytest.mark.parametrize("measure", MEASURES)
