@@ -15,13 +15,13 @@
 import torch
 from torch import nn
 
-from lwlr_teach.costs import operations, time_ratios
+from lwlr_teach.costs import operations
 from lwlr_teach.layerwise import freeze, groups_by_depth, groups_by_name, layer_schedule, train_top
 from lwlr_teach.optim import Adam
 from lwlr_teach.recorder import Recorder
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
 from lwlr_teach.training import fit
-from lwlr_teach.transfer import RATES, TRANSFERS, compare, pretrain, readouts, target
+from lwlr_teach.transfer import TRANSFERS, compare, pretrain, readouts, target
 from lwlr_teach.views import InspectorView, TransferView
 
 begin("11-rates-by-depth")
@@ -43,7 +43,7 @@ recall("11-rates-by-depth")
 
 # %%
 known = pretrain(seeds=20)
-claim("All of them get more than 93% of the test images of 0 to 4 right.", known.accuracy.min() > 0.93)
+claim("All of them get more than 90% of the test images of 0 to 4 right.", known.accuracy.min() > 0.9)
 
 # %% [markdown]
 # Now they get new songs: the digits **5 to 9**, and of each digit only two, five or twenty examples. The last layer begins anew, because its five answers mean something else now. The hidden layers go on from what they know. These are the arrangements:
@@ -55,11 +55,11 @@ claim("All of them get more than 93% of the test images of 0 to 4 right.", known
 # - *unfrozen from the top*: the last layer begins alone, and the others join it one after the other;
 # - *not pretrained*: equal rates, from new first weights.
 #
-# Each arrangement gets its own best rate of five. Otherwise we would compare the rates and not the arrangements.
+# Each network gets its own best rate of four in each arrangement, chosen on images that were held back. Otherwise we would compare the rates and not the arrangements. The next cell trains more than a thousand networks, so it takes a while.
 
 # %%
 names = ["smaller early", "smaller late", "last layer only", "first layer only", "unfrozen from the top"]
-how = {"lr": RATES[1:6], "names": names, "progress": False}
+how = {"lr": torch.logspace(-3, -1, 4), "names": names, "progress": False}
 new = [compare(known, "new digits", shots=shots, **how) for shots in (2, 5, 20)]
 
 # %%
@@ -78,7 +78,7 @@ new_guess
 #
 # Drag the number of examples from 2 to 20. **Which rows stay on the left, and what happens to all rows as examples are added?**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 TransferView(new, at_shots=2)
 
 # %%
@@ -86,12 +86,12 @@ gain = dict(zip(new[1].names, new[1].gain, strict=True))  # with five examples: 
 wins = {name: int((values > 0).sum()) for name, values in gain.items()}
 
 claim("The last layer alone loses more than 15 points.", gain["last layer only"].median() < -0.15)
-claim("Smaller early wins from at most 2 of the 20 seeds.", wins["smaller early"] <= 2)
-claim("It loses more than 8 points of accuracy.", gain["smaller early"].median() < -0.08)
-ahead = (gain["smaller late"] > gain["smaller early"]).sum()
-claim("Smaller late is ahead of it from at least 18 seeds.", ahead >= 18)
-claim("Smaller late beats equal rates from at least 13.", wins["smaller late"] >= 13)
-claim("So does the network that was not pretrained.", wins["not pretrained"] >= 13)
+claim("Smaller early wins from at most 4 of the 20 seeds.", wins["smaller early"] <= 4)
+claim("It loses more than 6 points of accuracy.", gain["smaller early"].median() < -0.06)
+ahead = int((gain["smaller late"] > gain["smaller early"]).sum())
+claim("Smaller late is ahead of it from at least 17 seeds.", ahead >= 17)
+claim("Smaller late beats equal rates from more than half of the seeds.", wins["smaller late"] > 10)
+claim("So does the network that was not pretrained.", wins["not pretrained"] > 10)
 near = [
     values.median().abs() < 0.05
     for name, values in zip(new[2].names, new[2].gain, strict=True)
@@ -159,25 +159,25 @@ inverted_guess
 # Now the careful ones say "first layer only": the change is at the input, and a perfect first layer exists. That it exists does not mean that twenty-five images point to it. Others have just learned "smaller late" and repeat it. Both are good reasons, so ask for them.
 
 # %%
-inverted = [compare(known, "inverted", shots=shots, **how) for shots in (2, 5, 20)]
-TransferView([*new, *inverted], transfer="inverted", at_shots=5)
+inverted = compare(known, "inverted", shots=5, **how)
 
 # %% [markdown]
-# **Switch between the two transfers and watch the rows change sides.** Then stay with five examples, and compare smaller early with smaller late.
+# Both transfers, with five examples of each digit. **Switch between the two and watch the rows change sides.** Then compare smaller early with smaller late.
+
+# %% tags=["nbval-ignore-output"]
+TransferView([new[1], inverted], transfer="inverted")
 
 # %%
-gain = dict(zip(inverted[1].names, inverted[1].gain, strict=True))
+gain = dict(zip(inverted.names, inverted.gain, strict=True))
 wins = {name: int((values > 0).sum()) for name, values in gain.items()}
-early, late = gain["smaller early"], gain["smaller late"]
+ahead = int((gain["smaller early"] > gain["smaller late"]).sum())
 
-claim(
-    "Before the first step fewer than 10% are right: worse than a guess.", inverted[1].before.median() < 0.1
-)
+claim("Before the first step fewer than 10% are right: worse than a guess.", inverted.before.median() < 0.1)
 claim("Smaller early beats equal rates from more than half of the seeds.", wins["smaller early"] > 10)
-claim("It beats smaller late from at least 12 of the 20.", (early > late).sum() >= 12)
+claim("It beats smaller late from at least 14 of the 20.", ahead >= 14)
 claim("Unfrozen from the top beats equal rates from at least 13.", wins["unfrozen from the top"] >= 13)
 claim("The first layer alone does so from at most 6.", wins["first layer only"] <= 6)
-claim("The network that was not pretrained does so from at least 13, here too.", wins["not pretrained"] >= 13)
+claim("The network that was not pretrained does so from more than half.", wins["not pretrained"] > 10)
 inverted_guess.reveal("smaller early")
 
 # %% [markdown]
@@ -196,14 +196,14 @@ claim(
 )
 
 # %% [markdown]
-# An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout would have said so in a second, before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
+# An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout would have said so before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
 #
 # A rule that was found on two tasks should be tested on others. There are two more: *mirrored* images, and images whose columns are *shuffled*. On both the readout is worse at the top than on the pixels. So smaller rates early should lose.
 
 # %%
 lost = {}
 for transfer in ("mirrored", "shuffled"):
-    tested = compare(known, transfer, shots=5, lr=RATES[1:6], names=["smaller early"], progress=False)
+    tested = compare(known, transfer, shots=5, **how | {"names": ["smaller early"]})
     lost[transfer] = int((tested.gain[tested.names.index("smaller early")] < 0).sum())
 
 claim(
@@ -217,14 +217,14 @@ claim(
 # %% [markdown]
 # ## Learning by heart
 #
-# Few examples, many weights: the network can learn them by heart. In the last view choose *over-fitting*, the training accuracy less the test accuracy. Then choose *test loss*.
+# Few examples, many weights: the network can learn them by heart. In the view of both transfers choose *over-fitting*, the training accuracy less the test accuracy. Then choose *test loss*. In the first view you can drag the number of examples as well.
 
 # %%
-rows = {name: i for i, name in enumerate(inverted[1].names)}
+rows = {name: i for i, name in enumerate(inverted.names)}
 whole = [i for name, i in rows.items() if "only" not in name]  # every layer moves
-learned = [c.train_accuracy[whole].median(-1).values.min() for c in (new[1], inverted[1])]
+learned = [c.train_accuracy[whole].median(-1).values.min() for c in (new[1], inverted)]
 gap = [c.gap[rows["equal rates"]].median() for c in new]
-loss = inverted[1].test_loss.median(-1).values
+loss = inverted.test_loss.median(-1).values
 
 claim("Where every layer moves, more than 90% of the training images are right.", min(learned) > 0.9)
 claim("New digits, equal rates: a gap of more than 25 points with two examples.", gap[0] > 0.25)
@@ -245,15 +245,24 @@ claim(
 # %%
 how["names"] = ["one cosine", "stopped from below"]
 falling = compare(known, "new digits", shots=5, **how)
+
+# %% tags=["nbval-ignore-output"]
 TransferView(falling)
 
 # %%
-cosine, stopped = (falling.gain[falling.names.index(name)] for name in how["names"])
-claim("New digits: one cosine beats equal rates from at least 11 seeds.", (cosine > 0).sum() >= 11)
-claim("It beats the layers stopped from below from at least 11.", (cosine > stopped).sum() >= 11)
+median = dict(zip(falling.names, falling.gain.median(-1).values, strict=True))
+moving = [f(step) > 0.0001 for f in falling.moves["stopped from below"] for step in range(falling.steps)]
+
+claim(
+    "Stopped from below, a quarter of the layers' steps need no gradient.", sum(moving) == 0.75 * len(moving)
+)
+claim(
+    "New digits: one cosine and stopped from below are less than 4 points from equal rates.",
+    max(median[name].abs() for name in how["names"]) < 0.04,
+)
 
 # %% [markdown]
-# That fits: the layers that FreezeOut stops first are the ones that this task needs most. Its time is saved at a price, and only you can say whether it is worth it.
+# We should expect a price, because the layers that FreezeOut stops first are the ones that this task needs most. But the three are too close together for twenty seeds to put them in order. With other rates to choose from, the order of the two cosines was the opposite. So here FreezeOut saves work at little price, if at any. On your own task you have to measure it.
 
 # %% [markdown]
 # ## The rule
@@ -358,7 +367,7 @@ thaw_guess.reveal("ten times as long")
 # %% [markdown]
 # ## What it costs
 #
-# Layer-wise rates are said to need slightly more computation. Each weight is multiplied by a rate in any case, so the arithmetic is the same. What may grow is the number of *calls*. We take a network of thirteen layers, and count and time one group against thirteen.
+# Layer-wise rates are said to need slightly more computation. Each weight is multiplied by a rate in any case, so the arithmetic is the same. What may grow is the number of *calls*. We take a network of thirteen layers, and count the operations of one group and of thirteen.
 
 
 # %%
@@ -379,22 +388,21 @@ def steps_of(grouped, **how):
 
 
 # %%
-calls, times = {}, {}
+calls, whole = {}, {}
 for way, how in {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}.items():
-    (one, one_step), (many, many_step) = (steps_of(grouped, **how) for grouped in (False, True))
-    calls[way] = operations(many_step) / operations(one_step)
-    times[way] = time_ratios(many, one)  # a ratio for each of 15 rounds
+    one, many = ([operations(run) for run in steps_of(grouped, **how)] for grouped in (False, True))
+    whole[way], calls[way] = (b / a for a, b in zip(one, many, strict=True))
 
 claim("The loop over tensors: as many calls with thirteen groups as with one.", calls["loop"] == 1)
 claim("foreach: more than twice as many.", calls["foreach"] > 2)
 claim("fused: more than five times as many.", calls["fused"] > 5)
 claim(
-    "In the median a training step takes less than twice as long.",
-    max(t.median() for t in times.values()) < 2,
+    "A whole training step starts less than 1.6 times as many operations, each way.",
+    max(whole.values()) < 1.6,
 )
 
 # %% [markdown]
-# So "slightly more" is right, and the multiplication is not the reason. `foreach` handles all tensors of a group in one call an operation, `fused` in one call altogether. That is their whole advantage, and groups cut these calls into pieces. The plain loop does not mind. How much time this is depends on the machine, so look at `times` on yours, and at the spread as well as the median. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
+# So "slightly more" is right, and the multiplication is not the reason. `foreach` handles all tensors of a group in one call an operation, `fused` in one call altogether. That is their whole advantage, and groups cut these calls into pieces. The plain loop does not mind. How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
 
 # %% [markdown]
 # ## Exercise
@@ -426,7 +434,7 @@ check("11-awake", awake)
 # %% [markdown]
 # ## What to keep
 #
-# 1. Whether early layers should move less depends on what their outputs still say about the new task, and a readout on each layer measures that in a second.
+# 1. Whether early layers should move less depends on what their outputs still say about the new task, and a readout on each layer measures that before any training.
 # 2. Try the network that was not pretrained as well, because a comparison of arrangements cannot tell you that there was nothing to transfer.
 # 3. Freeze with `requires_grad` and not with the rate 0, or the optimizer remembers what the layer never did.
 #
