@@ -106,7 +106,7 @@ claim(
     f"Gradients differ {gradients.max() / gradients.min():.0f} times.", gradients.max() > 8 * gradients.min()
 )
 last_loss = sgd_run.losses[-10:].mean()
-claim(f"After 200 steps the loss is {last_loss:.2f}; guessing has 2.30.", last_loss > 2.25)
+claim(f"After 200 steps the loss is {last_loss:.2f}; guessing has 2.30.", abs(last_loss - 2.303) < 0.05)
 spread_guess.reveal(spread)
 
 # %% [markdown]
@@ -134,13 +134,13 @@ rate_guess
 #
 # **Find rates that beat nine settings out of ten. Can you get below a loss of 0.4?** Then press *show what LARS chose*.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 by_hand = LayerRatesView(rates=(0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 12), seeds=2, steps=120, progress=False)
 by_hand
 
 # %%
 chosen, lars_loss = by_hand.lars
-claim(f"The best equal rate reaches a loss of {by_hand.equal[1]:.1f}.", by_hand.equal[1] > 0.8)
+claim("The best equal rate does not get below a loss of 0.8.", by_hand.equal[1] > 0.8)
 claim("LARS, which searched for one number only, reaches less than 0.4.", lars_loss < 0.4)
 claim(
     "Its rate for the first layer is more than 500 times the one for the second.",
@@ -211,7 +211,7 @@ claim("Our LARS, and PyTorch's SGD with rates set by hand: the same weights afte
 # Back to the six layers. The left picture is the run from above, the right one is LARS at the rate 0.01, without momentum. **Drag the step through both.** Then choose *gradient* again: what do the gradients do meanwhile?
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def plain_lars(params, lr=0.01):
     """LARS without momentum and decay, with the coefficient 1."""
     return LARS(params, lr=lr, momentum=0, trust_coefficient=1)
@@ -300,7 +300,7 @@ adam_guess
 # %% [markdown] tags=["teacher"]
 # Most say "the same share", since it was so a minute ago with SGD. Who did lesson 10 may remember that a factor before Adam cancels. Ask what would happen if the factor changed wildly from step to step: then it would not cancel, because the size that Adam divides by is an average over the past.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 adam_runs = []
 for place in ({}, {"clip": on_gradient}, {"scale": on_rate}):
     model = network(6)
@@ -342,20 +342,20 @@ adam_guess.reveal("hardly different from plain Adam's")
 #
 # ## Real digits, fairly raced
 #
-# LARS became famous for very large batches, with few steps. So we race twice: with batches of 64, and with all images in each step. **Both get 40 passes over the images**, because images are what a machine has to read. That makes 600 small steps or 40 large ones. Each contestant has five seeds and its own best rate of seven, chosen on images held back.
+# LARS became famous for very large batches, with few steps. So we race twice: with batches of 128, and with all images in each step. **Both get 40 passes over the images**, because images are what a machine has to read. That makes 280 small steps or 40 large ones. Each contestant has six seeds and its own best rate of seven, chosen on images held back.
 #
-# LARS runs with a coefficient of 1, so that its rate is a share. That makes its rates small, and it gets a grid of its own, as Adam does.
+# LARS runs with a coefficient of 1, so that its rate is a share. That makes its rates small, and it gets a grid of its own, as Adam does. It has a schedule, since it needs one.
 
 
 # %%
 lars_method = replace(METHODS["LARS"], settings={"trust_coefficient": 1.0})
-lowest = {"small": (-7, -9, -11), "large": (-5, -8, -8)}  # powers of 2 at which the grids begin
+lowest = {"small": (-6, -9, -10), "large": (-5, -8, -8)}  # powers of 2 at which the grids begin
 
 
 def run_race(batches, factors=(1, 1, 1)):
-    """Six contestants on 40 passes; the first weights of the three layers are multiplied by the factors."""
-    batch_size, steps = (64, 600) if batches == "small" else (997, 40)
-    task = digits_task(seeds=5, steps=steps, batch_size=batch_size, hidden=(16, 16), valid=300)
+    """Five contestants on 40 passes; the first weights of the three layers are multiplied by the factors."""
+    batch_size, steps = (128, 280) if batches == "small" else (997, 40)
+    task = digits_task(seeds=6, steps=steps, batch_size=batch_size, hidden=(16, 16), valid=300)
     first = [p * factors[i // 2] for i, p in enumerate(task.first)]
     m, a, own = (2.0 ** torch.arange(k, k + 7) for k in lowest[batches])
     contestants = [
@@ -363,7 +363,6 @@ def run_race(batches, factors=(1, 1, 1)):
         Contestant("Momentum", clip=by_global_norm(1.0), lr=m),
         Contestant("Momentum", schedule=Cosine(steps), lr=m),
         Contestant("Adam", lr=a),
-        Contestant(lars_method, lr=own),
         Contestant(lars_method, schedule=Cosine(steps), lr=own),
     ]
     return race(contestants, lr=m, task=task._replace(first=first), checkpoints=1, progress=False)
@@ -378,11 +377,17 @@ race_guess = predict_choice(
 race_guess
 
 # %% [markdown] tags=["teacher"]
-# "More than 5 points ahead" is what everybody has read. It does not come true here, at either batch size. Let the class say what would have to be different: layers whose ratios differ. That is the next race. We raced six layers of 32 units, with first weights as small as PyTorch's, for a minute outside of the lesson. At batch 32 LARS with a cosine and Adam both got 95%. In 40 steps with all images Adam got 79%, LARS 63%, and momentum 23%.
+# "More than 5 points ahead" is what everybody has read. It does not come true here, at either batch size. Let the class say what would have to be different: layers whose ratios differ. That is the next race. We raced six layers of 32 units, with first weights as small as PyTorch's, outside of the lesson. In 600 steps at batch 32 LARS with a cosine and Adam both got about 95%. In 40 steps with all images Adam got about 80%, LARS 60%, and momentum 20%.
 
-# %%
+# %% [markdown]
+# The picture begins with three of the five. **Would you call one of them the winner?** Then show momentum alone and momentum with a schedule as well.
+
+# %% tags=["nbval-ignore-output"]
 tidy = {batches: run_race(batches) for batches in ("small", "large")}
-RaceView(tidy["large"], title="Usual first weights, all images in each step")
+names = tidy["large"].names
+clipped, lars_cosine = names[1], names[4]
+three = [clipped, "Adam", lars_cosine]
+RaceView(tidy["large"], title="Usual first weights, all images in each step", shown=three)
 
 
 # %%
@@ -391,39 +396,39 @@ def accuracy(result):
     return {place.name: 100 * place.accuracy for place in result.table().places}
 
 
-names = tidy["small"].names
-clipped, lars_cosine = names[1], names[5]
 small, large = (accuracy(tidy[batches]) for batches in ("small", "large"))
-claim("Batches of 64: all six within 4 points.", max(small.values()) - min(small.values()) < 4)
+claim("Batches of 128: all five within 4 points.", max(small.values()) - min(small.values()) < 4)
 apart = max(abs(large[lars_cosine] - large[name]) for name in (clipped, "Adam"))
 claim("All images: LARS + Cosine is less than 4 points from Adam and from momentum with a clip.", apart < 4)
 race_guess.reveal("less than 5 points apart")
 
 # %% [markdown]
-# No victory. Where a network has usual first weights and three layers, LARS is as good as the others and no better. Nado et al. (2021) found the same in the large: with well-chosen settings, ordinary momentum and Adam reach what LARS and LAMB had been praised for.
+# No victory. None of the three beats another one from all six seeds. Which of them stands first is chance: with other seeds, or on another processor, it may be another one. Where a network has usual first weights and three layers, LARS is as good as the others and no better. Nado et al. (2021) found the same in the large: with well-chosen settings, ordinary momentum and Adam reach what LARS and LAMB had been praised for.
 #
 # Now the other clothes, with the first weights times 8, 1/8 and 1. Before the first step these networks answer exactly as those before. **Compare the rows with those above.** (Write `"small"` in place of `"large"` to see the other batch size.)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 untidy = {batches: run_race(batches, (8, 1 / 8, 1)) for batches in ("small", "large")}
 RaceView(untidy["large"], title="First weights × 8, 1/8 and 1, all images in each step")
 
 # %%
 small_2, large_2 = (accuracy(untidy[batches]) for batches in ("small", "large"))
 momentum = names[:3]  # plain, with a clip, with a schedule
-rivals = {"small": max(small_2[n] for n in momentum), "large": max(large_2[n] for n in momentum)}
+lead_small, lead_large = (
+    right[lars_cosine] - max(right[name] for name in momentum) for right in (small_2, large_2)
+)
+lost_small, lost_large = (
+    usual[names[0]] - scaled[names[0]] for usual, scaled in ((small, small_2), (large, large_2))
+)
 
 claim("LARS + Cosine changes by less than 4 points.", abs(large_2[lars_cosine] - large[lars_cosine]) < 4)
-lost = [usual[names[0]] - scaled[names[0]] for usual, scaled in ((small, small_2), (large, large_2))]
-claim("Plain momentum loses more than 8 points; with batches of 64 it loses less.", lost[1] > max(8, lost[0]))
 claim(
-    "All images: LARS + Cosine is more than 5 points ahead of all three.",
-    large_2[lars_cosine] > rivals["large"] + 5,
+    "Plain momentum loses more than 8 points; with batches of 128 it loses less.",
+    lost_large > 8 and lost_large > lost_small,
 )
-claim(
-    "Batches of 64: it is ahead of them as well, by more than 1.", small_2[lars_cosine] > rivals["small"] + 1
-)
-claim("Adam stays within 8 points of it.", large_2["Adam"] > large_2[lars_cosine] - 8)
+claim("All images: LARS + Cosine is more than 5 points ahead of all three.", lead_large > 5)
+claim("Batches of 128: it is ahead of them as well, by more than 1.", lead_small > 1)
+claim("Adam stays within 8 points of it.", large_2[lars_cosine] - large_2["Adam"] < 8)
 
 # %% [markdown]
 # Now LARS is worth its name. Neither a clip nor a schedule can help here, since both have one factor for the whole network. Adam helps itself a good way: it divides by the gradient's size, though it does not know the size of the weights. And the large batch makes everything worse, because 40 steps leave no time in which a slow layer might catch up.
