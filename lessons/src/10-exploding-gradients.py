@@ -186,8 +186,8 @@ claim(
     9 < losses[0, 0].max() / losses[0, 0, 0] < 11,
 )
 for clip, quiet in list(zip(clips.values(), calm, strict=True))[1:]:
-    last = limits[quiet].max()
-    claim(f"{clip.name}: not thrown up to a limit of {last:.0f}.", quiet[limits <= last].all())
+    n = quiet.sum()
+    claim(f"{clip.name}: not thrown up to a limit of {limits[n - 1]:.0f}.", quiet[:n].all())
 claim(f"By global norm the loss ends below 2 from {limits[7]:.1f} to 100.", (losses[2, 7:13, -1] < 2).all())
 claim(f"At {safe:.0f} it is not thrown, and ends at {losses[2, 13, -1]:.0f}.", losses[2, 13, -1] > 5)
 claim("No step by global norm is longer than rate × limit.", (steps <= 0.01 * limits + 1e-12).all())
