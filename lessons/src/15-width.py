@@ -270,7 +270,9 @@ WidthView(sgd, at_lr=1 / 4)
 # %%
 claim("Muon is best at the same rate at all three widths.", (muon.best_lr == muon.best_lr[0]).all())
 beside = muon.loss[:, [1, 3]].min(-1).values  # the next smaller and the next larger rate
-claim("A quarter or four times that rate: at least a tenth more loss.", (beside > 1.1 * muon.loss[:, 2]).all())
+claim(
+    "A quarter or four times that rate: at least a tenth more loss.", (beside > 1.1 * muon.loss[:, 2]).all()
+)
 claim("SGD is best at the same rate at all three, too.", (sgd.best_lr == sgd.best_lr[0]).all())
 claim(
     "At every width Muon with Adam ends lower than Adam alone, and SGD ends higher.",
