@@ -155,7 +155,8 @@ print(f"seed {min(int(there), 2)}")
 
 
 @pytest.fixture(scope="module")
-def lesson(tmp_path_factory):
+def built(tmp_path_factory):
+    """A small lesson in a folder of its own, built."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "src").mkdir()
     source = folder / "src" / "small.py"
@@ -163,7 +164,14 @@ def lesson(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(build, "LESSONS", folder)
         build.build(source)
-        yield source
+    return source
+
+
+@pytest.fixture
+def lesson(built, monkeypatch):
+    """The same, in the place of all lessons during a test."""
+    monkeypatch.setattr(build, "LESSONS", built.parents[1])
+    return built
 
 
 def test_at_home_nothing_fails(lesson):
