@@ -40,6 +40,15 @@ def sources() -> list[Path]:
     return sorted((LESSONS / "src").glob("*.py"))
 
 
+def named(names: list[str], parser: argparse.ArgumentParser) -> list[Path]:
+    """The sources of the lessons that a command was given, all if it was given none."""
+    known = {source.stem: source for source in sources()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        parser.error(f"no lesson is called {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
 def notebook_of(source: Path) -> Path:
     """Where the notebook of a source belongs."""
     return LESSONS / f"{source.stem}.ipynb"
@@ -191,13 +200,9 @@ def main() -> int:
         "--teacher", nargs="?", const=TEACHERS, type=Path, metavar="FOLDER", help="write the teacher's pack"
     )
     chosen = parser.parse_args()
-    known = {source.stem: source for source in sources()}
-    unknown = [name for name in chosen.names if name not in known]
-    if unknown:
-        parser.error(f"no lesson is called {', '.join(unknown)}; there are {', '.join(known)}")
-    if chosen.teacher and str(chosen.teacher) in known:
+    wanted = named(chosen.names, parser)
+    if chosen.teacher and str(chosen.teacher) in {source.stem for source in sources()}:
         parser.error(f"--teacher {chosen.teacher} names a folder; write the lesson before it")
-    wanted = [known[name] for name in chosen.names or known]
     if chosen.check:
         problems = [problem for source in wanted for problem in differences(source)]
         print("\n".join(problems) or "every notebook is its source, run from top to bottom")

@@ -153,16 +153,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="lessons, by name; all by default, and the tests with them")
     parser.add_argument("--on", action="append", choices=MACHINES, help="a machine; all by default")
     chosen = parser.parse_args()
-    known = {source.stem: source for source in build.sources()}
-    unknown = [name for name in chosen.names if name not in known]
-    if unknown:
-        parser.error(f"no lesson is called {', '.join(unknown)}; there are {', '.join(known)}")
+    lessons = build.named(chosen.names, parser)
     machines = {name: MACHINES[name] for name in chosen.on or MACHINES}
     failed = False
     with ThreadPoolExecutor(2) as pool:
         jobs = {
-            lesson: {name: pool.submit(visit, known[lesson], machine) for name, machine in machines.items()}
-            for lesson in chosen.names or known
+            source.stem: {name: pool.submit(visit, source, machine) for name, machine in machines.items()}
+            for source in lessons
         }
         for lesson, visits in jobs.items():
             results = {name: job.result() for name, job in visits.items()}

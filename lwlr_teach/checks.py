@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import torch
@@ -43,6 +43,13 @@ def check_count(name: str, value: int, *, low: int = 1, high: float = math.inf) 
     if not low <= value <= high:
         allowed = f"at least {low}" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be {allowed}, got {value}")
+
+
+def with_inner(optimizer: object) -> Iterator[object]:
+    """The optimizer, and those that it is around, as Lookahead is around one: outermost first."""
+    while optimizer is not None:
+        yield optimizer
+        optimizer = getattr(optimizer, "optimizer", None)
 
 
 def check_function(name: str, value: object, example: str) -> None:

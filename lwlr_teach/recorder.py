@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from lwlr_teach.arithmetic import as_real, norm, norm_dtype
-from lwlr_teach.checks import check_choice, check_count
+from lwlr_teach.checks import check_choice, check_count, with_inner
 from lwlr_teach.layerwise import can_be_trained, named_layers
 from lwlr_teach.optim import RuleOptimizer
 from lwlr_teach.sharding import whole
@@ -298,12 +298,7 @@ class Recorder:
 
 def _ours(optimizer: torch.optim.Optimizer) -> RuleOptimizer | None:
     """The optimizer of this package that takes the steps, perhaps inside another, as inside Lookahead."""
-    inner: object = optimizer
-    while isinstance(inner, torch.optim.Optimizer):
-        if isinstance(inner, RuleOptimizer):
-            return inner
-        inner = getattr(inner, "optimizer", None)
-    return None
+    return next((inner for inner in with_inner(optimizer) if isinstance(inner, RuleOptimizer)), None)
 
 
 # Outside of this range a sum of squares may leave the range of float32.

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from lwlr_teach.checks import Number, check_choice, check_count, check_function, check_number
+from lwlr_teach.checks import Number, check_choice, check_count, check_function, check_number, with_inner
 
 Schedule = Callable[..., float]
 """``schedule(step) → factor``; a :class:`Plateau` also wants the losses: ``schedule(step, losses)``."""
@@ -545,11 +545,8 @@ def cycles_momentum(schedule: Schedule) -> TypeGuard[OneCycle]:
 
 def check_drivable(name: str, optimizer: object) -> None:
     """Raise for an optimizer that says it finds its rate itself, or that wraps such a one."""
-    inner: Any = optimizer
-    while inner is not None:
-        if getattr(inner, "finds_its_rate", False):
-            raise ValueError(f"schedule cannot drive {name}, which finds its rate itself; leave one out")
-        inner = getattr(inner, "optimizer", None)
+    if any(getattr(inner, "finds_its_rate", False) for inner in with_inner(optimizer)):
+        raise ValueError(f"schedule cannot drive {name}, which finds its rate itself; leave one out")
 
 
 def drive(

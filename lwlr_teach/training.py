@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
-from lwlr_teach.checks import check_count, check_function
+from lwlr_teach.checks import check_count, check_function, with_inner
 from lwlr_teach.fleet import whole
 from lwlr_teach.recorder import Recorder, Recording
 from lwlr_teach.schedules import Schedule, drive, in_order, wants_loss
@@ -130,15 +130,15 @@ def fit(
 
 def check_one_gradient(optimizer: torch.optim.Optimizer) -> None:
     """Raise for an optimizer that needs the loss and its gradient more than once a step, as LBFGS does."""
-    inner: object = optimizer
-    while isinstance(inner, torch.optim.Optimizer):
+    for inner in with_inner(optimizer):
+        if not isinstance(inner, torch.optim.Optimizer):
+            break
         closure = inspect.signature(type(inner).step).parameters.get("closure")
         if closure is not None and closure.default is closure.empty:
             raise ValueError(
                 f"optimizer must take its step from one gradient, and {type(inner).__name__} asks for a "
                 "closure that computes it again; write the loop yourself, with optimizer.step(closure)"
             )
-        inner = getattr(inner, "optimizer", None)  # as in Lookahead
 
 
 def _stream(

@@ -45,15 +45,10 @@ def claim(sentence: str, holds: object) -> None:
 
 
 def open_lesson(lesson: str) -> None:
-    """From now on claims are this lesson's; what its last run denied is forgotten."""
+    """From now on claims are this lesson's, and none of this run is denied yet."""
     global _lesson
     _lesson = lesson
     _denied.clear()
-
-    def put(record: Record) -> None:
-        record["claims"].pop(lesson, None)
-
-    note(put)
 
 
 def _remember(sentence: str, measured: str) -> None:

@@ -53,6 +53,7 @@ def begin(lesson: str) -> None:
     open_lesson(lesson)
 
     def put(record: Record) -> None:
+        record["claims"].pop(lesson, None)  # what its last run denied
         kept = record["lessons"].setdefault(lesson, {})
         kept["opened"] = kept.get("opened", 0) + 1
 
