@@ -38,16 +38,16 @@ lint: $(VENV)/.test ## check style, format and types
 	$(BIN)/mypy
 
 elsewhere: $(VENV)/.test ## run lessons and tests as if on other machines: half an hour
-	$(BIN)/python lessons/elsewhere.py
+	$(BIN)/python authoring/elsewhere.py
 
 lessons: $(VENV)/.test ## build lessons/*.ipynb from lessons/src/*.py
-	$(BIN)/python lessons/build.py
+	$(BIN)/python authoring/build.py
 
 lesson-lint: $(VENV)/.test ## say what the lessons lack
-	$(BIN)/python lessons/lint.py
+	$(BIN)/python authoring/lint.py
 
 teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
-	$(BIN)/python lessons/build.py --teacher
+	$(BIN)/python authoring/build.py --teacher
 
 picture: $(VENV)/.test ## take the picture of the README
 	$(BIN)/python -m docs.picture

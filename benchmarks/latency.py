@@ -25,8 +25,8 @@ OURS = "from lwlr_teach.views import SurfaceView\nSurfaceView('ravine', at_lr=0.
 PEER = """
 import matplotlib.pyplot as plt, torch
 from ipywidgets import SelectionSlider, interact
-from lwlr_teach.surfaces import ravine
-from lwlr_teach.sweep import sweep
+from lwlr_teach.problems import ravine
+from lwlr_teach.runs import sweep
 from lwlr_teach.views import SIX
 
 surface = ravine()

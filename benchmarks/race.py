@@ -10,11 +10,10 @@ import torch
 
 from benchmarks.report import Row, spread
 from benchmarks.sweep import theirs
-from lwlr_teach.fleet import one_thread
-from lwlr_teach.models import mlp
+from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import METHODS, Method
-from lwlr_teach.race import VALIDATION, race
-from lwlr_teach.tasks import Task, digits_task
+from lwlr_teach.problems import Task, digits_task, mlp
+from lwlr_teach.runs.races import VALIDATION, race
 
 # All of them are in torch.optim.
 NAMES = [

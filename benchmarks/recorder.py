@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.report import Row, percentile, spread
-from lwlr_teach.data import digits
-from lwlr_teach.models import digits_cnn
 from lwlr_teach.optim import Adam
-from lwlr_teach.recorder import Recorder
-from lwlr_teach.training import Minibatches
+from lwlr_teach.problems import digits, digits_cnn
+from lwlr_teach.runs import Minibatches, Recorder
 
 EVERY, BATCH = 10, 64
 STEPS = 10  # of one turn, one of which is recorded

@@ -6,9 +6,9 @@ import statistics
 import time
 
 from benchmarks.report import Row, spread
-from lwlr_teach.fleet import one_thread
-from lwlr_teach.linear_networks import descend, linear_network
-from lwlr_teach.splits import STARTS, STEPS, split_losses
+from lwlr_teach.core.threads import one_thread
+from lwlr_teach.problems import descend, linear_network
+from lwlr_teach.studies.splits import STARTS, STEPS, split_losses
 
 SETTINGS = [(layers, start) for layers in (2, 3) for start in STARTS]
 ROUNDS = 5

@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.report import Row, spread
 from lwlr_teach.optim import METHODS, Method
-from lwlr_teach.surfaces import find_surface
-from lwlr_teach.sweep import sweep
+from lwlr_teach.problems import find_surface
+from lwlr_teach.runs import sweep
 from lwlr_teach.views import SIX
 
 RATES = torch.logspace(-4, 0, 101, dtype=torch.float64)

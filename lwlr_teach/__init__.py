@@ -4,8 +4,17 @@ Every method of the course is one line with four choices in it::
 
     p  ←  p − rate(t) · scale(layer) · direction( clip(g) )
 
-Import what you need from its room: ``lwlr_teach.optim``, ``lwlr_teach.surfaces``, ``lwlr_teach.sweep``,
-``lwlr_teach.race``, ``lwlr_teach.views``. The numerics never import a plotting library; only ``views`` does.
+Import what you need from its room, ``from lwlr_teach.runs import race``. The rooms, each of which imports
+only from those before it::
+
+    core                             the words that everything is written in
+    clipping, layerwise, schedules   three of the four choices
+    problems                         what is learned
+    optim                            the fourth choice: a file a method, and the engine that runs them
+    runs                             how it is run
+    studies                          what one lesson measures
+    views                            what draws: the only room that imports a plotting library
+    teaching                         predictions, exercises, recall, claims
 """
 
 import importlib

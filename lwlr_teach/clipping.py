@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.arithmetic import as_real, norm, norm_dtype
-from lwlr_teach.batching import batch_axes, over_batch, single
-from lwlr_teach.checks import Number, check_function, check_number
+from lwlr_teach.core.arithmetic import as_real, norm, norm_dtype
+from lwlr_teach.core.batching import batch_axes, over_batch, single
+from lwlr_teach.core.checks import Number, check_function, check_number
 
 Clip = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
 _EXAMPLE = "by_global_norm(1.0)"
@@ -58,8 +58,8 @@ def adaptive(clipping: Number = 0.01, eps: Number = 1e-3, units: int = 0) -> Cli
 
     Brock et al. 2021: ‖g_i‖ ≤ λ max(‖w_i‖, ε) for the weights i that enter one unit; a vector is one unit.
     ``units`` is the axis that counts the units: 0 for weights (out, in), as torch has them; −1 for weights
-    (in, out), as the networks of ``lwlr_teach.models`` have them, whose biases (1, out) count as vectors. The
-    paper leaves the last layer out: give it an optimizer of its own.
+    (in, out), as the networks of ``lwlr_teach.problems`` have them, whose biases (1, out) count as vectors.
+    The paper leaves the last layer out: give it an optimizer of its own.
     """
     check_number("clipping", clipping, low=0)
     check_number("eps", eps, low=0)

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim.lr_scheduler import LambdaLR
 
-from lwlr_teach.arithmetic import norm, norm_dtype
-from lwlr_teach.checks import Number, check_choice, check_count, check_number
+from lwlr_teach.core.arithmetic import norm, norm_dtype
+from lwlr_teach.core.checks import Number, check_choice, check_count, check_number
 from lwlr_teach.schedules import check_drivable
 
 Scale = Callable[[Tensor, Tensor], Tensor]

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from lwlr_teach.checks import Number, check_choice, check_count, check_function, check_number, with_inner
+from lwlr_teach.core.checks import Number, check_choice, check_count, check_function, check_number, with_inner
 
 Schedule = Callable[..., float]
 """``schedule(step) → factor``; a :class:`Plateau` also wants the losses: ``schedule(step, losses)``."""

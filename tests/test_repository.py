@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -113,31 +112,3 @@ def test_relative_links_in_markdown_lead_somewhere():
     relative = [(path, target) for path, target in targets if not re.match(r"[a-z]+:|#", target)]
     broken = [(p.name, t) for p, t in relative if not (p.parent / t.partition("#")[0]).exists()]
     assert broken == []
-
-
-def numeric_modules() -> list[str]:
-    """Everything in the package but the rooms that draw."""
-    drawing = {"views", "teaching"}
-    paths = [path.relative_to(ROOT) for path in (ROOT / "lwlr_teach").rglob("*.py")]
-    return sorted(
-        ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-        for path in paths
-        if path.parts[1].removesuffix(".py") not in drawing
-    )
-
-
-def test_numerics_load_no_plotting_library():
-    modules = numeric_modules()
-    rooms = {f"lwlr_teach.{room}" for room in ("optim", "surfaces", "sweep", "data", "ensemble")}
-    assert rooms <= set(modules)
-    program = (
-        "import importlib, sys\n"
-        "for module in sys.argv[1:]:\n"
-        "    importlib.import_module(module)\n"
-        "    loaded = {'matplotlib', 'ipywidgets', 'anywidget', 'IPython'} & set(sys.modules)\n"
-        "    if loaded: sys.exit(f'{module} loads {sorted(loaded)}')\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *modules], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from lwlr_teach.clipping import by_global_norm
-from lwlr_teach.ensemble import train_ensemble
-from lwlr_teach.fleet import Fleet
 from lwlr_teach.layerwise import groups_by_depth, layer_schedule
 from lwlr_teach.optim import METHODS, SGD, SGDHD, Adam, AdamW
+from lwlr_teach.problems.tasks import digits_task
+from lwlr_teach.runs.ensemble import train_ensemble
+from lwlr_teach.runs.fleet import Fleet
+from lwlr_teach.runs.sweeps import sweep
+from lwlr_teach.runs.training import fit
 from lwlr_teach.schedules import (
     WSD,
     Chained,
@@ -41,10 +44,7 @@ from lwlr_teach.schedules import (
     factor_at,
     in_order,
 )
-from lwlr_teach.sweep import sweep
-from lwlr_teach.tasks import digits_task
-from lwlr_teach.training import fit
-from lwlr_teach.views.schedules import _factors
+from lwlr_teach.views.schedules.view import _factors
 
 # Two groups, so that a schedule is seen to multiply each group's own rate.
 LRS = (0.3, 0.05)

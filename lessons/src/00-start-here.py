@@ -11,7 +11,7 @@ import torch
 from lwlr_teach.optim import SGD
 from lwlr_teach.teaching import begin, check, claim, course_map, predict_number
 from lwlr_teach.views import SurfaceView
-from lwlr_teach.views.playground import Playground
+from lwlr_teach.views.surface.playground import Playground
 
 begin("00-start-here")
 

@@ -14,11 +14,9 @@
 # %%
 import torch
 
-from lwlr_teach.data import digits
-from lwlr_teach.ensemble import train_ensemble
 from lwlr_teach.optim import SGD
-from lwlr_teach.surfaces import quadratic, sharp_and_flat
-from lwlr_teach.sweep import sweep
+from lwlr_teach.problems import digits, quadratic, sharp_and_flat
+from lwlr_teach.runs import sweep, train_ensemble
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number
 from lwlr_teach.views import SIX, RatesView, SurfaceView
 

@@ -14,12 +14,9 @@
 # %%
 import torch
 
-from lwlr_teach.ensemble import train_ensemble
 from lwlr_teach.optim import SGD
-from lwlr_teach.quadratics import best_rate, best_settings, edge, terminal_speed
-from lwlr_teach.race import race
-from lwlr_teach.surfaces import quadratic
-from lwlr_teach.sweep import sweep
+from lwlr_teach.problems import best_rate, best_settings, edge, quadratic, terminal_speed
+from lwlr_teach.runs import race, sweep, train_ensemble
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
 from lwlr_teach.views import MomentumView, RatesView, SurfaceView
 

@@ -18,7 +18,8 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from lwlr_teach.optim import SGD
-from lwlr_teach.race import Contestant, race
+from lwlr_teach.problems import noisy
+from lwlr_teach.runs import Contestant, race, sweep
 from lwlr_teach.schedules import (
     WSD,
     Chained,
@@ -31,8 +32,6 @@ from lwlr_teach.schedules import (
     Warmup,
     drive,
 )
-from lwlr_teach.surfaces import noisy
-from lwlr_teach.sweep import sweep
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, recall
 from lwlr_teach.views import FAMILIES, Family, ScheduleView, SurfaceView
 

@@ -15,11 +15,9 @@
 import torch
 from torch import nn
 
-from lwlr_teach.data import digits
-from lwlr_teach.finding import exponential_rates, range_test, search_rate
 from lwlr_teach.optim import SGDHD, Adam, Method
-from lwlr_teach.race import Contestant, race
-from lwlr_teach.surfaces import quadratic
+from lwlr_teach.problems import digits, quadratic
+from lwlr_teach.runs import Contestant, exponential_rates, race, range_test, search_rate
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
 from lwlr_teach.views import RaceView, RangeTestView, SurfaceView
 

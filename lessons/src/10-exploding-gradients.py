@@ -17,14 +17,9 @@ from functools import partial
 import torch
 
 from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value
-from lwlr_teach.data import digits
-from lwlr_teach.ensemble import train_ensemble
-from lwlr_teach.fleet import cross_entropy
 from lwlr_teach.optim import METHODS, SGD
-from lwlr_teach.race import Contestant, race
-from lwlr_teach.surfaces import cliff
-from lwlr_teach.sweep import sweep
-from lwlr_teach.tasks import rnn_task
+from lwlr_teach.problems import cliff, digits, rnn_task
+from lwlr_teach.runs import Contestant, cross_entropy, race, sweep, train_ensemble
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number, recall
 from lwlr_teach.views import RaceView, RatesView, SurfaceView
 

@@ -15,13 +15,11 @@
 import torch
 from torch import nn
 
-from lwlr_teach.costs import operations
 from lwlr_teach.layerwise import freeze, groups_by_depth, groups_by_name, layer_schedule, train_top
 from lwlr_teach.optim import Adam
-from lwlr_teach.recorder import Recorder
+from lwlr_teach.runs import Recorder, fit, operations
+from lwlr_teach.studies import TRANSFERS, compare, pretrain, readouts, target
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
-from lwlr_teach.training import fit
-from lwlr_teach.transfer import TRANSFERS, compare, pretrain, readouts, target
 from lwlr_teach.views import InspectorView, TransferView
 
 begin("11-rates-by-depth")
@@ -402,7 +400,7 @@ claim(
 )
 
 # %% [markdown]
-# So "slightly more" is right, and the multiplication is not the reason. `foreach` handles all tensors of a group in one call an operation, `fused` in one call altogether. That is their whole advantage, and groups cut these calls into pieces. The plain loop does not mind. How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
+# So "slightly more" is right, and the multiplication is not the reason. `foreach` handles all tensors of a group in one call an operation, `fused` in one call altogether. That is their whole advantage, and groups cut these calls into pieces. The plain loop does not mind. How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.runs.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
 
 # %% [markdown]
 # ## Exercise

@@ -20,14 +20,12 @@ import torch
 from torch import nn
 
 from lwlr_teach.clipping import by_global_norm
-from lwlr_teach.data import digits
 from lwlr_teach.layerwise import by_trust_ratio, trust_ratio
 from lwlr_teach.optim import LARS, METHODS, SGD, Adam
-from lwlr_teach.race import Contestant, race
+from lwlr_teach.problems import digits, digits_task
+from lwlr_teach.runs import Contestant, Minibatches, fit, race
 from lwlr_teach.schedules import Cosine
-from lwlr_teach.tasks import digits_task
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
-from lwlr_teach.training import Minibatches, fit
 from lwlr_teach.views import InspectorView, LayerRatesView, RaceView
 
 begin("12-lars")
@@ -438,7 +436,7 @@ claim("Adam stays within 8 points of it.", large_2[lars_cosine] - large_2["Adam"
 # You need not guess how much the ratios differ. Record your own model with your own optimizer, and choose *trust ratio* from the list:
 #
 # ```python
-# from lwlr_teach.recorder import Recorder
+# from lwlr_teach.runs.recorder import Recorder
 #
 # with Recorder(model, optimizer) as recorder:
 #     ...  # train as always, a few hundred steps

@@ -15,19 +15,19 @@
 import torch
 
 from lwlr_teach.layerwise import opposite_norms
-from lwlr_teach.linear_networks import (
+from lwlr_teach.problems import (
     closed_form,
     descend,
+    digits_task,
     linear_network,
     loss_after,
     losses,
     product_limit,
     unit,
 )
-from lwlr_teach.race import Contestant, race
-from lwlr_teach.tasks import digits_task
+from lwlr_teach.runs import Contestant, race
+from lwlr_teach.studies import trained_splits
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
-from lwlr_teach.trained_splits import trained_splits
 from lwlr_teach.views import RaceView, SplitView
 
 begin("14-first-two-steps")

@@ -18,9 +18,9 @@ from torch import nn
 from lwlr_teach.layerwise import mup_groups
 from lwlr_teach.optim import Muon
 from lwlr_teach.optim.muon import orthogonalise
+from lwlr_teach.studies import activation_changes, train_widths
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
 from lwlr_teach.views import WidthView
-from lwlr_teach.width import activation_changes, train_widths
 
 begin("15-width")
 

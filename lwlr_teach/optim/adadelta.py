@@ -17,8 +17,8 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, moving_average, root, zeros_like
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.core.arithmetic import State, moving_average, root, zeros_like
+from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, is_zero, root
-from lwlr_teach.batching import lead
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.core.arithmetic import State, is_zero, root
+from lwlr_teach.core.batching import lead
+from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, moving_average, power, root, zeros_like
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.core.arithmetic import State, moving_average, power, root, zeros_like
+from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Unpack
 
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.checks import Number
+from lwlr_teach.core.checks import Number
 from lwlr_teach.optim.adam import Adam
 from lwlr_teach.optim.engine import Options
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.checks import Number, check_choice, check_function
 from lwlr_teach.clipping import Clip
+from lwlr_teach.core.checks import Number, check_choice, check_function
 from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam

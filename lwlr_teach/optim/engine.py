@@ -36,14 +36,14 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, as_real, is_zero, norm_dtype
-from lwlr_teach.batching import batch_axes, over_batch, single
-from lwlr_teach.checks import check_choice, check_function, check_number
 from lwlr_teach.clipping import Clip
+from lwlr_teach.core.arithmetic import State, as_real, is_zero, norm_dtype
+from lwlr_teach.core.batching import batch_axes, over_batch, single
+from lwlr_teach.core.checks import check_choice, check_function, check_number
+from lwlr_teach.core.sharding import is_sharded, whole
 from lwlr_teach.layerwise import Scale
 from lwlr_teach.optim.compiling import Compiled
 from lwlr_teach.optim.update import Bucket, Rule, Update, tensors
-from lwlr_teach.sharding import is_sharded, whole
 
 _NONFINITE = {choice: choice for choice in ("ignore", "skip", "raise")}
 _CHOICES_OF_TORCH = ("foreach", "fused", "capturable", "differentiable")

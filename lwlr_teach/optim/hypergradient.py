@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, norm_dtype
-from lwlr_teach.batching import over_batch
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.core.arithmetic import State, norm_dtype
+from lwlr_teach.core.batching import over_batch
+from lwlr_teach.core.checks import Number, check_number
+from lwlr_teach.core.sharding import whole
 from lwlr_teach.optim.engine import Options, RuleOptimizer, downhill
-from lwlr_teach.sharding import whole
 
 
 def sgd_hd(grad: Tensor, state: State, step: int) -> tuple[Tensor, State]:

@@ -22,8 +22,8 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, stretch, zeros_like
-from lwlr_teach.checks import Number
+from lwlr_teach.core.arithmetic import State, stretch, zeros_like
+from lwlr_teach.core.checks import Number
 from lwlr_teach.layerwise import trust_ratio
 from lwlr_teach.optim.adam import adam, check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer

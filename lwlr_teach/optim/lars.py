@@ -24,8 +24,8 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, norm, stretch, zeros_like
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.core.arithmetic import State, norm, stretch, zeros_like
+from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.layerwise import trust_ratio
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 

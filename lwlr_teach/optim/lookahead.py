@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, StateDict
 from torch.utils.hooks import RemovableHandle
 
-from lwlr_teach.arithmetic import as_real
-from lwlr_teach.batching import lead
-from lwlr_teach.checks import Number, check_count, check_number
+from lwlr_teach.core.arithmetic import as_real
+from lwlr_teach.core.batching import lead
+from lwlr_teach.core.checks import Number, check_count, check_number
 
 
 def lookahead(slow: Tensor, fast: Tensor, *, alpha: Number) -> Tensor:

@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, moving_average, zeros_like
-from lwlr_teach.checks import Number, check_choice, check_count, check_number
+from lwlr_teach.core.arithmetic import State, moving_average, zeros_like
+from lwlr_teach.core.checks import Number, check_choice, check_count, check_number
+from lwlr_teach.core.sharding import reshard, whole
 from lwlr_teach.optim.engine import Options, RuleOptimizer
-from lwlr_teach.sharding import reshard, whole
 
 ADJUSTMENTS = {
     "original": lambda rows, columns: max(1, rows / max(1, columns)) ** 0.5,

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, choose, moving_average, norm, norm_dtype, root, zeros_like
-from lwlr_teach.checks import Number
+from lwlr_teach.core.arithmetic import State, choose, moving_average, norm, norm_dtype, root, zeros_like
+from lwlr_teach.core.checks import Number
 from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 

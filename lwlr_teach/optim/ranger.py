@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Unpack
 
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.checks import Number
 from lwlr_teach.clipping import centralize, in_turn
+from lwlr_teach.core.checks import Number
 from lwlr_teach.optim.engine import Options, check_options
 from lwlr_teach.optim.lookahead import Lookahead
 from lwlr_teach.optim.radam import RAdam

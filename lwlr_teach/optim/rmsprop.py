@@ -18,8 +18,8 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.arithmetic import State, is_zero, moving_average, root, zeros_like
-from lwlr_teach.checks import Number, check_number
+from lwlr_teach.core.arithmetic import State, is_zero, moving_average, root, zeros_like
+from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lwlr_teach.arithmetic import State, add_times, is_zero, stretch
-from lwlr_teach.batching import lead, over_batch
 from lwlr_teach.clipping import Clip
+from lwlr_teach.core.arithmetic import State, add_times, is_zero, stretch
+from lwlr_teach.core.batching import lead, over_batch
+from lwlr_teach.core.sharding import align, from_shard, is_sharded, shard
 from lwlr_teach.layerwise import Scale
-from lwlr_teach.sharding import align, from_shard, is_sharded, shard
 
 Rule = Callable[..., tuple[Tensor, State]]
 Finder = Callable[[Tensor, Tensor, State], tuple[Tensor, State]]

@@ -2,9 +2,10 @@
 
 from lwlr_teach.teaching.claims import claim
 from lwlr_teach.teaching.exercises import check, hint, solution
+from lwlr_teach.teaching.kernel import begin
 from lwlr_teach.teaching.predictions import calibration, predict_choice, predict_curve, predict_number
-from lwlr_teach.teaching.recall import recall
-from lwlr_teach.teaching.start import begin, course_map
+from lwlr_teach.teaching.questions import recall
+from lwlr_teach.teaching.start_page import course_map
 
 __all__ = [
     "begin",

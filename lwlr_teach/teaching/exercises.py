@@ -17,54 +17,21 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lwlr_teach.checks import check_choice
+from lwlr_teach.core.checks import check_choice
+from lwlr_teach.teaching.bank import EXERCISES
+from lwlr_teach.teaching.items import Exercise
 from lwlr_teach.teaching.progress import Record, note, read_progress
 
 PROBLEMS = 12
-SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Known:
-    """An answer that is met often: a function, and what to say to somebody who wrote it.
-
-    ``passes`` says whether it is accepted, as another way to write what was asked for.
-    """
-
-    answer: Callable[..., Any]
-    says: str
-    passes: bool = False
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """Something to write, and all that is needed to judge and to help.
-
-    ``play(answer, problem)`` calls the answer as the lesson would, several times if there are several steps,
-    and returns every tensor that came out, by name. ``problem(generator)`` draws the arguments.
-    """
-
-    name: str
-    asks: str
-    answer: Callable[..., Any]
-    problem: Callable[[torch.Generator], dict[str, Any]]
-    play: Callable[[Callable[..., Any], dict[str, Any]], dict[str, Any]]
-    known: tuple[Known, ...]
-    hints: tuple[str, ...]
-    right: str
-    lesson: str = field(default="")
-
-    @property
-    def solution(self) -> str:
-        """The source of the reference answer."""
-        return inspect.getsource(self.answer)
+# A machine with much to do takes five for the first `torch.optim` alone, which imports the compiler.
+SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -162,8 +129,6 @@ def solution(name: str) -> None:
 
 def find_exercise(name: str) -> Exercise:
     """The exercise of this name; ValueError with the nearest names otherwise."""
-    from lwlr_teach.teaching.bank import EXERCISES
-
     return check_choice("exercise", name, EXERCISES)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lwlr_teach.checks import check_choice, check_number
+from lwlr_teach.core.checks import check_choice, check_number
 from lwlr_teach.teaching.progress import Record, note, read_progress
-from lwlr_teach.views.prediction import COLUMNS, CONFIDENCES, PredictionView
+from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionView
 
 _SMALLEST = torch.finfo(torch.float64).tiny  # of a logarithmic axis
 

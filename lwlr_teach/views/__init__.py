@@ -1,17 +1,17 @@
 """Live pictures: each a widget, a matplotlib drawing and a sentence that say the same."""
 
-from lwlr_teach.views.families import FAMILIES, Family
-from lwlr_teach.views.inspector import InspectorView
-from lwlr_teach.views.layers import LayerRatesView
-from lwlr_teach.views.momentum import MomentumView
-from lwlr_teach.views.race import RaceView
-from lwlr_teach.views.range_test import RangeTestView
-from lwlr_teach.views.rates import RatesView
-from lwlr_teach.views.schedules import ScheduleView
-from lwlr_teach.views.splits import SplitView
-from lwlr_teach.views.surface import SIX, SurfaceView
-from lwlr_teach.views.transfer import TransferView
-from lwlr_teach.views.width import WidthView
+from lwlr_teach.views.inspector.view import InspectorView
+from lwlr_teach.views.layers.view import LayerRatesView
+from lwlr_teach.views.momentum.view import MomentumView
+from lwlr_teach.views.race.view import RaceView
+from lwlr_teach.views.range_test.view import RangeTestView
+from lwlr_teach.views.rates.view import RatesView
+from lwlr_teach.views.schedules.families import FAMILIES, Family
+from lwlr_teach.views.schedules.view import ScheduleView
+from lwlr_teach.views.splits.view import SplitView
+from lwlr_teach.views.surface.view import SIX, SurfaceView
+from lwlr_teach.views.transfer.view import TransferView
+from lwlr_teach.views.width.view import WidthView
 
 __all__ = [
     "FAMILIES",

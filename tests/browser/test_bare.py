@@ -12,11 +12,12 @@ import torch
 from playwright.sync_api import Browser, Page
 
 from lwlr_teach.optim import SGD, Method
-from lwlr_teach.recorder import QUANTITIES, Recording
+from lwlr_teach.runs.recorder import QUANTITIES, Recording
 from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
-from lwlr_teach.teaching.recall import Question, Recall
+from lwlr_teach.teaching.items import Question
+from lwlr_teach.teaching.questions import Recall
 from lwlr_teach.views import InspectorView, LayerRatesView, MomentumView, SplitView, SurfaceView
-from lwlr_teach.views.base import View
+from lwlr_teach.views.kit.base import View
 
 RENDER = """async ([source, state]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));

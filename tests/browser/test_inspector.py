@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lwlr_teach.recorder import QUANTITIES
+from lwlr_teach.runs.recorder import QUANTITIES
 from tests.browser.lab import write_notebook
 
 LAYERS = 12
@@ -15,7 +15,7 @@ GREY, YELLOW, PURPLE = [0x8C, 0x8C, 0x8C], [253, 231, 37], [68, 1, 84]  # 0, and
 # is shorter. In the relative update, layer 0 is the slowest, and layer 11 the fastest but where 9 explodes.
 MAKE = f"""
 import torch
-from lwlr_teach.recorder import QUANTITIES, Recording
+from lwlr_teach.runs.recorder import QUANTITIES, Recording
 from lwlr_teach.views import InspectorView
 layers, names = tuple(f"block{{i}}.linear" for i in range({LAYERS})), list(QUANTITIES)
 def recording(seed, steps):

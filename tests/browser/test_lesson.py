@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from lessons import build
+from authoring import build
 
 SOURCES = build.sources()
 

@@ -9,7 +9,7 @@ from tests.browser.lab import write_notebook
 
 SETUP = """
 import torch
-from lwlr_teach.race import Contestant, race
+from lwlr_teach.runs.races import Contestant, race
 from lwlr_teach.views import RaceView
 METHODS = ['SGD', 'Momentum', 'Adam', 'RMSprop', 'Adagrad']
 result = race(METHODS, lr=torch.logspace(-3, 1, 9), seeds=3, steps=40, checkpoints=8)

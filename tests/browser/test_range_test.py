@@ -6,8 +6,8 @@ from tests.browser.lab import write_notebook
 
 MAKE = """\
 import torch
-from lwlr_teach.finding import RangeTest, exponential_rates
-from lwlr_teach.race import race
+from lwlr_teach.runs.range_tests import RangeTest, exponential_rates
+from lwlr_teach.runs.races import race
 from lwlr_teach.views import RangeTestView
 
 def made(steps):

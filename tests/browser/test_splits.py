@@ -9,7 +9,7 @@ from tests.browser.lab import write_notebook
 
 YOURS, WHITE = [0xD5, 0x5E, 0x00], [0xFF, 0xFF, 0xFF]
 GIVEN = """
-from lwlr_teach.trained_splits import trained_splits
+from lwlr_teach.studies.split_training import trained_splits
 alone = SplitView(trained_splits('four layers', [0.5, 0.9], steps=4, seeds=3), title='Four layers', at_step=2)
 alone
 """

@@ -13,8 +13,7 @@ FIRST = """
 import os
 os.environ["LWLR_PROGRESS"] = {file!r}
 from lwlr_teach.teaching import *
-from lwlr_teach.teaching import bank
-from lwlr_teach.views.playground import Playground
+from lwlr_teach.views.surface.playground import Playground
 """
 NUMBER = (
     "n = predict_number('01-n', 'Which rate is best?', [0.001 * i for i in range(1, 42)], within=0.01)\nn"

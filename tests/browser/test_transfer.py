@@ -8,7 +8,7 @@ import pytest
 from tests.browser.lab import write_notebook
 
 SETUP = """
-from lwlr_teach.transfer import compare, pretrain
+from lwlr_teach.studies.transfer import compare, pretrain
 from lwlr_teach.views import TransferView
 known = pretrain(seeds=3, steps=60, hidden=(16, 16))
 how = dict(lr=[0.003, 0.01], steps=12, names=['smaller early', 'smaller late'], progress=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lwlr_teach.views.style import short
+from lwlr_teach.core.text import short
 from tests.browser.lab import ROOT, write_notebook
 
 ADAM = [0xD5, 0x5E, 0x00]
@@ -228,7 +228,9 @@ def test_python_and_javascript_write_numbers_alike(browser):
     chosen = random.Random(1)
     values = [0.0, 0.1, 1.0, 9.99, 12345.0, 99999.0, 1e-4, 1e-5, -78.33]
     values += [10 ** chosen.uniform(-40, 12) for _ in range(2000)]
-    source = (ROOT / "lwlr_teach/views/canvas.js").read_text("utf-8").replace("export function", "function")
+    source = (
+        (ROOT / "lwlr_teach/views/kit/canvas.js").read_text("utf-8").replace("export function", "function")
+    )
     page = browser.new_page()
     written = page.evaluate(f"values => {{ {source}; return values.map(short); }}", values)
     page.close()

@@ -9,7 +9,7 @@ from tests.browser.lab import write_notebook
 
 SETUP = """
 from lwlr_teach.views import WidthView
-from lwlr_teach.width import train_widths
+from lwlr_teach.studies.width import train_widths
 rates = [0.001, 0.004, 0.016, 0.06, 0.25, 5.0]
 how = dict(lr=rates, widths=[8, 16, 32], base=8, seeds=2, steps=12, progress=False)
 runs = [train_widths('Adam', way, **how) for way in ('standard', 'muP')]

@@ -11,8 +11,8 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
 from torch.optim import lr_scheduler, swa_utils
 
-from lwlr_teach.arithmetic import root
 from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value, centralize, in_turn
+from lwlr_teach.core.arithmetic import root
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import LARS, METHODS, SGD, Adam, AdamW, Lookahead, NovoGrad
 from tests.optim.runs import (

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from lwlr_teach.clipping import by_value
-from lwlr_teach.finding import range_test
-from lwlr_teach.fleet import Fleet
 from lwlr_teach.layerwise import layer_schedule
 from lwlr_teach.optim import SGD, SGDHD, Lookahead, Method
 from lwlr_teach.optim.hypergradient import hypergradient
+from lwlr_teach.problems.tasks import digits_task
+from lwlr_teach.runs.fleet import Fleet
+from lwlr_teach.runs.range_tests import range_test
+from lwlr_teach.runs.sweeps import sweep
 from lwlr_teach.schedules import Constant, Cosine, ScheduleLR, drive
-from lwlr_teach.sweep import sweep
-from lwlr_teach.tasks import digits_task
 from tests.optim.runs import fresh, gradient, train, values
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwlr_teach import clipping
-from lwlr_teach.arithmetic import norm_dtype
+from lwlr_teach.core.arithmetic import norm_dtype
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import SGDHD, Ranger, update
 from tests.optim.runs import MUONS, RUNS, gradient, layer, make, train

@@ -18,9 +18,9 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
 from lwlr_teach import clipping
+from lwlr_teach.core.sharding import is_sharded, shard, whole
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import LAMB, LARS, SGD, SGDHD, Adam, Method, Muon, NovoGrad
-from lwlr_teach.sharding import is_sharded, shard, whole
 from tests.optim.runs import MUONS, RUNS, exact_muon, gradient, make
 
 pytestmark = [

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lwlr_teach.optim import SGD
-from lwlr_teach.quadratics import best_settings
+from lwlr_teach.problems.quadratics import best_settings
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.exercises import judge
 

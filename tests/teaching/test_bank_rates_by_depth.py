@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from lwlr_teach.layerwise import groups_by_depth
+from lwlr_teach.studies.transfer import arrangements
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.exercises import judge
-from lwlr_teach.transfer import arrangements
 
 RATE_OF, AWAKE = EXERCISES["11-rate-of"], EXERCISES["11-awake"]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 
-from lessons import build
-from lwlr_teach.teaching import begin, check, course_map, predict_choice, start
+from authoring import build
+from lwlr_teach.teaching import begin, check, course_map, kernel, predict_choice, start_page
 from lwlr_teach.teaching.bank import EXERCISES, QUESTIONS
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.progress import read_progress
@@ -151,19 +151,19 @@ def test_a_lesson_keeps_torch_to_one_thread():
 
 def test_a_lesson_gives_memory_back_after_each_cell(monkeypatch):
     shell = InteractiveShell()
-    monkeypatch.setattr(start, "get_ipython", lambda: shell)
+    monkeypatch.setattr(kernel, "get_ipython", lambda: shell)
     given: list[int] = []
-    monkeypatch.setattr(start.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=given.append))
-    monkeypatch.setattr(start.sys, "platform", "linux")
+    monkeypatch.setattr(kernel.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=given.append))
+    monkeypatch.setattr(kernel.sys, "platform", "linux")
     for _ in range(2):
         begin(START)
     shell.run_cell("1 + 1")
     assert given == [0]
-    monkeypatch.setattr(start.ctypes, "CDLL", lambda _: SimpleNamespace())  # musl
-    start._give_memory_back()
-    monkeypatch.setattr(start.sys, "platform", "win32")
-    monkeypatch.setattr(start.ctypes, "CDLL", None)
-    start._give_memory_back()
+    monkeypatch.setattr(kernel.ctypes, "CDLL", lambda _: SimpleNamespace())  # musl
+    kernel._give_memory_back()
+    monkeypatch.setattr(kernel.sys, "platform", "win32")
+    monkeypatch.setattr(kernel.ctypes, "CDLL", None)
+    kernel._give_memory_back()
     assert given == [0]
 
 
@@ -174,7 +174,7 @@ def test_the_wrong_answer_of_the_start_page_begins_no_lesson():
 
 
 def test_a_lesson_without_exercises_is_never_done(monkeypatch):
-    monkeypatch.setattr(start, "EXERCISES", {})
+    monkeypatch.setattr(start_page, "EXERCISES", {})
     begin("01-learning-rate")
     assert row(course_map(), "01-learning-rate")["state"] == "begun"
     assert f"About {sum(lesson.minutes for lesson in READY)} minutes" in repr(course_map())

@@ -11,7 +11,8 @@ import torch
 from lwlr_teach.teaching import check, exercises, hint, solution
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.course import COURSE
-from lwlr_teach.teaching.exercises import Exercise, find_exercise, judge
+from lwlr_teach.teaching.exercises import find_exercise, judge
+from lwlr_teach.teaching.items import Exercise, Known
 from lwlr_teach.teaching.progress import read_progress
 
 STEP, EDGE = EXERCISES["01-step"], EXERCISES["01-edge"]
@@ -393,14 +394,14 @@ def test_hints_and_tries_do_not_disturb_each_other(capsys):
 
 
 def test_a_known_variant_that_passes_says_so_in_its_own_words():
-    variant = exercises.Known(lambda x: -x, "The other sign is allowed here.", passes=True)
+    variant = Known(lambda x: -x, "The other sign is allowed here.", passes=True)
     exercise = Exercise(
         name="00-self",
         asks="Write itself(x).",
         answer=lambda x: x,
         problem=lambda generator: {"x": torch.randn(3, generator=generator)},
         play=lambda answer, problem: {"x": answer(problem["x"])},
-        known=(exercises.Known(lambda x: raises(ValueError()), "never"), variant),
+        known=(Known(lambda x: raises(ValueError()), "never"), variant),
         hints=("Look at it.",),
         right="That is it.",
     )

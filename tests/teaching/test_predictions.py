@@ -11,7 +11,7 @@ import torch
 from lwlr_teach.teaching import calibration, predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.predictions import Calibration
 from lwlr_teach.teaching.progress import read_progress
-from lwlr_teach.views.prediction import COLUMNS
+from lwlr_teach.views.prediction.view import COLUMNS
 
 OPTIONS = ["yes", "perhaps", "no"]
 

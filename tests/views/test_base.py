@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-import lwlr_teach.views.base as base
-from lwlr_teach.recorder import QUANTITIES, Recording
+import lwlr_teach.views.kit.base as base
+from lwlr_teach.runs.recorder import QUANTITIES, Recording
 from lwlr_teach.teaching import predict_choice, predict_number
 from lwlr_teach.views import InspectorView, SurfaceView
-from lwlr_teach.views.base import module, pack_float32, pack_uint16
+from lwlr_teach.views.kit.base import module, pack_float32, pack_uint16
 
 
 def make(**options):
@@ -17,7 +17,7 @@ def make(**options):
 
 
 def test_a_module_is_self_contained():
-    for name in ("surface.js", "rates.js"):
+    for name in ("surface/view.js", "rates/view.js"):
         source = module(name)
         assert "import " not in source
         assert source.count("export default") == 1

@@ -4,7 +4,7 @@ import io
 import pytest
 from PIL import Image
 
-from lwlr_teach.views.course import CourseView
+from lwlr_teach.views.course.view import CourseView
 
 LESSON = dict(
     name="01-a",

@@ -9,10 +9,10 @@ from torch import nn
 
 from lwlr_teach.layerwise import freeze
 from lwlr_teach.optim import LARS, SGD
-from lwlr_teach.recorder import QUANTITIES, Recorder, Recording
-from lwlr_teach.training import fit
+from lwlr_teach.runs.recorder import QUANTITIES, Recorder, Recording
+from lwlr_teach.runs.training import fit
 from lwlr_teach.views import InspectorView
-from lwlr_teach.views.inspector import TITLES, depth_styles, standing
+from lwlr_teach.views.inspector.view import TITLES, depth_styles, standing
 
 
 def recording(layers=("in", "mid", "out"), steps=6, every=10, **rows):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-import lwlr_teach.views.layers as module
-from lwlr_teach.fleet import Fleet
+import lwlr_teach.views.layers.view as module
 from lwlr_teach.optim import METHODS
-from lwlr_teach.tasks import digits_task
+from lwlr_teach.problems.tasks import digits_task
+from lwlr_teach.runs.fleet import Fleet
 from lwlr_teach.views import LayerRatesView
 
 HOW = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lwlr_teach.optim import SGD
-from lwlr_teach.quadratics import best_settings, edge, factor
+from lwlr_teach.problems.quadratics import best_settings, edge, factor
 from lwlr_teach.views import MomentumView
-from lwlr_teach.views.momentum import MOMENTA, RATES
+from lwlr_teach.views.momentum.view import MOMENTA, RATES
 
 
 @pytest.fixture(scope="module")

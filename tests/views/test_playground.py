@@ -3,11 +3,11 @@ import torch
 
 from lwlr_teach.clipping import by_global_norm, by_value
 from lwlr_teach.optim import METHODS
+from lwlr_teach.problems.surfaces import SURFACES, find_surface, noisy
+from lwlr_teach.runs.sweeps import sweep
 from lwlr_teach.schedules import Plateau, factor_at
-from lwlr_teach.surfaces import SURFACES, find_surface, noisy
-from lwlr_teach.sweep import sweep
 from lwlr_teach.views import SIX
-from lwlr_teach.views.playground import CLIPS, SCHEDULES, STEPS, Playground
+from lwlr_teach.views.surface.playground import CLIPS, SCHEDULES, STEPS, Playground
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_every_surface_can_be_chosen(playground, name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_can_be_chosen(playground, name, monkeypatch):
-    monkeypatch.setattr("lwlr_teach.views.playground.MOMENTA", (0.0, 0.9))
+    monkeypatch.setattr("lwlr_teach.views.surface.playground.MOMENTA", (0.0, 0.9))
     playground.optimizers.value = [name]
     assert playground.view.sweep.names == (name,)
 

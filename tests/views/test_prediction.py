@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lwlr_teach.views.base import module
-from lwlr_teach.views.prediction import COLUMNS, CONFIDENCES, PredictionView
+from lwlr_teach.views.kit.base import module
+from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionView
 
 X = {"range": [0, 30], "title": "step"}
 Y = {"range": [1e-6, 100], "title": "loss", "log": True}
@@ -168,7 +168,7 @@ def test_bad_input(wrong, says):
         PredictionView(**{"question": "Which?"} | wrong)
 
 
-@pytest.mark.parametrize("name", ["prediction.js", "recall.js", "course.js"])
+@pytest.mark.parametrize("name", ["prediction/view.js", "recall/view.js", "course/view.js"])
 def test_the_module_is_self_contained(name):
     source = module(name)
     assert "import " not in source

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-import lwlr_teach.views.race as module
-from lwlr_teach.race import Contestant, Race
+import lwlr_teach.views.race.view as module
+from lwlr_teach.runs.races import Contestant, Race
 from lwlr_teach.schedules import Cosine
 from lwlr_teach.views import RaceView
 

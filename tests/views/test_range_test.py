@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.finding import RangeTest, exponential_rates, smooth
-from lwlr_teach.race import race
+from lwlr_teach.core.text import short
+from lwlr_teach.runs.races import race
+from lwlr_teach.runs.range_tests import RangeTest, exponential_rates, smooth
 from lwlr_teach.views import RangeTestView
-from lwlr_teach.views.base import module
-from lwlr_teach.views.style import short
+from lwlr_teach.views.kit.base import module
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def view(trained):
 
 
 def test_the_module_is_self_contained():
-    source = module("range_test.js")
+    source = module("range_test/view.js")
     assert "import " not in source
     assert source.count("export default") == 1
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lwlr_teach.clipping import by_value
-from lwlr_teach.ensemble import Ensemble, train_ensemble
 from lwlr_teach.optim import METHODS
+from lwlr_teach.runs.ensemble import Ensemble, train_ensemble
 from lwlr_teach.views import RatesView
 
 

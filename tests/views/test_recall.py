@@ -4,7 +4,7 @@ import io
 import pytest
 from PIL import Image
 
-from lwlr_teach.views.recall import RecallView
+from lwlr_teach.views.recall.view import RecallView
 
 QUESTIONS = [
     {"asks": "One?", "options": ["a", "b"], "right": 1, "why": "Because of one."},

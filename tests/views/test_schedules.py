@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from lwlr_teach.ensemble import train_ensemble
+from lwlr_teach.runs.ensemble import train_ensemble
 from lwlr_teach.schedules import Constant, Cosine, Drawn, Plateau
 from lwlr_teach.views import FAMILIES, Family, ScheduleView
-from lwlr_teach.views.families import SIX_FAMILIES
-from lwlr_teach.views.prediction import COLUMNS
-from lwlr_teach.views.schedules import _Runs
+from lwlr_teach.views.prediction.view import COLUMNS
+from lwlr_teach.views.schedules.families import SIX_FAMILIES
+from lwlr_teach.views.schedules.view import _Runs
 
 STEPS, SEEDS, LR = 45, 3, [0.02, 0.1, 0.5]
 DOWN = np.linspace(1, 0.1, COLUMNS).tolist()

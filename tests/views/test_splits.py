@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.linear_networks import loss_after
-from lwlr_teach.splits import LEARNED, SHARES, STEPS, Splits, split_losses
+from lwlr_teach.problems.linear_networks import loss_after
+from lwlr_teach.studies.splits import LEARNED, SHARES, STEPS, Splits, split_losses
 from lwlr_teach.views import SplitView
 
 

@@ -7,9 +7,10 @@ import subprocess
 import pytest
 import torch
 
+from lwlr_teach.core.text import fixed, label, short
 from lwlr_teach.optim import METHODS, SGD, Method
-from lwlr_teach.views.base import module
-from lwlr_teach.views.style import _OWN, MATPLOTLIB_MARKERS, fixed, label, short, styles
+from lwlr_teach.views.kit.base import module
+from lwlr_teach.views.kit.style import _OWN, MATPLOTLIB_MARKERS, styles
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_the_browser_writes_every_number_as_python_does():
     single = torch.tensor(wild).float().tolist()
     numbers = [0.0, 5e-324, *ties, *wild, *single]
     numbers += [-number for number in numbers]
-    script = f"""{module("canvas.js")}
+    script = f"""{module("kit/canvas.js")}
         const numbers = {json.dumps(numbers)};
         const write = (v) => [short(v), ...[0, 1, 4, 5].map((n) => v.toFixed(n))];
         console.log(JSON.stringify(numbers.map(write)));

@@ -5,7 +5,7 @@ import traitlets
 
 from lwlr_teach.clipping import by_global_norm, by_value
 from lwlr_teach.optim import METHODS
-from lwlr_teach.surfaces import SURFACES
+from lwlr_teach.problems.surfaces import SURFACES
 from lwlr_teach.views import SIX, SurfaceView
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.transfer import SCRATCH, compare, pretrain
+from lwlr_teach.studies.transfer import SCRATCH, compare, pretrain
 from lwlr_teach.views import TransferView
-from lwlr_teach.views.transfer import MEASURES
+from lwlr_teach.views.transfer.view import MEASURES
 
 NAMES = ["equal rates", "smaller early", "unfrozen from the top", SCRATCH]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from lwlr_teach.studies.width import train_widths
 from lwlr_teach.views import WidthView
-from lwlr_teach.width import train_widths
 
 HOW = {"lr": [0.001, 0.02, 0.5], "widths": [8, 16], "base": 8, "seeds": 2, "steps": 12, "progress": False}
 

@@ -1,33 +1,18 @@
-"""What the lessons ask: exercises with their known answers, and questions to recall. One file a lesson."""
+"""What the lessons ask: exercises with their known answers, and questions to recall. One file a lesson.
 
+A file has ``EXERCISES`` and ``QUESTIONS``, all of the same lesson. It is found here by itself.
+"""
+
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lwlr_teach.teaching.bank import (
-    exploding_gradients,
-    finding_a_rate,
-    first_two_steps,
-    lars,
-    learning_rate,
-    momentum,
-    rates_by_depth,
-    schedules,
-    width,
-)
-from lwlr_teach.teaching.exercises import Exercise
-from lwlr_teach.teaching.recall import Question
+from lwlr_teach.teaching.items import Exercise, Question
 
-_LESSONS = (
-    learning_rate,
-    momentum,
-    schedules,
-    finding_a_rate,
-    exploding_gradients,
-    rates_by_depth,
-    lars,
-    first_two_steps,
-    width,
-)
+_FILES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+# In the order of the course.
+_LESSONS = sorted(_FILES, key=lambda file: str(file.QUESTIONS[0].lesson))
 
 EXERCISES: Mapping[str, Exercise] = MappingProxyType(
     {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from lwlr_teach.teaching.exercises import Exercise, Known
-from lwlr_teach.teaching.recall import Question
+from lwlr_teach.teaching.items import Exercise, Known, Question
 
 # --- the rate of a layer ----------------------------------------------------------------------------------
 

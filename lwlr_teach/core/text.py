@@ -1,0 +1,39 @@
+"""Numbers and tables as text. What a view shows, its JavaScript writes the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+
+def short(value: float) -> str:
+    """Two significant digits: 0.035, 12, 1.2e−7. ``short`` in canvas.js writes the same."""
+    if not math.isfinite(value):
+        return "∞"
+    if value == 0:
+        return "0"
+    rounded = Context(prec=2, rounding=ROUND_HALF_UP).create_decimal(value)
+    if -4 <= rounded.adjusted() < 5:
+        text = f"{rounded:.6f}".rstrip("0").rstrip(".")
+    else:
+        text = f"{rounded:.1e}".replace("e+", "e")
+    return text.replace("-", "−")
+
+
+def fixed(value: float, places: int) -> str:
+    """So many digits after the point, as JavaScript's ``toFixed`` writes them: a tie goes away from zero."""
+    return str(Decimal(value + 0.0).quantize(Decimal(10) ** -places, ROUND_HALF_UP))  # −0 is 0
+
+
+def label(value: float) -> str:
+    """Three significant digits, for the positions of a slider: 0.0126, 0.5, 1000, 1e-05."""
+    return f"{float(f'{value:.3g}'):.0f}" if 999.5 <= value < 99950 else f"{value:.3g}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length under one another, each column as wide as its longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

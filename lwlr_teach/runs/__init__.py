@@ -1,0 +1,39 @@
+"""How it is run: grids on a surface, networks side by side, races, and what finds and records a rate."""
+
+from lwlr_teach.runs.costs import operations, time_ratios
+from lwlr_teach.runs.ensemble import Ensemble, train_ensemble
+from lwlr_teach.runs.fleet import Fleet, cross_entropy
+from lwlr_teach.runs.races import Contestant, Place, Race, Table, race
+from lwlr_teach.runs.range_tests import RangeTest, exponential_rates, range_test, smooth
+from lwlr_teach.runs.recorder import QUANTITIES, Recorder, Recording
+from lwlr_teach.runs.search import Search, search_rate
+from lwlr_teach.runs.sweeps import Sweep, sweep
+from lwlr_teach.runs.training import Fit, Minibatches, fit
+
+__all__ = [
+    "QUANTITIES",
+    "Contestant",
+    "Ensemble",
+    "Fit",
+    "Fleet",
+    "Minibatches",
+    "Place",
+    "Race",
+    "RangeTest",
+    "Recorder",
+    "Recording",
+    "Search",
+    "Sweep",
+    "Table",
+    "cross_entropy",
+    "exponential_rates",
+    "fit",
+    "operations",
+    "race",
+    "range_test",
+    "search_rate",
+    "smooth",
+    "sweep",
+    "time_ratios",
+    "train_ensemble",
+]

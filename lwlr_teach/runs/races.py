@@ -1,0 +1,467 @@
+"""A fair race: each contestant at its own best rate, from several seeds, with an equal budget.
+
+Most comparisons of optimizers compare the care with which their rates were chosen. Here every contestant runs
+at every rate of a grid. Its own best rate is chosen on validation images, and then it is judged on test
+images that had no part in the choice.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from lwlr_teach.clipping import Clip
+from lwlr_teach.core.checks import check_choice, check_count, check_device, check_number, check_rising
+from lwlr_teach.core.text import table
+from lwlr_teach.core.threads import one_thread
+from lwlr_teach.optim import Method, method
+from lwlr_teach.optim.grid import check_grid
+from lwlr_teach.problems.data import Digits
+from lwlr_teach.problems.tasks import Task, digits_task
+from lwlr_teach.runs.fleet import Fleet, Layers, cross_entropy, layer_norms
+from lwlr_teach.schedules import Schedule
+
+VALIDATION = 300
+"""Training images that are held back to choose the rates."""
+
+# A rate is good if its accuracy is at most this much below the best rate's. One per cent is three of the
+# images held back, less than chance does with them: the width of a band was tenfold on another grid.
+_GOOD = 0.02
+_UNITS = {"steps": "steps", "seconds": "seconds"}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method, perhaps with a schedule, a clip, or a share of the rate for each layer.
+
+    ``lr`` are rates of its own in place of the race's.
+    """
+
+    method: str | Method
+    schedule: Schedule | None = None
+    clip: Clip | None = None
+    layers: Layers | None = None
+    lr: Sequence[float] | Tensor | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "method", method(self.method))
+        if not self.name:
+            object.__setattr__(self, "name", self._given_name())
+
+    def _given_name(self) -> str:
+        extras = [
+            _name_of(e, kind) for kind in ("schedule", "clip") if (e := getattr(self, kind)) is not None
+        ]
+        extras += ["layers"] if self.layers is not None else []
+        return " + ".join([method(self.method).name, *extras])
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a rate of it depends on the number of steps."""
+        layers = self.layers if isinstance(self.layers, Sequence) else ()
+        return self.schedule is not None or any(callable(layer) for layer in layers)
+
+
+def _name_of(extra: object, kind: str) -> str:
+    """The name of a schedule's class or of a clip's function; what has none of its own is called its kind."""
+    if isinstance(extra, partial):
+        extra = extra.func
+    name = str(getattr(extra, "__name__", type(extra).__name__))
+    return kind if name == "<lambda>" else name.replace("_", " ").strip()
+
+
+class Place(NamedTuple):
+    """How one contestant stands at a budget.
+
+    A median is the middle value, of an even number the lower of the two in the middle.
+    """
+
+    name: str
+    lr: float
+    """The rate that it is judged at: its own best, or the one that all were given."""
+    best: float
+    """Its own best rate here, the one with the lowest validation loss, median over the seeds."""
+    good: tuple[float, float]
+    """The lowest and the highest rate around the best that are nearly as good on the validation images."""
+    accuracy: float
+    """Share of the test images that is right: median over the seeds, and the range below."""
+    lowest: float
+    highest: float
+    steps: int
+    """Steps that its budget paid for."""
+    leads: bool
+    """Whether the winner fails to beat it from every seed; true for the winner."""
+    at_end: bool
+    """Whether the best rate is the first or the last of a grid of several, so that a better one may lie
+    outside."""
+
+    @property
+    def width(self) -> float:
+        """How many times larger the largest good rate is than the smallest."""
+        return self.good[1] / self.good[0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The places at one budget: the highest median accuracy first, of equal ones the highest mean."""
+
+    places: tuple[Place, ...]
+    budget: float
+    per: str
+    lr: float | None = None
+    """The rate that all were given, if it was not each one's own best."""
+
+    def __getitem__(self, name: str) -> Place:
+        return check_choice("contestant", name, {place.name: place for place in self.places})
+
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """The winner, and those that it does not beat from every seed."""
+        return tuple(place.name for place in self.places if place.leads)
+
+    def __str__(self) -> str:
+        head = ("", "best rate", "good rates", "test accuracy", "")
+        if self.lr is not None:
+            head = ("", "best rate", "good rates", f"test accuracy at {self.lr:.2g}", "")
+        rows = [head, *(_row(place) for place in self.places)]
+        return table(rows)
+
+    __repr__ = __str__
+
+
+def _row(place: Place) -> tuple[str, ...]:
+    ends = " (end of the grid)" if place.at_end else ""
+    return (
+        place.name,
+        f"{place.best:.2g}{ends}",
+        f"{place.good[0]:.2g} to {place.good[1]:.2g}",
+        f"{place.accuracy:.1%} ({place.lowest:.1%} to {place.highest:.1%})",
+        "leads" if place.leads else "",
+    )
+
+
+@dataclass(frozen=True)
+class Race:
+    """What every contestant reached at every rate, from every seed, at every checkpoint.
+
+    Tensors are on the CPU, with the axes (contestant, rate, seed, checkpoint) unless they say otherwise; a
+    run that overflowed has nan or inf.
+    """
+
+    contestants: tuple[Contestant, ...]
+    lr: Tensor
+    """(contestant, rate)"""
+    checkpoints: Tensor
+    """Steps after which all were judged: (checkpoint,)."""
+    valid_loss: Tensor
+    valid_accuracy: Tensor
+    test_accuracy: Tensor
+    seconds_per_step: Tensor
+    """What one step of one network takes on this machine: (contestant,)."""
+    planned: int
+    """Steps that the race was to have; more than the last checkpoint if it was stopped."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the contestants, in the order of the first axis."""
+        return tuple(c.name for c in self.contestants)
+
+    def budgets(self, per: str = "steps") -> Tensor:
+        """The budgets at which the places are known, in steps or in seconds of one network's training.
+
+        A schedule is made for all the steps. Half-way through, its contestant would be judged at a rate that
+        is still high, so a race with a schedule in it has one budget: the whole, in steps.
+        """
+        check_choice("per", per, _UNITS)
+        steps = self.checkpoints.to(torch.float64)
+        scheduled = [c.name for c in self.contestants if c.scheduled]
+        if per == "steps":
+            return steps[-1:] if scheduled else steps
+        if scheduled:
+            raise ValueError(f"per must be 'steps': the schedule of {scheduled[0]} counts steps, not seconds")
+        # The slowest needs most for its first checkpoint; the fastest is the first to have had all its steps.
+        seconds = self.seconds_per_step.min() * steps
+        enough = seconds >= self.seconds_per_step.max() * steps[0]
+        if not enough.any():
+            raise ValueError("per must be 'steps': the slowest contestant's first checkpoint comes too late")
+        return seconds[enough]
+
+    def table(self, budget: float | None = None, *, per: str = "steps", lr: float | None = None) -> Table:
+        """The places when each contestant has spent this much, by default all there is.
+
+        ``per="seconds"`` gives every contestant the same time, so that a slow one takes fewer steps. Steps
+        are rounded down to a checkpoint. ``lr`` gives all the same rate, the nearest one of the grid, to show
+        what comes of that; fair is each at its own best rate.
+        """
+        allowed = self.budgets(per)
+        if budget is None:
+            budget = allowed[-1].item()
+        check_number("budget", budget, low=allowed[0].item(), high=allowed[-1].item())
+        last = self.checkpoints_at(budget, per)
+        at = self.best[range(len(last)), last]
+        if lr is not None:
+            lr, at = self._shared(lr)
+        return Table(self._places(last, at), budget, per, lr)
+
+    @property
+    def same_grid(self) -> bool:
+        """Whether all contestants ran at the same rates."""
+        return bool((self.lr == self.lr[0]).all())
+
+    def _shared(self, lr: float) -> tuple[float, Tensor]:
+        """The rate of the common grid that is nearest, and its index for each contestant."""
+        if not self.same_grid:
+            raise ValueError("lr cannot be the same for all: some contestants have rates of their own")
+        check_number("lr", lr, low=self.lr[0, 0].item(), high=self.lr[0, -1].item())
+        nearest = (self.lr[0].double().log() - math.log(lr)).abs().argmin()
+        return self.lr[0, nearest].item(), nearest.expand(len(self.contestants))
+
+    def checkpoints_at(self, budget: float, per: str = "steps") -> Tensor:
+        """Index of the last checkpoint that the budget pays for: (contestant,)."""
+        cost = self.seconds_per_step if per == "seconds" else torch.ones(len(self.contestants))
+        # A budget that is a checkpoint's exact cost must pay for it in spite of rounding.
+        paid = cost.double()[:, None] * self.checkpoints <= budget * (1 + 1e-9)
+        return paid.sum(-1) - 1
+
+    @cached_property
+    def best(self) -> Tensor:
+        """Index of the best rate, the one with the lowest validation loss: (contestant, checkpoint)."""
+        return self.valid_loss.nan_to_num(nan=torch.inf, posinf=torch.inf).median(2).values.argmin(1)
+
+    @cached_property
+    def good(self) -> Tensor:
+        """First and last index of the unbroken stretch of good rates around the best:
+        (contestant, checkpoint, 2)."""
+        right = self.valid_accuracy.median(2).values.movedim(1, -1)
+        at = self.best[..., None]
+        bad = right < right.gather(-1, at) - _GOOD
+        rates = torch.arange(right.shape[-1])
+        below = torch.where(bad & (rates < at), rates, -1).amax(-1) + 1
+        above = torch.where(bad & (rates > at), rates, len(rates)).amin(-1) - 1
+        return torch.stack([below, above], -1)
+
+    def standing(
+        self, last: Tensor, at: Tensor, among: Sequence[int] | None = None
+    ) -> list[tuple[int, bool]]:
+        """Contestants from the winner down, each with whether it leads.
+
+        Each one is judged at the checkpoint and the rate with these indices, both (contestant,). ``among``
+        leaves the others out.
+        """
+        entered = list(range(len(last)) if among is None else among)
+        if not entered:
+            return []
+        right = self.test_accuracy[entered, at[entered], :, last[entered]]
+        # In double precision the sum of so few numbers is exact, so that equal means are equal.
+        keys = zip(right.median(-1).values.tolist(), right.double().sum(-1).tolist(), strict=True)
+        order = [j for _, j in sorted(((-middle, -total), j) for j, (middle, total) in enumerate(keys))]
+        leads = (right[order[0]] <= right).any(-1).tolist()
+        return [(entered[j], leads[j]) for j in order]
+
+    def _places(self, last: Tensor, at: Tensor) -> tuple[Place, ...]:
+        places = []
+        for i, leads in self.standing(last, at):
+            k = int(last[i])
+            best = int(self.best[i, k])
+            low, high = self.good[i, k].tolist()
+            right = self.test_accuracy[i, at[i], :, k]
+            places.append(
+                Place(
+                    name=self.names[i],
+                    lr=self.lr[i, at[i]].item(),
+                    best=self.lr[i, best].item(),
+                    good=(self.lr[i, low].item(), self.lr[i, high].item()),
+                    accuracy=right.median().item(),
+                    lowest=right.min().item(),
+                    highest=right.max().item(),
+                    steps=int(self.checkpoints[k]),
+                    leads=leads,
+                    at_end=best in (0, self.lr.shape[1] - 1) and self.lr.shape[1] > 1,
+                )
+            )
+        return tuple(places)
+
+
+def race(
+    contestants: Iterable[str | Method | Contestant],
+    *,
+    lr: Sequence[float] | Tensor,
+    seeds: int = 5,
+    steps: int = 300,
+    checkpoints: int | None = None,
+    batch_size: int = 64,
+    hidden: Sequence[int] = (32,),
+    data: Digits | None = None,
+    task: Task | None = None,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> Race:
+    """Let methods race on the digits, each at every rate from every seed; see :class:`Race` for what comes
+    back.
+
+    All contestants take their steps in turn. Interrupt the race (■ in JupyterLab's toolbar, Ctrl+C in a
+    terminal) and it returns what is done: all are judged once more, after equally many steps.
+
+    Args:
+        contestants: names of methods, methods, or :class:`Contestant` with a schedule, a clip or own rates.
+        lr: the rates, 1-D, positive and rising. Wide enough that no best rate is the first or the last one.
+        seeds: a seed fixes the first weights and the order of the batches; all contestants share them.
+        steps: steps of the whole race.
+        checkpoints: how often all are judged, at equal distances; by default 20 times, or after every step
+            if there are fewer.
+        batch_size, hidden: the images of a step, and the sizes of the hidden layers.
+        data: by default the digits. The last of the training images choose the rates and are not trained on.
+        task: another network, or other data, in place of ``seeds`` to ``data``; it must hold images back.
+        device: where to compute.
+        progress: show a bar when it takes longer than a second.
+
+    Raises:
+        ValueError: for anything that cannot be run, before it is run. Divergence is a result, not an error.
+    """
+    entrants = _check_contestants(contestants)
+    device = check_device("device", device)
+    if task is None:
+        task = digits_task(
+            data,
+            seeds=seeds,
+            steps=steps,
+            batch_size=batch_size,
+            hidden=hidden,
+            valid=VALIDATION,
+            device=device,
+        )
+    if task.valid is None:
+        raise ValueError("task must hold images back to choose the rates: digits_task(…, valid=300)")
+    steps, seeds, _ = task.batches.shape
+    if checkpoints is None:
+        checkpoints = min(20, steps)
+    check_count("checkpoints", checkpoints, high=steps)
+    rates = [
+        check_grid((method(c.method),), {"lr": lr if c.lr is None else c.lr}, device, torch.float32)["lr"]
+        for c in entrants
+    ]
+    _check_rates(entrants, rates)
+    fleets = [
+        Fleet(method(c.method), own, task, schedules=c.schedule, clip=c.clip, layers=c.layers)
+        for c, own in zip(entrants, rates, strict=True)
+    ]
+
+    marks = [round(steps * (k + 1) / checkpoints) for k in range(checkpoints)]
+    judged: dict[int, Tensor] = {}  # by the step
+    says = "race (■ or Ctrl+C keeps what is done)"
+    total = len(entrants) * steps
+    with one_thread(), tqdm(total=total, desc=says, delay=1, leave=False, disable=not progress) as bar:
+        seconds = _seconds_per_step(entrants, rates, task)
+        try:
+            for mark in marks:
+                _train_in_turn(fleets, mark, bar)
+                judged[mark] = _judged(fleets, task.valid, task.data)
+        except KeyboardInterrupt:
+            furthest = max(fleet.step for fleet in fleets)
+            with suppress(KeyboardInterrupt):  # a second one leaves it at the last checkpoint
+                _train_in_turn(fleets, furthest, bar)
+                if furthest and furthest not in judged:
+                    judged[furthest] = _judged(fleets, task.valid, task.data)
+            bar.total = bar.n  # else a notebook keeps the bar, in red
+            if not judged:
+                raise  # nothing to keep
+            print(f"Interrupted: judged after {max(judged)} of {steps} steps. What is done is kept.")
+    valid_loss, valid_accuracy, test_accuracy = torch.stack([*judged.values()], -1)
+
+    return Race(
+        contestants=entrants,
+        lr=torch.stack(rates).cpu(),
+        checkpoints=torch.tensor([*judged]),
+        valid_loss=valid_loss,
+        valid_accuracy=valid_accuracy,
+        test_accuracy=test_accuracy,
+        seconds_per_step=torch.tensor(seconds, dtype=torch.float64),
+        planned=steps,
+    )
+
+
+def _train_in_turn(fleets: list[Fleet], until: int, bar: tqdm) -> None:
+    """Let each take a step, and again, until all have taken so many: no two are further apart than one."""
+    for step in range(min(fleet.step for fleet in fleets), until):
+        for fleet in fleets:
+            if fleet.step == step:
+                fleet.train(1, bar)
+
+
+def _judged(fleets: list[Fleet], valid: tuple[Tensor, Tensor], data: Digits) -> Tensor:
+    """Validation loss, validation accuracy and test accuracy as they are now: (3, contestant, rate, seed)."""
+    each = [[*fleet.score(*valid), fleet.score(data.x_test, data.y_test)[1]] for fleet in fleets]
+    return torch.stack([torch.stack(scores) for scores in each], 1).to("cpu", torch.float32)
+
+
+def _check_contestants(contestants: Iterable[str | Method | Contestant]) -> tuple[Contestant, ...]:
+    if isinstance(contestants, str | Method | Contestant):
+        contestants = [contestants]
+    entrants = tuple(c if isinstance(c, Contestant) else Contestant(c) for c in contestants)
+    if not entrants:
+        raise ValueError("contestants must name at least one method, got none")
+    names = [c.name for c in entrants]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"contestants must have different names, and {name!r} is there twice; give it one"
+            )
+    return entrants
+
+
+def _check_rates(entrants: tuple[Contestant, ...], rates: list[Tensor]) -> None:
+    for c, own in zip(entrants, rates, strict=True):
+        check_rising("lr", own)
+        if len(own) != len(rates[0]):
+            raise ValueError(
+                f"lr of {c.name} must have as many rates as the others, {len(rates[0])}, got {len(own)}"
+            )
+
+
+def _seconds_per_step(
+    entrants: tuple[Contestant, ...], rates: list[Tensor], task: Task, rounds: int = 15
+) -> list[float]:
+    """What a step of one network takes: medians of rounds in which the contestants take turns.
+
+    In the race a step moves a hundred networks, which says little about one.
+    """
+    x, y = task.data.x_train[task.batches[0, 0]], task.data.y_train[task.batches[0, 0]]
+    networks = []
+    for c, own in zip(entrants, rates, strict=True):
+        params = [p[0].clone().requires_grad_() for p in task.first]
+        named = list(zip(task.layers, params, strict=True))
+        layers = [[p for owner, p in named if owner == name] for name in dict.fromkeys(task.layers)]
+        groups = [{"params": layer} for layer in ([params] if c.layers is None else layers)]
+        lr = own[0].item()
+        networks.append((c.layers, params, lr, method(c.method)(groups, {"clip": c.clip}, lr=lr)))
+    taken: list[list[float]] = [[] for _ in networks]
+    for _ in range(rounds):
+        for (rule, params, lr, optimizer), times in zip(networks, taken, strict=True):
+            begin = _now(x.device)
+            optimizer.zero_grad()
+            cross_entropy(task.forward(params, x), y).backward()
+            if callable(rule):
+                norms = layer_norms([p[None, None] for p in g["params"]] for g in optimizer.param_groups)
+                for group, factor in zip(optimizer.param_groups, rule(norms).flatten(), strict=True):
+                    group["lr"] = lr * factor
+            optimizer.step()
+            times.append(_now(x.device) - begin)
+    return [statistics.median(times[2:]) for times in taken]  # the first steps make the state
+
+
+def _now(device: torch.device) -> float:
+    """The time once the device has done all that it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,34 @@
+"""What one lesson measures with the runs: a module a study, and at most one a lesson."""
+
+from lwlr_teach.studies.split_training import trained_splits
+from lwlr_teach.studies.splits import Splits, split_losses
+from lwlr_teach.studies.transfer import (
+    TRANSFERS,
+    Comparison,
+    Pretrained,
+    Target,
+    arrangements,
+    compare,
+    pretrain,
+    readouts,
+    target,
+)
+from lwlr_teach.studies.width import Widths, activation_changes, train_widths
+
+__all__ = [
+    "TRANSFERS",
+    "Comparison",
+    "Pretrained",
+    "Splits",
+    "Target",
+    "Widths",
+    "activation_changes",
+    "arrangements",
+    "compare",
+    "pretrain",
+    "readouts",
+    "split_losses",
+    "target",
+    "train_widths",
+    "trained_splits",
+]

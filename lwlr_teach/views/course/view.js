@@ -1,0 +1,42 @@
+// The map of the course: a list of lessons with links, and what was done in each.
+import { element, listen } from "../kit/controls.js";
+
+const MARKS = { done: "●", begun: "◐", new: "○", later: "·" };
+const SAID = { done: "done", begun: "begun", new: "not begun", later: "still to be written" };
+
+function render({ model, el }) {
+  const root = element("nav", { class: "lwlr-view lwlr-course" });
+  const show = () => {
+    const { parts, summary } = model.get("plan");
+    root.setAttribute("aria-label", "The map of the course");
+    root.replaceChildren(...parts.map(({ title, lessons }) =>
+      element("div", { class: "lwlr-part" }, element("div", { class: "lwlr-question" }, title),
+        element("ul", {}, ...lessons.map(entry)))), element("div", { class: "lwlr-status" }, summary));
+  };
+  el.append(root);
+  show();
+  return listen(model, ["plan"], show);
+}
+
+// What makes JupyterLab open the lesson in a tab. Elsewhere, and where its folder is not known, the link is one.
+function opening(file) {
+  const [, here] = decodeURIComponent(location.pathname).split("/tree/");
+  if (here === undefined) return {};
+  const path = [...here.split("/").slice(0, -1), file].join("/");
+  return { "data-commandlinker-command": "docmanager:open", "data-commandlinker-args": JSON.stringify({ path }) };
+}
+
+function entry({ name, question, minutes, ready, state, passed, exercises, predictions, denied }) {
+  const text = `${name.slice(0, 2)} · ${question}`;
+  const title = ready ? element("a", { href: `./${name}.ipynb`, ...opening(`${name}.ipynb`) }, text)
+    : element("span", {}, text);
+  const done = [
+    `${minutes} min`, exercises && `${passed} of ${exercises} exercises`, predictions && `${predictions} prediction${predictions === 1 ? "" : "s"}`,
+  ].filter(Boolean);
+  return element("li", { class: `lwlr-lesson-${state}` },
+    element("span", { class: "lwlr-mark", title: SAID[state], "aria-label": SAID[state], role: "img" }, MARKS[state]),
+    title, element("span", { class: "lwlr-readout" }, ready ? done.join(", ") : SAID.later),
+    denied ? element("span", { class: "lwlr-denied" }, `✘ ${denied} measured otherwise here`) : "");
+}
+
+export default { render };

@@ -1,0 +1,1 @@
+"""What all views share, in Python and in ES modules."""

@@ -1,0 +1,305 @@
+// Drawing helpers that all views share. No dependency; colours come from the page's theme.
+
+// JupyterLab sets its theme's colours as CSS variables on the body. They must be read there: the view's own
+// element is not attached yet when it is first drawn.
+export function theme() {
+  const style = getComputedStyle(document.body);
+  const flag = document.body.dataset.jpThemeLight;
+  const dark = flag ? flag === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const pick = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  return {
+    dark,
+    text: pick("--jp-ui-font-color1", dark ? "#e0e0e0" : "#212121"),
+    faint: dark ? "rgba(255,255,255,0.16)" : "rgba(0,0,0,0.12)",
+    paper: pick("--jp-layout-color0", dark ? "#111111" : "#ffffff"),
+    font: '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
+  };
+}
+
+// Calls back when the theme changes, the window zooms, or the element's width changes; returns a stop function.
+export function onAppearanceChange(element, callback) {
+  // While JupyterLab changes its theme, pictures have no size for a frame and cannot be drawn: once more a little later.
+  let later = 0;
+  const themes = new MutationObserver(() => {
+    callback();
+    clearTimeout(later);
+    later = setTimeout(callback, 150);
+  });
+  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
+  const sizes = new ResizeObserver(callback);
+  sizes.observe(element);
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  media.addEventListener("change", callback);
+  window.addEventListener("resize", callback);
+  return () => {
+    clearTimeout(later);
+    themes.disconnect();
+    sizes.disconnect();
+    media.removeEventListener("change", callback);
+    window.removeEventListener("resize", callback);
+  };
+}
+
+// At most one drawing a frame, however often it is asked for.
+export function painter(draw) {
+  let pending = 0;
+  return () => {
+    pending ||= requestAnimationFrame(() => {
+      pending = 0;
+      draw();
+    });
+  };
+}
+
+// A context in CSS pixels on a backing store in device pixels, or null while the canvas has no size.
+export function fit(canvas) {
+  const ratio = window.devicePixelRatio || 1;
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
+  if (!width || !height) return null;
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+  const ctx = canvas.getContext("2d");
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  ctx.clearRect(0, 0, width, height);
+  return Object.assign(ctx, { cssWidth: width, cssHeight: height, ratio });
+}
+
+// A plot's inner rectangle and the mapping from data to pixels. In a narrow column its margins may leave no room.
+export function frame(left, top, width, height, x, y) {
+  [width, height] = [Math.max(2, width), Math.max(2, height)];
+  const scale = ({ range: [low, high], log }, from, length) => {
+    const at = log ? Math.log10 : (v) => v;
+    const [a, b] = [at(low), at(high)];
+    return (v) => from + ((at(v) - a) / (b - a)) * length;
+  };
+  const px = scale(x, left, width);
+  const py = scale(y, top + height, -height);
+  return { left, top, width, height, right: left + width, bottom: top + height, x, y, px, py };
+}
+
+// An axis may bring its own places as `at`, with `labels` for them.
+export function ticks({ range: [low, high], log, at }, most) {
+  if (at) return at;
+  if (log) {
+    const [a, b] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+    const stride = Math.max(1, Math.ceil((b - a + 1) / most));
+    const found = [];
+    for (let e = Math.ceil(a / stride) * stride; e <= b; e += stride) found.push(10 ** e);
+    if (found.length > 1) return found;
+    // A short axis, where powers of ten are too far apart.
+    for (let e = a - 1; e <= b + 1; e++) found.push(...[2, 5].map((m) => m * 10 ** e));
+    return found.filter((v) => v >= low && v <= high).sort((v, w) => v - w);
+  }
+  const rough = (high - low) / most;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const stride = [1, 2, 5, 10].map((m) => m * unit).find((s) => s >= rough * 0.999);
+  const found = [];
+  for (let k = Math.ceil(low / stride - 1e-9); k * stride <= high + 1e-9 * stride; k++) found.push(k * stride);
+  return found;
+}
+
+const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+export function tickLabel(value, axis) {
+  if (axis.labels) return String(axis.labels[axis.at.indexOf(value)]);
+  if (axis.percent) return `${Math.round(value * 100)}%`;
+  if (!axis.log) return String(Number(value.toPrecision(6))).replace("-", "−");
+  const exponent = Math.round(Math.log10(value));
+  if (Math.abs(Math.log10(value) - exponent) > 1e-6) return String(Number(value.toPrecision(1)));
+  if (exponent >= -2 && exponent <= 2) return String(Number(value.toPrecision(1)));
+  return "10" + [...String(exponent)].map((c) => SUPERSCRIPT[c]).join("");
+}
+
+// Grid lines, tick labels and axis titles of a frame.
+export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, yTicks = 5 } = {}) {
+  ctx.font = colours.font;
+  ctx.lineWidth = 1;
+  ctx.strokeStyle = colours.faint;
+  ctx.fillStyle = colours.text;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "top";
+  for (const value of ticks(f.x, Math.max(2, Math.floor(f.width / 60)))) {
+    const at = Math.round(f.px(value)) + 0.5;
+    line(ctx, at, f.top, at, f.bottom);
+    if (xLabels) ctx.fillText(tickLabel(value, f.x), at, f.bottom + 5);
+  }
+  ctx.textAlign = "right";
+  ctx.textBaseline = "middle";
+  for (const value of yTicks ? ticks(f.y, yTicks) : []) {
+    const at = Math.round(f.py(value)) + 0.5;
+    line(ctx, f.left, at, f.right, at);
+    ctx.fillText(tickLabel(value, f.y), f.left - 6, at);
+  }
+  ctx.textBaseline = "alphabetic";
+  if (xTitle) {
+    ctx.textAlign = "right";
+    ctx.fillText(xTitle, f.right, f.bottom + 32);
+  }
+  if (yTitle) {
+    ctx.textAlign = "left";
+    ctx.fillText(yTitle, f.left, f.top - 7);
+  }
+}
+
+export function line(ctx, x0, y0, x1, y1) {
+  ctx.beginPath();
+  ctx.moveTo(x0, y0);
+  ctx.lineTo(x1, y1);
+  ctx.stroke();
+}
+
+// A line through n points, with a halo so that it stands out from whatever is below.
+export function polyline(ctx, n, px, py, { colour, width = 2, dash = [], halo, alpha = 1 }) {
+  if (n < 1) return;
+  ctx.beginPath();
+  ctx.moveTo(px(0), py(0));
+  for (let i = 1; i < n; i++) ctx.lineTo(px(i), py(i));
+  ctx.lineJoin = ctx.lineCap = "round";
+  ctx.globalAlpha = alpha;
+  if (halo) {
+    ctx.setLineDash([]);
+    ctx.strokeStyle = halo;
+    ctx.lineWidth = width + 2.5;
+    ctx.stroke();
+  }
+  ctx.lineCap = dash.length ? "butt" : "round";
+  ctx.setLineDash(dash);
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = width;
+  ctx.stroke();
+  ctx.setLineDash([]);
+  ctx.globalAlpha = 1;
+}
+
+// A dot at each of n points, but not where dots would run into each other.
+export function dots(ctx, n, px, py, colour) {
+  ctx.fillStyle = colour;
+  let [x, y] = [-Infinity, -Infinity];
+  for (let i = 0; i < n; i++) {
+    if (Math.hypot(px(i) - x, py(i) - y) < 7) continue;
+    [x, y] = [px(i), py(i)];
+    ctx.beginPath();
+    ctx.arc(x, y, 2.6, 0, 2 * Math.PI);
+    ctx.fill();
+  }
+}
+
+// The corners of each marker, in units of its size.
+const MARKERS = {
+  square: [[-0.85, -0.85], [0.85, -0.85], [0.85, 0.85], [-0.85, 0.85]],
+  "triangle-up": [[0, -1.1], [1, 0.8], [-1, 0.8]],
+  "triangle-down": [[0, 1.1], [1, -0.8], [-1, -0.8]],
+  diamond: [[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]],
+  plus: [[-0.4, -1.1], [0.4, -1.1], [0.4, -0.4], [1.1, -0.4], [1.1, 0.4], [0.4, 0.4], [0.4, 1.1], [-0.4, 1.1],
+         [-0.4, 0.4], [-1.1, 0.4], [-1.1, -0.4], [-0.4, -0.4]],
+  star: Array.from({ length: 10 }, (_, i) => {
+    const [radius, angle] = [i % 2 ? 0.55 : 1.3, (i * Math.PI) / 5];
+    return [radius * Math.sin(angle), -radius * Math.cos(angle)];
+  }),
+};
+
+export function marker(ctx, shape, x, y, size, fill, edge) {
+  ctx.beginPath();
+  if (MARKERS[shape]) {
+    for (const [dx, dy] of MARKERS[shape]) ctx.lineTo(x + dx * size, y + dy * size);
+    ctx.closePath();
+  } else {
+    ctx.arc(x, y, size, 0, 2 * Math.PI);
+  }
+  ctx.fillStyle = fill;
+  ctx.fill();
+  ctx.lineWidth = 1.5;
+  ctx.strokeStyle = edge;
+  ctx.stroke();
+}
+
+// A style's colour: the method without a colour of its own is drawn in the colour of the text.
+export function colourOf(style, colours) {
+  return style.colour || colours.text;
+}
+
+// A height map, drawn once for a size and a theme: bands with a thin line between them, light in the valley.
+export function relief(heights, columns, rows, width, height, dark) {
+  const bands = 16;
+  const [valley, peak] = dark ? [[74, 84, 98], [22, 25, 30]] : [[255, 255, 255], [168, 180, 196]];
+  const image = new ImageData(width, height);
+  const contrast = dark ? 14 : -16;
+  for (let j = 0; j < height; j++) {
+    const v = ((height - 1 - j) / (height - 1)) * (rows - 1);
+    const r = Math.min(rows - 2, Math.floor(v));
+    const fv = v - r;
+    for (let i = 0; i < width; i++) {
+      const u = (i / (width - 1)) * (columns - 1);
+      const c = Math.min(columns - 2, Math.floor(u));
+      const fu = u - c;
+      const at = r * columns + c;
+      const [a, b] = [heights[at], heights[at + 1]];
+      const [d, e] = [heights[at + columns], heights[at + columns + 1]];
+      const low = a + (b - a) * fu;
+      const z = ((low + (d + (e - d) * fu - low) * fv) / 65535) * bands;
+      // How far, in pixels, the nearest edge of a band is: the slope of z says how wide a pixel is.
+      const slope = Math.hypot(((b - a) * columns) / width, ((d - a) * rows) / height) / 65535 * bands;
+      const edge = Math.abs(z - Math.round(z)) / Math.max(slope, 1e-6);
+      const ink = Math.round(z) > 0 ? contrast * Math.max(0, 1 - edge) : 0;
+      const t = Math.min(bands - 1, Math.floor(z)) / (bands - 1);
+      const p = 4 * (j * width + i);
+      for (let k = 0; k < 3; k++) image.data[p + k] = valley[k] + (peak[k] - valley[k]) * t + ink;
+      image.data[p + 3] = 255;
+    }
+  }
+  const picture = new OffscreenCanvas(width, height);
+  picture.getContext("2d").putImageData(image, 0, 0);
+  return picture;
+}
+
+// A grid of colour numbers, the first row at the bottom, as a picture with one pixel a cell, to be drawn large
+// without smoothing. `table` holds colours as "#rrggbb"; a number beyond it leaves its cell empty.
+export function heatmap(codes, columns, rows, table) {
+  const image = new ImageData(columns, rows);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const colour = table[codes[row * columns + column]];
+      if (!colour) continue;
+      const p = 4 * ((rows - 1 - row) * columns + column);
+      for (let k = 0; k < 3; k++) image.data[p + k] = parseInt(colour.slice(1 + 2 * k, 3 + 2 * k), 16);
+      image.data[p + 3] = 255;
+    }
+  }
+  const picture = new OffscreenCanvas(columns, rows);
+  picture.getContext("2d").putImageData(image, 0, 0);
+  return picture;
+}
+
+// Draws such a picture into a frame, each cell with sharp edges.
+export function drawCells(ctx, picture, f) {
+  ctx.imageSmoothingEnabled = false;
+  ctx.drawImage(picture, f.left, f.top, f.width, f.height);
+  ctx.imageSmoothingEnabled = true;
+}
+
+// The colours of a heat map from left to right; `marks` are [share of the width, label].
+export function colourBar(ctx, left, top, width, height, table, marks, colours) {
+  table.forEach((colour, i) => {
+    ctx.fillStyle = colour;
+    ctx.fillRect(left + (i / table.length) * width, top, width / table.length + 0.5, height);
+  });
+  Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "top" });
+  for (const [share, text] of marks) ctx.fillText(text, left + share * width, top + height + 3);
+}
+
+// Two significant digits, written as lwlr_teach.views.kit.style.short writes them.
+export function short(value) {
+  if (!Number.isFinite(value)) return "∞";
+  if (value === 0) return "0";
+  const rounded = value.toExponential(1);
+  const exponent = Number(rounded.split("e")[1]);
+  const text = exponent >= -4 && exponent < 5 ? String(Number(rounded)) : rounded.replace("e+", "e");
+  return text.replaceAll("-", "−");
+}
+
+// Binary traits arrive as a DataView from a kernel, and as base64 text where a host cannot carry bytes.
+export function typed(Type, value) {
+  if (typeof value === "string") value = new DataView(Uint8Array.from(atob(value), (c) => c.charCodeAt(0)).buffer);
+  return new Type(value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength));
+}

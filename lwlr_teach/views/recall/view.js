@@ -1,0 +1,55 @@
+// The recall view: each question is answered once, and the reason follows at once.
+import { element, listen, save } from "../kit/controls.js";
+
+function render({ model, el }) {
+  const { questions } = model.get("plan");
+  const root = element("div", { class: "lwlr-view lwlr-recall", role: "group" });
+  const group = `lwlr-recall-${Math.random().toString(36).slice(2)}`;
+  const blocks = questions.map(({ asks, options, right, why }, i) => {
+    const rows = options.map((text, j) => {
+      const input = element("input", {
+        type: "radio", name: `${group}-${i}`, "data-option": j, "data-lm-suppress-shortcuts": "true",
+      });
+      const row = element("label", { class: "lwlr-option" }, input, element("span", {}, text));
+      return { input, row };
+    });
+    const answer = element("button", {
+      type: "button", "data-name": `answer-${i}`, "data-lm-suppress-shortcuts": "true",
+    }, "answer");
+    const reason = element("div", { class: "lwlr-reason", role: "status" });
+    answer.addEventListener("click", () => {
+      const chosen = rows.findIndex(({ input }) => input.checked);
+      if (chosen < 0) return;
+      const answers = [...model.get("answers")];
+      answers[i] = chosen;
+      save(model, { answers });
+      show();
+    });
+    for (const { input } of rows) input.addEventListener("change", () => (answer.disabled = false));
+    answer.disabled = true;
+    const block = element("fieldset", { class: "lwlr-recall-question" },
+      element("legend", {}, `${i + 1}. ${asks}`), ...rows.map((r) => r.row), answer, reason);
+    const update = (chosen) => {
+      const done = chosen >= 0;
+      for (const [j, { input, row }] of rows.entries()) {
+        input.disabled = done;
+        if (done) input.checked = j === chosen;
+        row.classList.toggle("lwlr-right", done && j === right);
+      }
+      answer.hidden = done;
+      reason.textContent = done ? `${chosen === right ? "✔ Right." : "✘ No."} ${why}` : "";
+    };
+    return { block, update };
+  });
+  const show = () => {
+    const answers = model.get("answers");
+    blocks.forEach(({ update }, i) => update(answers[i]));
+    root.setAttribute("aria-label", model.get("words"));
+  };
+  root.append(...blocks.map((b) => b.block));
+  el.append(root);
+  show();
+  return listen(model, ["answers", "words"], show);
+}
+
+export default { render };

@@ -1,0 +1,152 @@
+"""What was wrong comes again, then what is new, then what was right longest ago."""
+
+import json
+
+import pytest
+
+from lwlr_teach.teaching import questions as questions_module
+from lwlr_teach.teaching import recall
+from lwlr_teach.teaching.bank import QUESTIONS
+from lwlr_teach.teaching.course import COURSE
+from lwlr_teach.teaching.items import Question
+from lwlr_teach.teaching.progress import read_progress
+
+LESSONS = [lesson.name for lesson in COURSE]
+
+
+def question(name, lesson=0):
+    return Question(name, LESSONS[lesson], f"{name}?", ("a", "b", "c"), 1, "because")
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Recall from a bank of five questions, at the fourth lesson."""
+    questions = tuple(question(name, i // 2) for i, name in enumerate(["a", "b", "c", "d", "later"]))
+    monkeypatch.setattr(questions_module, "QUESTIONS", (*questions[:4], question("later", 3)))
+    return lambda count=3, lesson=LESSONS[3]: recall(lesson, count)
+
+
+def names(asked):
+    return [q.name for q in asked.questions]
+
+
+def answer(asked, *chosen):
+    asked.set_state({"answers": list(chosen)})
+
+
+# --- the bank -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one", QUESTIONS, ids=lambda q: q.name)
+def test_a_question_can_be_answered(one):
+    assert one.lesson in LESSONS
+    assert one.name.startswith(one.lesson[:3])
+    assert one.right in range(len(one.options))
+    assert 2 <= len(one.options) == len(set(one.options))
+    assert one.asks.endswith("?")
+    assert one.why
+
+
+def test_each_name_is_given_once_and_right_answers_do_not_stand_in_one_place():
+    assert len({q.name for q in QUESTIONS}) == len(QUESTIONS)
+    assert len({q.right for q in QUESTIONS}) > 1
+
+
+@pytest.mark.parametrize("lesson", [lesson.name for lesson in COURSE if lesson.ready])
+def test_every_lesson_that_is_ready_leaves_questions(lesson):
+    assert sum(q.lesson == lesson for q in QUESTIONS) >= 3
+
+
+# --- the order ----------------------------------------------------------------------------------------------
+
+
+def test_without_progress_the_latest_lesson_comes_first_and_always_the_same(ask, file):
+    assert names(ask()) == names(ask()) == ["c", "d", "a"]
+    assert not file.exists()
+
+
+def test_later_lessons_are_never_asked(ask):
+    assert names(ask(10)) == ["c", "d", "a", "b"]
+    assert names(ask(10, LESSONS[1])) == ["a", "b"]
+
+
+def test_the_first_lesson_has_nothing_to_recall(capsys):
+    assert recall(LESSONS[0]) is None
+    assert capsys.readouterr().out == "There is nothing to recall yet: this is the first lesson.\n"
+
+
+def test_wrong_comes_first_then_new_then_right_longest_ago(ask):
+    answer(ask(2), 1, 0)  # c right, d wrong
+    assert names(ask(4)) == ["d", "a", "b", "c"]
+    answer(ask(3), 1, 0, 1)  # d right, a wrong, b right
+    assert names(ask(4)) == ["a", "c", "b", "d"]
+    answer(ask(2), 0, 2)  # a and c wrong
+    assert set(names(ask(2))) == {"a", "c"}
+    assert names(ask(4))[2:] == ["b", "d"]
+    answer(ask(4), 1, 1, 1, 0)  # d wrong
+    assert names(ask(1)) == ["d"]
+
+
+def test_of_what_was_wrong_the_latest_comes_first(ask):
+    answer(ask(1), 0)  # c wrong
+    answer(ask(2), -1, 0)  # c left open, d wrong
+    assert names(ask(2)) == ["d", "c"]
+
+
+# --- what is kept -------------------------------------------------------------------------------------------
+
+
+def test_each_answer_is_kept_once(ask, kept):
+    asked = ask()
+    answer(asked, 1, -1, -1)
+    answer(asked, 1, -1, 0)
+    answer(asked, 1, -1, 0)
+    assert kept()["recall"] == {
+        "c": {"right": 1, "last": "right", "turn": 1},
+        "a": {"wrong": 1, "last": "wrong", "turn": 2},
+    }
+    answer(ask(1), 1)  # a again
+    assert kept()["recall"]["a"] == {"right": 1, "wrong": 1, "last": "right", "turn": 3}
+
+
+def test_an_answer_does_not_change_afterwards(ask, kept):
+    asked = ask()
+    answer(asked, 0, -1, -1)
+    answer(asked, 1, -1, -1)
+    assert kept()["recall"]["c"] == {"wrong": 1, "last": "wrong", "turn": 1}
+
+
+def test_nothing_is_asked_twice_at_once_and_everything_is_asked_in_time(ask):
+    seen = []
+    for _ in range(4):
+        asked = ask(1)
+        seen += names(asked)
+        answer(asked, 1)
+    assert sorted(seen) == ["a", "b", "c", "d"]
+    assert names(ask(1)) == seen[:1]
+
+
+def test_questions_that_are_gone_and_entries_that_were_edited_are_no_obstacle(ask, file):
+    entries = {"gone": {"right": 1, "last": "right", "turn": 7}, "a": {"last": "wrong"}, "b": {}}
+    file.write_text(json.dumps({"recall": entries}), encoding="utf-8")
+    assert names(ask(4)) == ["a", "c", "d", "b"]
+    answer(ask(1), 1)
+    assert read_progress()["recall"]["a"] == {"last": "right", "right": 1, "turn": 8}
+
+
+# --- bad input ----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_lesson_lists_the_nearest():
+    with pytest.raises(ValueError, match="lesson '02-momentun' is not known; did you mean 02-momentum"):
+        recall("02-momentun")
+    with pytest.raises(ValueError, match="lesson 'x' is not known; choose from 01-learning-rate, "):
+        recall("x")
+
+
+@pytest.mark.parametrize(
+    ("count", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError), ("3", TypeError)]
+)
+def test_a_count_must_be_a_whole_number(count, error):
+    with pytest.raises(error, match="count must be"):
+        recall("02-momentum", count)
