@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lwlr_teach.core.text import short
-from tests.browser.lab import ROOT, write_notebook
+from tests.browser.lab import write_notebook
 
 ADAM = [0xD5, 0x5E, 0x00]
 IMPORTS = "from lwlr_teach.views import SurfaceView"
@@ -222,16 +221,3 @@ def test_a_narrow_window_stacks_the_pictures(open_notebook, two_views):
     upper, lower = (view.canvas(name).bounding_box() for name in ("map", "curves"))
     assert upper["y"] + upper["height"] <= lower["y"]
     assert lower["width"] > 250
-
-
-def test_python_and_javascript_write_numbers_alike(browser):
-    chosen = random.Random(1)
-    values = [0.0, 0.1, 1.0, 9.99, 12345.0, 99999.0, 1e-4, 1e-5, -78.33]
-    values += [10 ** chosen.uniform(-40, 12) for _ in range(2000)]
-    source = (
-        (ROOT / "lwlr_teach/views/kit/canvas.js").read_text("utf-8").replace("export function", "function")
-    )
-    page = browser.new_page()
-    written = page.evaluate(f"values => {{ {source}; return values.map(short); }}", values)
-    page.close()
-    assert written == [short(value) for value in values]

@@ -63,7 +63,7 @@ def test_the_browser_writes_every_number_as_python_does():
     single = torch.tensor(wild).float().tolist()
     numbers = [0.0, 5e-324, *ties, *wild, *single]
     numbers += [-number for number in numbers]
-    script = f"""{module("kit/canvas.js")}
+    script = f"""{module("kit/text.js")}
         const numbers = {json.dumps(numbers)};
         const write = (v) => [short(v), ...[0, 1, 4, 5].map((n) => v.toFixed(n))];
         console.log(JSON.stringify(numbers.map(write)));

@@ -1,8 +1,9 @@
 // The layer inspector: for each recording a heat map, one row a layer, and below it the same numbers as lines.
 import {
-  axes, colourBar, colourOf, drawCells, fit, frame, heatmap, line, marker, painter, polyline, short, theme,
-  tickLabel, ticks, typed,
+  axes, colourBar, colourOf, drawCells, fit, heatmap, line, marker, painter, polyline, theme, typed,
 } from "../kit/canvas.js";
+import { frame, ticks } from "../kit/geometry.js";
+import { short, tickLabel } from "../kit/text.js";
 import { button, dropdown, element, legend, live, player, save, slider, toggled } from "../kit/controls.js";
 
 const PLAY_MS = 6000; // a whole run, when played

@@ -1,4 +1,6 @@
 // Drawing helpers that all views share. No dependency; colours come from the page's theme.
+import { ticks } from "./geometry.js";
+import { tickLabel } from "./text.js";
 
 // JupyterLab sets its theme's colours as CSS variables on the body. They must be read there: the view's own
 // element is not attached yet when it is first drawn.
@@ -63,52 +65,6 @@ export function fit(canvas) {
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   ctx.clearRect(0, 0, width, height);
   return Object.assign(ctx, { cssWidth: width, cssHeight: height, ratio });
-}
-
-// A plot's inner rectangle and the mapping from data to pixels. In a narrow column its margins may leave no room.
-export function frame(left, top, width, height, x, y) {
-  [width, height] = [Math.max(2, width), Math.max(2, height)];
-  const scale = ({ range: [low, high], log }, from, length) => {
-    const at = log ? Math.log10 : (v) => v;
-    const [a, b] = [at(low), at(high)];
-    return (v) => from + ((at(v) - a) / (b - a)) * length;
-  };
-  const px = scale(x, left, width);
-  const py = scale(y, top + height, -height);
-  return { left, top, width, height, right: left + width, bottom: top + height, x, y, px, py };
-}
-
-// An axis may bring its own places as `at`, with `labels` for them.
-export function ticks({ range: [low, high], log, at }, most) {
-  if (at) return at;
-  if (log) {
-    const [a, b] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
-    const stride = Math.max(1, Math.ceil((b - a + 1) / most));
-    const found = [];
-    for (let e = Math.ceil(a / stride) * stride; e <= b; e += stride) found.push(10 ** e);
-    if (found.length > 1) return found;
-    // A short axis, where powers of ten are too far apart.
-    for (let e = a - 1; e <= b + 1; e++) found.push(...[2, 5].map((m) => m * 10 ** e));
-    return found.filter((v) => v >= low && v <= high).sort((v, w) => v - w);
-  }
-  const rough = (high - low) / most;
-  const unit = 10 ** Math.floor(Math.log10(rough));
-  const stride = [1, 2, 5, 10].map((m) => m * unit).find((s) => s >= rough * 0.999);
-  const found = [];
-  for (let k = Math.ceil(low / stride - 1e-9); k * stride <= high + 1e-9 * stride; k++) found.push(k * stride);
-  return found;
-}
-
-const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
-
-export function tickLabel(value, axis) {
-  if (axis.labels) return String(axis.labels[axis.at.indexOf(value)]);
-  if (axis.percent) return `${Math.round(value * 100)}%`;
-  if (!axis.log) return String(Number(value.toPrecision(6))).replace("-", "−");
-  const exponent = Math.round(Math.log10(value));
-  if (Math.abs(Math.log10(value) - exponent) > 1e-6) return String(Number(value.toPrecision(1)));
-  if (exponent >= -2 && exponent <= 2) return String(Number(value.toPrecision(1)));
-  return "10" + [...String(exponent)].map((c) => SUPERSCRIPT[c]).join("");
 }
 
 // Grid lines, tick labels and axis titles of a frame.
@@ -286,16 +242,6 @@ export function colourBar(ctx, left, top, width, height, table, marks, colours) 
   });
   Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "top" });
   for (const [share, text] of marks) ctx.fillText(text, left + share * width, top + height + 3);
-}
-
-// Two significant digits, written as lwlr_teach.views.kit.style.short writes them.
-export function short(value) {
-  if (!Number.isFinite(value)) return "∞";
-  if (value === 0) return "0";
-  const rounded = value.toExponential(1);
-  const exponent = Number(rounded.split("e")[1]);
-  const text = exponent >= -4 && exponent < 5 ? String(Number(rounded)) : rounded.replace("e+", "e");
-  return text.replaceAll("-", "−");
 }
 
 // Binary traits arrive as a DataView from a kernel, and as base64 text where a host cannot carry bytes.

@@ -1,6 +1,8 @@
 // The view of rates by hand: a slider for each layer with the loss against that layer's rate below it; the loss
 // of these rates beside that of all settings and of the rivals; and the training curves.
-import { axes, colourOf, fit, frame, line, marker, painter, polyline, short, theme, typed } from "../kit/canvas.js";
+import { axes, colourOf, fit, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
+import { short } from "../kit/text.js";
 import { button, element, live, save, slider } from "../kit/controls.js";
 
 function render({ model, el }) {

@@ -1,8 +1,10 @@
 // The momentum view: a map of rate and momentum coloured by the measured speed, with the exact edge and optimum;
 // beside it the steps that are needed along the rate, and the run at the sliders' position.
 import {
-  axes, colourBar, dots, drawCells, fit, frame, heatmap, line, marker, painter, polyline, short, theme, typed,
+  axes, colourBar, dots, drawCells, fit, heatmap, line, marker, painter, polyline, theme, typed,
 } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
+import { short } from "../kit/text.js";
 import { button, choice, element, live, save, slider } from "../kit/controls.js";
 
 function render({ model, el }) {

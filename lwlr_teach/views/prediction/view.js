@@ -1,5 +1,6 @@
 // The prediction view: a question, a guess that is locked, and later the guess over the truth.
-import { axes, fit, frame, line, marker, painter, polyline, theme } from "../kit/canvas.js";
+import { axes, fit, line, marker, painter, polyline, theme } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
 import { button, element, live, save, slider } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 

@@ -1,6 +1,8 @@
 // The race view: a row for each contestant with a dot a seed on an axis of test accuracy, and its accuracy at every
 // rate; under the budget a ribbon with the winner at each budget.
-import { colourOf, fit, frame, line, marker, painter, polyline, theme, tickLabel, ticks, typed } from "../kit/canvas.js";
+import { colourOf, fit, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame, ticks } from "../kit/geometry.js";
+import { tickLabel } from "../kit/text.js";
 import { button, choice, element, legend, live, save, slider, toggled } from "../kit/controls.js";
 
 const FEW = 3; // names in a list before it becomes a count

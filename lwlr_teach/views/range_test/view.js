@@ -1,6 +1,7 @@
 // The range test view: above the losses of a run whose rate grows, below what whole trainings reach at each
 // rate. The suggestions read off above are drawn down to there.
-import { axes, dots, fit, frame, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { axes, dots, fit, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
 import { button, element, live, save, slider } from "../kit/controls.js";
 
 function render({ model, el }) {

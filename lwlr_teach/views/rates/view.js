@@ -1,6 +1,7 @@
 // The rate view: one strip a method, final loss and test accuracy against the learning rate (or against the
 // limit of a clip, which then stands wherever it says rate), and the training curves where the slider stands.
-import { axes, colourOf, fit, frame, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { axes, colourOf, fit, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
 import { button, element, legend, live, save, slider, toggled } from "../kit/controls.js";
 
 function render({ model, el }) {

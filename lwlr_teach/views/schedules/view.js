@@ -1,6 +1,8 @@
 // The schedule view: the rate under each schedule, which is also the pad to draw one; the training loss under
 // each; and who ends lowest.
-import { axes, colourOf, fit, frame, marker, painter, polyline, short, theme, typed } from "../kit/canvas.js";
+import { axes, colourOf, fit, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
+import { short } from "../kit/text.js";
 import { button, element, legend, listen, live, save, slider, toggled } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 

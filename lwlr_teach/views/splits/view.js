@@ -1,8 +1,8 @@
 // The split view: a map of steps and shares, each column coloured from the step's worst split to its best one, and
 // beside it the loss against the share after the step that the slider stands at. The map fills as one walks.
-import {
-  axes, colourBar, fit, frame, heatmap, line, marker, painter, polyline, short, theme, typed,
-} from "../kit/canvas.js";
+import { axes, colourBar, fit, heatmap, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
+import { short } from "../kit/text.js";
 import { button, choice, dropdown, element, live, player, save, slider } from "../kit/controls.js";
 
 const PLAY_MS = 9000;

@@ -1,7 +1,7 @@
 // The surface view: paths of several methods on a map, and their loss curves below.
-import {
-  axes, colourOf, dots, fit, frame, line, marker, painter, polyline, relief, short, theme, typed,
-} from "../kit/canvas.js";
+import { axes, colourOf, dots, fit, line, marker, painter, polyline, relief, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
+import { short } from "../kit/text.js";
 import { button, element, legend, live, player, save, slider, toggled } from "../kit/controls.js";
 
 const PLAY_MS = 5000; // a whole run, when played

@@ -1,6 +1,8 @@
 // The transfer view: a row for each arrangement of rates by depth, a dot a seed on the axis of one measure, and a
 // square for each arrangement that shows which layers move when.
-import { colourOf, fit, frame, line, marker, painter, theme, tickLabel, ticks, typed } from "../kit/canvas.js";
+import { colourOf, fit, line, marker, painter, theme, typed } from "../kit/canvas.js";
+import { frame, ticks } from "../kit/geometry.js";
+import { tickLabel } from "../kit/text.js";
 import { button, choice, element, legend, live, save, slider, toggled } from "../kit/controls.js";
 
 const [TOP, ROW, BOTTOM] = [24, 38, 38]; // view.css has the first two for the names

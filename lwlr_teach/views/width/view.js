@@ -1,6 +1,8 @@
 // The width view: final loss against the rate, a curve for each width, their best rates marked and joined; and
 // beside it the best rate against the width, for all runs.
-import { axes, colourOf, fit, frame, line, marker, painter, polyline, short, theme, typed } from "../kit/canvas.js";
+import { axes, colourOf, fit, line, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
+import { frame } from "../kit/geometry.js";
+import { short } from "../kit/text.js";
 import { button, choice, element, legend, live, save, slider, toggled } from "../kit/controls.js";
 
 function render({ model, el }) {
