@@ -47,7 +47,7 @@ def test_every_position_says_what_the_kernel_computed(notebook):
         )
         shown = [view.readout(name) for name in eval(notebook.ask("print(view.shown)"))]
         assert str(shown) == words
-    assert notebook.ask("print(view.shots)") == view.root.locator("output").first.inner_text()
+    assert notebook.ask("print(view.shots)") == view.root.locator(".lwlr-value").first.input_value()
 
 
 def test_the_dots_lie_where_the_kernel_says(notebook):

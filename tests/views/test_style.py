@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lwlr_teach.core.text import fixed, label, short
-from lwlr_teach.optim import METHODS, SGD, Method
+from lwlr_teach.optim import METHODS
 from lwlr_teach.views.kit.base import module
 from lwlr_teach.views.kit.style import _OWN, MATPLOTLIB_MARKERS, styles
 
@@ -78,13 +78,13 @@ def test_the_browser_writes_every_number_as_python_does():
 
 
 def test_a_method_looks_the_same_in_every_picture():
-    alone = styles([METHODS["Adam"]])
-    among = styles([METHODS["SGD"], METHODS["RMSprop"], METHODS["Adam"]])
+    alone = styles(["Adam"])
+    among = styles(["SGD", "RMSprop", "Adam"])
     assert alone[0] == among[2]
 
 
 def test_all_differ_in_colour_and_in_a_second_cue():
-    eight = styles([*list(METHODS.values())[:7], Method("mine", SGD)])
+    eight = styles([*list(METHODS)[:7], "mine"])
     assert len({s["colour"] for s in eight}) == 8
     assert len({(s["marker"], tuple(s["dash"])) for s in eight}) == 8
     assert all(s["marker"] in MATPLOTLIB_MARKERS for s in eight)
@@ -92,8 +92,8 @@ def test_all_differ_in_colour_and_in_a_second_cue():
 
 def test_any_two_that_meet_in_a_picture_differ():
     for names in itertools.combinations(_OWN, 2):
-        first, second = styles([Method(name, SGD) for name in names])
-        assert first == styles([Method(names[0], SGD)])[0]
+        first, second = styles(names)
+        assert first == styles([names[0]])[0]
         assert first["colour"] != second["colour"], names
         assert (first["marker"], first["dash"]) != (second["marker"], second["dash"]), names
 
@@ -102,24 +102,24 @@ def test_any_two_that_meet_in_a_picture_differ():
 def test_any_that_meet_in_a_picture_differ(seed):
     draw = random.Random(seed)
     some = draw.sample([*_OWN, *(f"m{i}" for i in range(10))], 12)
-    drawn = styles([Method(name, SGD) for name in some], most=12)
+    drawn = styles(some, most=12)
     assert len({(style["colour"], style["marker"]) for style in drawn}) == 12
-    assert len({style["colour"] for style in styles([Method(name, SGD) for name in some[:8]])}) == 8
+    assert len({style["colour"] for style in styles(some[:8])}) == 8
 
 
 def test_beyond_eight_a_colour_returns_with_another_marker_and_other_dashes():
-    sixteen = styles([Method(f"m{i}", SGD) for i in range(16)], most=16)
-    assert sixteen[:8] == styles([Method(f"m{i}", SGD) for i in range(8)])
+    sixteen = styles([f"m{i}" for i in range(16)], most=16)
+    assert sixteen[:8] == styles([f"m{i}" for i in range(8)])
     assert [s["colour"] for s in sixteen[8:]] == [s["colour"] for s in sixteen[:8]]
     assert all(a["marker"] != b["marker"] for a, b in zip(sixteen[:8], sixteen[8:], strict=True))
     assert len({(s["marker"], tuple(s["dash"])) for s in sixteen}) == 16
     assert all(len(s["dash"]) % 2 == 0 and s["marker"] in MATPLOTLIB_MARKERS for s in sixteen)
     with pytest.raises(ValueError, match="at most 9 optimizers, got 10"):
-        styles([Method(f"m{i}", SGD) for i in range(10)], most=9)
+        styles([f"m{i}" for i in range(10)], most=9)
 
 
 def test_nine_are_too_many():
-    nine = [Method(f"m{i}", SGD) for i in range(9)]
+    nine = [f"m{i}" for i in range(9)]
     with pytest.raises(ValueError, match="at most 8 optimizers, got 9"):
         styles(nine)
 

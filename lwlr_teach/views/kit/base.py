@@ -11,6 +11,7 @@ from typing import Any
 
 import anywidget
 import torch
+import traitlets
 from IPython.core.getipython import get_ipython
 from ipywidgets import Widget
 from matplotlib.figure import Figure
@@ -63,6 +64,9 @@ class View(anywidget.AnyWidget):
 
     _css = CSS
 
+    fault = traitlets.Unicode().tag(sync=True)
+    """What went wrong when the browser last changed something; it is shown under the picture."""
+
     def __init__(self, **traits: Any) -> None:
         sent = sum(len(value) for value in traits.values() if isinstance(value, bytes))
         if sent > MOST_BYTES:
@@ -72,6 +76,15 @@ class View(anywidget.AnyWidget):
             )
         super().__init__(**traits)
         close_predecessors(self)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser sends. An error, which a log would swallow, is shown below the picture."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            self.fault = f"{type(error).__name__}: {error}"
+            raise
+        self.fault = ""
 
     def describe(self) -> str:
         """What the picture shows now, in a sentence."""

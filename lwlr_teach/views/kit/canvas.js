@@ -9,12 +9,17 @@ export function theme() {
   const flag = document.body.dataset.jpThemeLight;
   const dark = flag ? flag === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
   const pick = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const font = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+  // Where the system has taken over the colours of the page, pictures take the same.
+  if (matchMedia("(forced-colors: active)").matches) {
+    return { dark, text: "CanvasText", faint: "GrayText", paper: "Canvas", font };
+  }
   return {
     dark,
     text: pick("--jp-ui-font-color1", dark ? "#e0e0e0" : "#212121"),
     faint: dark ? "rgba(255,255,255,0.16)" : "rgba(0,0,0,0.12)",
     paper: pick("--jp-layout-color0", dark ? "#111111" : "#ffffff"),
-    font: '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
+    font,
   };
 }
 
@@ -30,14 +35,14 @@ export function onAppearanceChange(element, callback) {
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   const sizes = new ResizeObserver(callback);
   sizes.observe(element);
-  const media = matchMedia("(prefers-color-scheme: dark)");
-  media.addEventListener("change", callback);
+  const media = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => matchMedia(query));
+  for (const query of media) query.addEventListener("change", callback);
   window.addEventListener("resize", callback);
   return () => {
     clearTimeout(later);
     themes.disconnect();
     sizes.disconnect();
-    media.removeEventListener("change", callback);
+    for (const query of media) query.removeEventListener("change", callback);
     window.removeEventListener("resize", callback);
   };
 }

@@ -49,22 +49,76 @@ export function live(model, el, root, names, { pull, show, draw }) {
   };
 }
 
-// A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release.
+// What a person types for a number: 2.5e-3, 0,5, −1, 40 %. NaN for what is none.
+export function typedNumber(text) {
+  const plain = text.trim().replace("−", "-").replace(",", ".");
+  const percent = plain.endsWith("%");
+  const number = plain ? Number(percent ? plain.slice(0, -1) : plain) : NaN;
+  return percent ? number / 100 : number;
+}
+
+// The position whose value is nearest: by ratio where all values are positive, as on a logarithmic slider.
+export function nearest(values, wanted) {
+  const ratio = wanted > 0 && values.every((value) => value > 0);
+  const away = values.map((value) => Math.abs(ratio ? Math.log(value / wanted) : value - wanted));
+  return away.indexOf(Math.min(...away));
+}
+
+// Gives the keyboard back to the notebook, if the view is in one.
+function leave(control) {
+  control.blur();
+  control.closest(".jp-Notebook")?.focus();
+}
+
+// A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release. The
+// arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed: the nearest is taken.
 export function slider(name, title, labels, { onInput, onRelease }) {
+  const last = labels.length - 1;
   const input = element("input", {
-    type: "range", min: 0, max: labels.length - 1, step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
+    type: "range", min: 0, max: last, step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
   });
-  const shown = element("output", { class: "lwlr-value" });
+  const shown = element("input", {
+    type: "text", class: "lwlr-value", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
+    size: Math.max(...labels.map((text) => String(text).length)), "data-value": name, "aria-label": `${title}: type a value`,
+    ...OWN_KEYS,
+  });
   const show = (position) => {
     input.value = position;
-    shown.textContent = labels[position];
+    if (document.activeElement !== shown || !shown.dataset.typing) shown.value = labels[position];
     input.setAttribute("aria-valuetext", labels[position]);
   };
-  input.addEventListener("input", () => {
-    show(Number(input.value));
+  const go = (position) => {
+    show(Math.min(last, Math.max(0, position)));
     onInput(Number(input.value));
-  });
+  };
+  input.addEventListener("input", () => go(Number(input.value)));
   input.addEventListener("change", () => onRelease(Number(input.value)));
+  const STEPS = { ArrowLeft: -10, ArrowDown: -10, ArrowRight: 10, ArrowUp: 10 };
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") leave(input);
+    if (!event.shiftKey || !STEPS[event.key]) return;
+    event.preventDefault();
+    go(Number(input.value) + STEPS[event.key]);
+    onRelease(Number(input.value));
+  });
+  const values = labels.map((text) => typedNumber(String(text)));
+  shown.readOnly = values.some(Number.isNaN);
+  shown.addEventListener("focus", () => shown.select());
+  shown.addEventListener("input", () => (shown.dataset.typing = "yes"));
+  const done = () => delete shown.dataset.typing;
+  shown.addEventListener("change", () => {
+    done();
+    const wanted = typedNumber(shown.value);
+    if (Number.isNaN(wanted)) return show(Number(input.value));
+    go(nearest(values, wanted));
+    onRelease(Number(input.value));
+  });
+  shown.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    done();
+    show(Number(input.value));
+    leave(shown);
+  });
   const row = element("label", { class: "lwlr-slider" }, element("span", {}, title), input, shown);
   return { row, show };
 }
@@ -73,6 +127,14 @@ export function button(name, text, title, onClick) {
   const made = element("button", { type: "button", "data-name": name, title, ...OWN_KEYS }, text);
   made.addEventListener("click", onClick);
   return made;
+}
+
+// A check box with its words.
+export function check(name, title, onPick) {
+  const box = element("input", { type: "checkbox", "data-name": name, ...OWN_KEYS });
+  box.addEventListener("change", () => onPick(box.checked));
+  const row = element("label", { class: "lwlr-option" }, box, element("span", {}, title));
+  return { row, show: (on) => (box.checked = on) };
 }
 
 // Radio buttons, one for each entry of `options` {value: words}.
@@ -106,8 +168,11 @@ export function dropdown(name, title, options, onPick) {
 export function player(last, milliseconds, { position, onStep, onStop }) {
   let playing = 0;
   const made = button("play", "▶ play", "walk through the steps", () => (playing ? (stop(), onStop()) : begin()));
+  // Who wants no motion goes to the end at once.
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
   function begin() {
     const end = typeof last === "function" ? last() : last;
+    if (still.matches) return (onStep(end), onStop());
     const from = position() >= end ? 0 : position();
     const start = performance.now() - (from / end) * milliseconds;
     made.textContent = "❚❚ pause";
@@ -127,14 +192,19 @@ export function player(last, milliseconds, { position, onStep, onStop }) {
   return { button: made, stop };
 }
 
-// One row a method: check box, the line and marker that it is drawn with, name, read-out.
-export function legend(methods, title, onToggle) {
+// One row a method: check box, the line and marker that it is drawn with, name, read-out. The box takes a method in or
+// out: `onToggle(name, on)`. A click on its name shows it alone, and all when it is alone already: `onAlone(name)`.
+export function legend(methods, title, onToggle, onAlone) {
   const rows = methods.map(({ name, style }) => {
     const box = element("input", { type: "checkbox", "data-method": name, ...OWN_KEYS });
     box.addEventListener("change", () => onToggle(name, box.checked));
     const swatch = element("canvas", { class: "lwlr-swatch", "aria-hidden": "true" });
     const readout = element("span", { class: "lwlr-readout", "data-readout": name });
-    const row = element("label", { class: "lwlr-method" }, box, swatch, element("span", {}, name), readout);
+    const called = onAlone
+      ? button(`alone-${name}`, name, "show this one alone, or all again", () => onAlone(name))
+      : element("span", {}, name);
+    called.classList.add("lwlr-name");
+    const row = element("label", { class: "lwlr-method" }, box, swatch, called, readout);
     return { name, style, box, swatch, readout, row };
   });
   const root = element("div", { class: "lwlr-legend" }, element("div", { class: "lwlr-legend-title" }, title));

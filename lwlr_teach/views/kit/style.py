@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, TypedDict
+from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from matplotlib import colormaps
@@ -69,21 +69,12 @@ MATPLOTLIB_MARKERS = {
 }
 
 
-class Named(Protocol):
-    """A method, or whatever else has a line of its own in a picture."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in the legend."""
-
-
-def styles(methods: Iterable[Named], most: int = MOST) -> list[Style]:
-    """A style for each method: its own if it has one and none before it has the same, else the next free one.
+def styles(names: Sequence[str], most: int = MOST) -> list[Style]:
+    """A style for each name: its own if it has one and none before it has the same, else the next free one.
 
     Raises ValueError for more methods than ``most``, which can be up to twice the number of colours: from the
     ninth on the colours return, each with another marker and other dashes.
     """
-    names = [m.name for m in methods]
     if len(names) > most:
         raise ValueError(f"a picture shows at most {most} optimizers, got {len(names)}: {', '.join(names)}")
     taken = {_OWN[name]: name for name in reversed(names) if name in _OWN}  # of two, the first has it

@@ -1,10 +1,11 @@
-"""Values that a view's controls may take."""
+"""Traits that check themselves: where a slider stands, what is chosen, what is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import traitlets
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count
@@ -13,6 +14,49 @@ from lwlr_teach.core.checks import check_choice, check_count
 def nearest(values: Tensor, wanted: float) -> int:
     """The position on a slider whose value is nearest."""
     return int((values - wanted).abs().argmin())
+
+
+class Position(traitlets.Int[int, int]):
+    """Where a slider stands. ``along`` names the attribute of the view that holds the slider's values."""
+
+    def __init__(self, along: str) -> None:
+        super().__init__()
+        self._along = along
+        self.tag(sync=True)
+
+    def validate(self, view: Any, value: Any) -> int:
+        """ValueError when the slider has no such position."""
+        position: int = super().validate(view, value)
+        check_count(str(self.name), position, low=0, high=len(getattr(view, self._along)) - 1)
+        return position
+
+
+class OneOf(traitlets.Unicode[str, str]):
+    """A name that was chosen. ``among`` names the attribute of the view that holds the names."""
+
+    def __init__(self, among: str) -> None:
+        super().__init__()
+        self._among = among
+        self.tag(sync=True)
+
+    def validate(self, view: Any, value: Any) -> str:
+        """ValueError with the nearest names for one that is not there."""
+        name: str = super().validate(view, value)
+        check_choice(str(self.name), name, dict.fromkeys(getattr(view, self._among)))
+        return name
+
+
+class Shown(traitlets.List[str]):
+    """Names that are shown, in their order. ``among`` names the view's attribute that holds all of them."""
+
+    def __init__(self, among: str) -> None:
+        super().__init__(traitlets.Unicode())
+        self._among = among
+        self.tag(sync=True)
+
+    def validate(self, view: Any, value: Any) -> list[str]:
+        """ValueError with the nearest names for one that is not there."""
+        return check_shown(getattr(view, self._among), super().validate(view, value))
 
 
 def check_position(proposal: dict[str, Any], positions: int) -> int:
@@ -24,9 +68,5 @@ def check_position(proposal: dict[str, Any], positions: int) -> int:
 
 def check_shown(names: Sequence[str], shown: Sequence[str] | None) -> list[str]:
     """The visible methods in the legend's order, all of them by default; ValueError for an unknown name."""
-    wanted = (
-        names
-        if shown is None
-        else [check_choice("shown", name, dict(zip(names, names, strict=True))) for name in shown]
-    )
+    wanted = names if shown is None else [check_choice("shown", n, {k: k for k in names}) for n in shown]
     return [name for name in names if name in wanted]

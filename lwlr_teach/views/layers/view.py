@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -112,7 +111,7 @@ class LayerRatesView(View):
         self._steps = steps
         self._trained = _train(chosen, self._values, _scaled(task, self._scales), progress)
         self._names = ("yours", "best equal rate", "best setting", "LARS")
-        self._styles = styles(SimpleNamespace(name=name) for name in self._names)
+        self._styles = styles(self._names)
         trained = self._trained
         self._loss_range = (min(trained.grid.min().item(), *trained.rivals) / 1.2, _HIGHEST)
         if positions is None:

@@ -96,7 +96,7 @@ class MomentumView(View):
             "condition_index": nearest(self.conditions, at_condition),
             "nesterov": bool(nesterov),
         }
-        both = zip(_NAMES, styles(_METHODS), strict=True)
+        both = zip(_NAMES, styles([m.name for m in _METHODS]), strict=True)
         plan = {
             "methods": [{"name": name, "style": style} for name, style in both],
             "rates": [label(v) for v in RATES.tolist()],
@@ -173,7 +173,7 @@ class MomentumView(View):
         """The map, the steps along the rate, and the run at the sliders' position."""
         figure = Figure(figsize=(9, 4.2), layout="constrained")
         grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1])
-        style = styles(_METHODS)[self.nesterov]
+        style = styles([m.name for m in _METHODS])[self.nesterov]
         self._draw_map(figure.add_subplot(grid[:, 0]), style)
         self._draw_cut(figure.add_subplot(grid[0, 1]), style)
         self._draw_run(figure.add_subplot(grid[1, 1]), style)

@@ -78,7 +78,7 @@ class RaceView(View):
     ) -> None:
         self.race = race
         self.title = title
-        self._styles = styles(race.contestants, most=MOST)
+        self._styles = styles(race.names, most=MOST)
         self._budgets = _budgets(race)
         race.budgets(per)  # says why a race has no budgets in seconds
         if at_budget is not None:

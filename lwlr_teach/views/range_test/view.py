@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import traitlets
@@ -18,7 +17,7 @@ from lwlr_teach.runs.range_tests import SMOOTHING, RangeTest
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.curves import over_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS
-from lwlr_teach.views.kit.traits import check_position, nearest
+from lwlr_teach.views.kit.traits import Position, nearest
 
 _SMOOTHINGS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 _FINAL = (0.05, 10.0)
@@ -55,8 +54,8 @@ class RangeTestView(View):
     plan = traitlets.Dict().tag(sync=True)
     curves = traitlets.Bytes().tag(sync=True)
     final_losses = traitlets.Bytes().tag(sync=True)
-    steps_index = traitlets.Int().tag(sync=True)
-    smoothing_index = traitlets.Int().tag(sync=True)
+    steps_index = Position("tests")
+    smoothing_index = Position("smoothings")
 
     def __init__(
         self,
@@ -118,14 +117,6 @@ class RangeTestView(View):
     def test(self) -> RangeTest:
         """The range test at the sliders' position."""
         return self.tests[self.steps_index][self.smoothing_index]
-
-    @traitlets.validate("steps_index")
-    def _a_test(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.tests))
-
-    @traitlets.validate("smoothing_index")
-    def _a_smoothing(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.smoothings))
 
     def _says(self, test: RangeTest) -> str:
         said = [

@@ -17,7 +17,7 @@ from lwlr_teach.runs.ensemble import Ensemble
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.curves import STRIDE, over_seeds, thinned
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, nearest
 
 _LOSS_RANGE = (1e-3, 20.0)
 
@@ -42,8 +42,8 @@ class RatesView(View):
     curves = traitlets.Bytes().tag(sync=True)
     final_losses = traitlets.Bytes().tag(sync=True)
     accuracies = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    lr_index = Position("_swept")
+    shown = Shown("names")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class RatesView(View):
     ) -> None:
         self.ensemble = ensemble
         self.title = title
+        self.names = ensemble.names
         self._losses = over_seeds(ensemble.train_loss)
         self._accuracy = over_seeds(ensemble.test_accuracy)
         self._curves = thinned(ensemble.batch_losses.mean(-2))
@@ -63,9 +64,9 @@ class RatesView(View):
         self._axis = "learning rate" if ensemble.limit is None else "limit"
         begin: dict[str, Any] = {
             "lr_index": nearest(self._swept, at),
-            "shown": check_shown(ensemble.names, shown),
+            "shown": list(ensemble.names if shown is None else shown),
         }
-        both = zip(ensemble.names, styles(ensemble.methods), strict=True)
+        both = zip(self.names, styles(self.names), strict=True)
         plan = {
             "title": title,
             "methods": [{"name": name, "style": style} for name, style in both],
@@ -79,7 +80,7 @@ class RatesView(View):
             "stride": STRIDE,
             "best": [best if self._moves(i) else None for i, best in enumerate(self.best.tolist())],
             "loss_range": _LOSS_RANGE,
-            "start": {"lr": begin["lr_index"], "shown": begin["shown"]},
+            "start": begin,
         }
         super().__init__(
             **begin,
@@ -116,14 +117,10 @@ class RatesView(View):
         """Whether the slider changes anything for method i: a limit does not, where nothing is clipped."""
         return self.ensemble.limit is None or self.ensemble.methods[i].clip is not None
 
-    @traitlets.validate("lr_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self._swept))
-
     def describe(self) -> str:
         """The slider's position and what each visible method reaches there, in a sentence."""
         parts = [
-            f"{self.ensemble.names[i]} gets {self._percent_right(i)}% of the test images right"
+            f"{self.names[i]} gets {self._percent_right(i)}% of the test images right"
             for i, _ in self._visible()
         ]
         steps = self.ensemble.batch_losses.shape[-1]
@@ -148,7 +145,7 @@ class RatesView(View):
             self._draw_strip(accuracy, self._accuracy[i], style)
             best = f", best at {label(self._swept[self.best[i]].item())}" if self._moves(i) else ""
             headings = ("", "") if row else ("final training loss\n", "test accuracy\n")
-            heading = f"{headings[0]}{self.ensemble.names[i]}{best}"
+            heading = f"{headings[0]}{self.names[i]}{best}"
             loss.set_title(heading, fontsize=8, loc="left", pad=2)
             accuracy.set_title(headings[1], fontsize=8, loc="left", pad=2)
             loss.set(yscale="log", ylim=_LOSS_RANGE)
@@ -188,7 +185,7 @@ class RatesView(View):
                 curve,
                 color=style["colour"] or "black",
                 linestyle=linestyle(style),
-                label=self.ensemble.names[i],
+                label=self.names[i],
             )
         ax.set(yscale="log", ylim=_LOSS_RANGE, xlabel="step")
         ax.set_title(self._curve_title + label(self._value), fontsize=10, loc="left")
@@ -197,5 +194,5 @@ class RatesView(View):
             ax.legend(fontsize=8)
 
     def _visible(self) -> list[tuple[int, Style]]:
-        both = enumerate(styles(self.ensemble.methods))
-        return [(i, style) for i, style in both if self.ensemble.names[i] in self.shown]
+        both = enumerate(styles(self.names))
+        return [(i, style) for i, style in both if self.names[i] in self.shown]

@@ -299,7 +299,7 @@ class ScheduleView(View):
     def _styles(self) -> dict[str, Style]:
         """The drawn schedule has the colour of the text, whether or not there is a pad."""
         names = [YOURS, *(family.name for family in self.families)]
-        return dict(zip(names, styles([_Named(name) for name in names]), strict=True))
+        return dict(zip(names, styles(names), strict=True))
 
     @property
     def _at_steps(self) -> list[int]:

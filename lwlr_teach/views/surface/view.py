@@ -175,7 +175,7 @@ class SurfaceView(View):
         heights = _heights(s.surface)
         first = 0
         methods = []
-        for i, (one, style) in enumerate(zip(s.methods, styles(s.methods), strict=True)):
+        for i, (one, style) in enumerate(zip(s.methods, styles(s.names), strict=True)):
             _, momenta, limits = self._runs(self._diverged, i).shape
             own = {"first": first, "momenta": momenta, "limits": limits}
             methods.append({"name": one.name, "style": style, **own})
@@ -302,7 +302,7 @@ class SurfaceView(View):
             ax.legend(fontsize=8)
 
     def _visible(self) -> list[tuple[int, Style]]:
-        both = enumerate(styles(self.sweep.methods))
+        both = enumerate(styles(self.sweep.names))
         return [(i, style) for i, style in both if self.sweep.names[i] in self.shown]
 
 

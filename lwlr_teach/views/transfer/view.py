@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -109,7 +108,7 @@ class TransferView(View):
         check_choice("measure", measure, MEASURES)
         first = given[0]
         self.names = list(first.names)
-        self._styles = styles((SimpleNamespace(name=name) for name in self.names), most=MOST)
+        self._styles = styles(self.names, most=MOST)
         self._seeds = first.test_accuracy.shape[1]
         self._values = torch.stack(
             [torch.stack([self._measured(t, s) for s in self._shots]) for t in self.transfers]

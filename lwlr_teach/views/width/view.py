@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -13,12 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from lwlr_teach.core.checks import check_choice
 from lwlr_teach.core.text import label, short
 from lwlr_teach.studies.width import Widths
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import OneOf, Position, Shown, nearest
 
 # Guessing among the ten digits has the loss 2.3; what is above is lost alike.
 _HIGHEST = 3.0
@@ -44,9 +42,9 @@ class WidthView(View):
 
     plan = traitlets.Dict().tag(sync=True)
     losses = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
-    run = traitlets.Unicode().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    lr_index = Position("_rates")
+    run = OneOf("runs")
+    shown = Shown("names")
 
     def __init__(
         self,
@@ -60,10 +58,8 @@ class WidthView(View):
         self.runs = {r.name: r for r in _check_runs([runs] if isinstance(runs, Widths) else list(runs))}
         self.title = title
         first = next(iter(self.runs.values()))
-        if run is not None:
-            check_choice("run", run, self.runs)
         self.names = [f"width {width}" for width in first.widths]
-        self._styles = styles(SimpleNamespace(name=name) for name in self.names)
+        self._styles = styles(self.names)
         self._rates, self._steps, self._widths = first.lr, first.steps, first.widths
         losses = torch.stack([r.loss for r in self.runs.values()])
         best = torch.stack([r.best for r in self.runs.values()])
@@ -75,7 +71,7 @@ class WidthView(View):
         begin: dict[str, Any] = {
             "lr_index": nearest(first.lr, at_lr),
             "run": run or next(iter(self.runs)),
-            "shown": check_shown(self.names, shown),
+            "shown": self.names if shown is None else list(shown),
         }
         both = zip(self.names, self._styles, strict=True)
         plan = {
@@ -89,7 +85,7 @@ class WidthView(View):
             "best": best.tolist(),
             "loss_range": self._loss_range,
             "best_range": self._best_range,
-            "start": {"lr": begin["lr_index"], "run": begin["run"], "shown": begin["shown"]},
+            "start": begin,
         }
         super().__init__(**begin, plan=plan, losses=pack_float32(losses))
 
@@ -97,15 +93,6 @@ class WidthView(View):
     def lr(self) -> float:
         """The learning rate that the slider stands at."""
         return self._rates[self.lr_index].item()
-
-    @traitlets.validate("lr_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self._rates))
-
-    @traitlets.validate("run")
-    def _a_run(self, proposal: dict[str, Any]) -> str:
-        check_choice("run", proposal["value"], self.runs)
-        return str(proposal["value"])
 
     def describe(self) -> str:
         """The slider's position, and each visible width's loss there and best rate, in a sentence."""

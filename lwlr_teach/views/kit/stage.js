@@ -1,0 +1,275 @@
+// The stage of a view. It keeps the state equal to the kernel's traits, and binds to it the controls, the pictures and
+// the sentence; what every picture can do with its numbers is here as well.
+import { fit, onAppearanceChange, painter, theme } from "./canvas.js";
+import { plot, pointAt, positionAt, tableOf } from "./chart.js";
+import { button, check, choice, dropdown, element, legend, listen, player, save, slider, toggled } from "./controls.js";
+import { short } from "./text.js";
+
+// The state of a view, `now`, has the traits that stand in `plan.start`, by their names.
+export function stage({ model, el }) {
+  const plan = model.get("plan");
+  const traits = Object.keys(plan.start);
+  const now = {};
+  const shows = []; // each lets a control show the state
+  const pictures = []; // { canvas, paint, says }
+  const stops = []; // each ends something
+  let sentence = () => "";
+  let root = null;
+
+  const pull = () => traits.forEach((name) => (now[name] = model.get(name)));
+  const push = () => save(model, { ...now });
+  const draw = painter(() => {
+    const colours = theme();
+    const said = sentence();
+    for (const show of shows) show(colours);
+    for (const { canvas, paint, says } of pictures) {
+      if (says !== null) canvas.setAttribute("aria-label", says + said);
+      canvas.plots = [];
+      const ctx = fit(canvas);
+      if (ctx) paint(ctx, colours);
+    }
+  });
+  // For as long as something moves, and for good with `commit`.
+  const change = (part) => {
+    Object.assign(now, part);
+    draw();
+  };
+  const commit = (part = {}) => {
+    change(part);
+    push();
+  };
+  const halt = () => stops.forEach((stop) => stop.pause?.());
+
+  const bind = (control, trait) => {
+    shows.push(() => control.show(now[trait]));
+    return control.row;
+  };
+  const named = (trait) => trait.replace(/_index$/, "");
+  const moved = (trait) => (value) => {
+    halt();
+    change({ [trait]: value });
+  };
+  const picked = (trait) => (value) => {
+    halt();
+    commit({ [trait]: value });
+  };
+  const controls = {
+    slider: (trait, title, labels, name = named(trait)) =>
+      bind(slider(name, title, labels, { onInput: moved(trait), onRelease: push }), trait),
+    // `options` are {value: words}, or a list of values that speak for themselves.
+    choice: (trait, title, options) => bind(choice(trait, title, worded(options), picked(trait)), trait),
+    dropdown: (trait, title, options) => bind(dropdown(trait, title, worded(options), picked(trait)), trait),
+    check: (trait, title) => bind(check(trait, title, picked(trait)), trait),
+    reset: () => button("reset", "reset", "put everything back as it was", () => {
+      halt();
+      commit(structuredClone(plan.start));
+    }),
+    // Plays a trait from where it stands to `last`, in so many milliseconds.
+    player: (trait, last, milliseconds) => {
+      const made = player(last, milliseconds, {
+        position: () => now[trait], onStep: (at) => change({ [trait]: at }), onStop: push,
+      });
+      stops.push({ pause: made.stop });
+      return made.button;
+    },
+    // Which of the methods are `shown`. `readout(name)` is what stands beside one.
+    legend: (methods, title, readout) => {
+      const all = methods.map((m) => m.name);
+      const list = legend(methods, title,
+        (name, on) => commit({ shown: toggled(methods, now.shown, name, on) }),
+        (name) => commit({ shown: now.shown.length === 1 && now.shown[0] === name ? all : [name] }));
+      shows.push((colours) => list.draw(colours, now.shown, readout));
+      return list.root;
+    },
+  };
+  const visible = (methods) => methods.map((m, i) => ({ ...m, i })).filter((m) => now.shown.includes(m.name));
+
+  // A canvas that `paint(ctx, colours)` draws. `says` begins its label; null for one that is described elsewhere.
+  function picture(name, paint, says = "") {
+    const seen = says === null ? { "aria-hidden": "true" } : { role: "img" };
+    const canvas = element("canvas", { class: `lwlr-${name}`, ...seen });
+    pictures.push({ canvas, paint, says });
+    return canvas;
+  }
+
+  // The sentence as text above the pictures.
+  function words(say = () => sentence()) {
+    const made = element("div", { class: "lwlr-words", "aria-hidden": "true" });
+    shows.push(() => {
+      const text = say();
+      if (made.textContent !== text) made.textContent = text;
+    });
+    return made;
+  }
+
+  // Puts the view on the page: `say()` is its sentence, `parts` what stands in it. Returns what ends it.
+  function open(name, say, ...parts) {
+    sentence = say;
+    root = element("div", { class: `lwlr-view lwlr-${name}` }, ...parts, fault(model), tools(() => root, pictures, say));
+    for (const { canvas } of pictures) readable(canvas, root, { commit, halt });
+    pull();
+    el.append(root);
+    const unlisten = listen(model, traits, () => {
+      pull();
+      draw();
+    });
+    const unwatch = onAppearanceChange(root, draw);
+    draw();
+    return () => {
+      halt();
+      unlisten();
+      unwatch();
+    };
+  }
+
+  pull();
+  return { model, plan, now, change, commit, draw, visible, picture, words, open, plot, shows, halt, ...controls };
+}
+
+const worded = (options) =>
+  Array.isArray(options) ? Object.fromEntries(options.map((name) => [name, name])) : options;
+
+// An error of Python's that a change of this view has met.
+function fault(model) {
+  const made = element("div", { class: "lwlr-fault", role: "alert" });
+  const show = () => (made.textContent = model.get("fault") ?? "");
+  model.on("change:fault", show);
+  show();
+  return made;
+}
+
+// --- what every picture can do ------------------------------------------------------------------------------
+
+// The pointer reads a picture: the nearest point of a curve says its numbers. A click goes there.
+function readable(canvas, root, { commit, halt }) {
+  const tip = element("div", { class: "lwlr-tip", "aria-hidden": "true" });
+  const ring = element("div", { class: "lwlr-ring", "aria-hidden": "true" });
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top, box];
+  };
+  const hide = () => {
+    tip.remove();
+    ring.remove();
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    const [left, top, box] = place(event);
+    const plots = canvas.plots ?? [];
+    canvas.classList.toggle("lwlr-goes", positionAt(plots, left, top) !== null);
+    const found = event.buttons ? null : pointAt(plots, left, top);
+    if (!found) return hide();
+    tip.textContent = reads(found);
+    root.append(ring, tip);
+    const outer = root.getBoundingClientRect();
+    const [x, y] = [box.left - outer.left + found.px, box.top - outer.top + found.py];
+    Object.assign(ring.style, { left: `${x}px`, top: `${y}px` });
+    const beside = x > outer.width / 2 ? x - tip.offsetWidth - 10 : x + 10;
+    const edge = Math.max(0, Math.min(outer.width - tip.offsetWidth, beside));
+    Object.assign(tip.style, { left: `${edge}px`, top: `${y - 30}px` });
+  });
+  canvas.addEventListener("pointerleave", hide);
+  canvas.addEventListener("pointercancel", hide);
+  canvas.addEventListener("click", (event) => {
+    const [left, top] = place(event);
+    const goal = positionAt(canvas.plots ?? [], left, top);
+    if (!goal) return;
+    halt();
+    commit({ [goal.trait]: goal.position });
+  });
+}
+
+function reads({ plot: p, curve, i }) {
+  const value = curve.text ? curve.text(curve.y(i)) : short(curve.y(i));
+  const name = curve.name ? `${curve.name}: ` : "";
+  return `${name}${p.x.title} ${wrote(curve.x(i))}, ${value}`;
+}
+
+const wrote = (v) => (Number.isInteger(v) ? String(v) : String(Number(v.toPrecision(3))).replace("-", "−"));
+
+// Below a view: its numbers as a table and as CSV, and its picture as a file.
+function tools(root, pictures, say) {
+  const panel = element("div", { class: "lwlr-numbers" });
+  panel.hidden = true;
+  const tables = () => pictures.flatMap(({ canvas }) => canvas.plots ?? []).filter((p) => p.curves.length).map(tableOf);
+  const numbers = button("numbers", "numbers", "the values of the picture as a table, and as text to copy", () => {
+    panel.hidden = !panel.hidden;
+    numbers.setAttribute("aria-expanded", String(!panel.hidden));
+    if (!panel.hidden) panel.replaceChildren(...listed(tables()));
+  });
+  numbers.setAttribute("aria-expanded", "false");
+  const keep = button("png", "save picture", "keep this picture as a file (PNG)", () => download(root(), say()));
+  return element("div", { class: "lwlr-tools" }, numbers, keep, panel);
+}
+
+function listed(tables) {
+  if (!tables.length) return [element("p", {}, "This picture has no curves to list.")];
+  const csv = tables.map(({ title, head, rows }) =>
+    [`# ${title ?? ""}`, ...[head, ...rows].map((row) => row.map(quoted).join(","))].join("\n")).join("\n\n");
+  const copy = button("csv", "copy as CSV", "put these numbers on the clipboard", async () => {
+    try {
+      await navigator.clipboard.writeText(csv);
+      copy.textContent = "copied";
+    } catch {
+      text.hidden = false; // no clipboard here: the text can be copied by hand
+      text.select();
+    }
+  });
+  const text = element("textarea", { rows: 6, readonly: "", "aria-label": "the numbers as CSV", "data-lm-suppress-shortcuts": "true" });
+  text.value = csv;
+  text.hidden = true;
+  return [copy, text, ...tables.map(({ title, head, rows }) => {
+    const line = (cells, tag) => element("tr", {}, ...cells.map((cell) => element(tag, {}, wroteCell(cell))));
+    const table = element("table", {}, element("caption", {}, title ?? ""), element("thead", {}, line(head, "th")),
+      element("tbody", {}, ...rows.map((row) => line(row, "td"))));
+    return element("div", { class: "lwlr-table", tabindex: 0 }, table);
+  })];
+}
+
+const wroteCell = (cell) => (typeof cell === "number" ? String(Number(cell.toPrecision(4))) : String(cell ?? ""));
+const quoted = (cell) => (typeof cell === "string" && /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell ?? "");
+
+// What is on the page, as one picture: canvases where they are, and the words between them.
+function download(root, said) {
+  const outer = root.getBoundingClientRect();
+  const ratio = Math.max(2, window.devicePixelRatio || 1);
+  const colours = theme();
+  const lines = 34;
+  const sheet = element("canvas", { width: outer.width * ratio, height: (outer.height + lines) * ratio });
+  const ctx = sheet.getContext("2d");
+  ctx.scale(ratio, ratio);
+  Object.assign(ctx, { fillStyle: colours.paper, textBaseline: "middle" });
+  ctx.fillRect(0, 0, outer.width, outer.height + lines);
+  let bottom = 0;
+  for (const part of root.querySelectorAll("canvas, .lwlr-method > :not(input), .lwlr-legend-title")) {
+    const box = part.getBoundingClientRect();
+    if (!box.width || !box.height) continue;
+    const [left, top] = [box.left - outer.left, box.top - outer.top];
+    bottom = Math.max(bottom, top + box.height);
+    if (part instanceof HTMLCanvasElement) {
+      ctx.drawImage(part, left, top, box.width, box.height);
+    } else {
+      const style = getComputedStyle(part);
+      Object.assign(ctx, { fillStyle: style.color, font: `${style.fontWeight} ${style.fontSize} ${style.fontFamily}` });
+      ctx.fillText(part.textContent, left, top + box.height / 2);
+    }
+  }
+  Object.assign(ctx, { fillStyle: colours.text, font: colours.font });
+  wrapped(ctx, said, outer.width - 8).slice(0, 2).forEach((text, i) => ctx.fillText(text, 4, bottom + 12 + 15 * i));
+  const cut = element("canvas", { width: sheet.width, height: Math.round((bottom + lines) * ratio) });
+  cut.getContext("2d").drawImage(sheet, 0, 0);
+  cut.toBlob((blob) => {
+    const address = URL.createObjectURL(blob);
+    element("a", { href: address, download: "lwlr-teach.png" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  });
+}
+
+function wrapped(ctx, text, width) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (ctx.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
