@@ -393,6 +393,7 @@ def test_recall_gives_the_reason_at_once_and_keeps_the_answer(open_cells, file):
 
 def test_check_in_a_kernel(open_cells):
     notebook = open_cells(
+        "import lwlr_teach.teaching.exercises as exercises\nexercises.SECONDS = 3\n"
         "def step(p, g, lr):\n    while True: pass",
         "check('01-step', step)",
         "def step(p, g, lr):\n    return p.nope",
@@ -402,7 +403,7 @@ def test_check_in_a_kernel(open_cells):
     assert "Hint 1 of 3: " in said
     assert said.endswith("def step(p: Tensor, g: Tensor, lr: float) -> Tensor:\n    return p - lr * g")
     output = notebook.page.locator(".jp-OutputArea-output").first.inner_text()
-    assert output.startswith("✘ not yet\nYour function did not come to an end within 5 seconds.")
+    assert output.startswith("✘ not yet\nYour function did not come to an end within 3 seconds.")
     said = notebook.ask("check('01-step', step)")
     assert said.endswith("'Tensor' object has no attribute 'nope'\nin the line: return p.nope")
 

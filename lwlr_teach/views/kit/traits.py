@@ -31,7 +31,7 @@ class Position(traitlets.Int[int, int]):
         return position
 
 
-class OneOf(traitlets.Unicode[str, str]):
+class OneOf(traitlets.Unicode[str, str | bytes]):
     """A name that was chosen. ``among`` names the attribute of the view that holds the names."""
 
     def __init__(self, among: str) -> None:
