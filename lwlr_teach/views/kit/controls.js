@@ -79,7 +79,7 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   });
   const shown = element("input", {
     type: "text", class: "lwlr-value", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
-    size: Math.max(...labels.map((text) => String(text).length)), "data-value": name, "aria-label": `${title}: type a value`,
+    style: `width: ${Math.max(...labels.map((text) => String(text).length))}ch`, "data-value": name, "aria-label": `${title}: type a value`,
     ...OWN_KEYS,
   });
   const show = (position) => {
@@ -103,17 +103,19 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   });
   const values = labels.map((text) => typedNumber(String(text)));
   shown.readOnly = values.some(Number.isNaN);
-  shown.addEventListener("focus", () => shown.select());
+  for (const event of ["focus", "click"]) shown.addEventListener(event, () => shown.select());
   shown.addEventListener("input", () => (shown.dataset.typing = "yes"));
   const done = () => delete shown.dataset.typing;
-  shown.addEventListener("change", () => {
+  const take = () => {
     done();
     const wanted = typedNumber(shown.value);
-    if (Number.isNaN(wanted)) return show(Number(input.value));
+    if (shown.readOnly || Number.isNaN(wanted)) return show(Number(input.value));
     go(nearest(values, wanted));
     onRelease(Number(input.value));
-  });
+  };
+  shown.addEventListener("change", take);
   shown.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") take();
     if (event.key !== "Escape") return;
     done();
     show(Number(input.value));

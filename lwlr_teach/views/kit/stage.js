@@ -250,10 +250,11 @@ function download(root, said) {
     } else {
       const style = getComputedStyle(part);
       Object.assign(ctx, { fillStyle: style.color, font: `${style.fontWeight} ${style.fontSize} ${style.fontFamily}` });
-      ctx.fillText(part.textContent, left, top + box.height / 2);
+      ctx.textAlign = style.textAlign === "right" ? "right" : "left";
+      ctx.fillText(part.textContent, left + (ctx.textAlign === "right" ? box.width : 0), top + box.height / 2);
     }
   }
-  Object.assign(ctx, { fillStyle: colours.text, font: colours.font });
+  Object.assign(ctx, { fillStyle: colours.text, font: colours.font, textAlign: "left" });
   wrapped(ctx, said, outer.width - 8).slice(0, 2).forEach((text, i) => ctx.fillText(text, 4, bottom + 12 + 15 * i));
   const cut = element("canvas", { width: sheet.width, height: Math.round((bottom + lines) * ratio) });
   cut.getContext("2d").drawImage(sheet, 0, 0);
