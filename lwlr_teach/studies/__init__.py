@@ -1,5 +1,6 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
+from lwlr_teach.studies.momentum import MomentumSweep, sweep_momentum
 from lwlr_teach.studies.split_training import trained_splits
 from lwlr_teach.studies.splits import Splits, split_losses
 from lwlr_teach.studies.transfer import (
@@ -18,6 +19,7 @@ from lwlr_teach.studies.width import Widths, activation_changes, train_widths
 __all__ = [
     "TRANSFERS",
     "Comparison",
+    "MomentumSweep",
     "Pretrained",
     "Splits",
     "Target",
@@ -28,6 +30,7 @@ __all__ = [
     "pretrain",
     "readouts",
     "split_losses",
+    "sweep_momentum",
     "target",
     "train_widths",
     "trained_splits",
