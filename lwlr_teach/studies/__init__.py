@@ -1,5 +1,6 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
+from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
 from lwlr_teach.studies.momentum import MomentumSweep, sweep_momentum
 from lwlr_teach.studies.split_training import trained_splits
 from lwlr_teach.studies.splits import Splits, split_losses
@@ -19,6 +20,7 @@ from lwlr_teach.studies.width import Widths, activation_changes, train_widths
 __all__ = [
     "TRANSFERS",
     "Comparison",
+    "LayerRates",
     "MomentumSweep",
     "Pretrained",
     "Splits",
@@ -32,6 +34,7 @@ __all__ = [
     "split_losses",
     "sweep_momentum",
     "target",
+    "train_layer_rates",
     "train_widths",
     "trained_splits",
 ]
