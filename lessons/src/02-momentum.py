@@ -17,6 +17,7 @@ import torch
 from lwlr_teach.optim import SGD
 from lwlr_teach.problems import best_rate, best_settings, edge, quadratic, terminal_speed
 from lwlr_teach.runs import race, sweep, train_ensemble
+from lwlr_teach.studies import sweep_momentum
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
 from lwlr_teach.views import MomentumView, RatesView, SurfaceView
 
@@ -124,7 +125,8 @@ edge_guess
 # **Put the momentum to 0.9 and find the edge, for the heavy ball and for Nesterov.** You can also drag on the map itself.
 
 # %%
-MomentumView(at_lr=1.9, at_momentum=0.0)
+all_runs = sweep_momentum()
+MomentumView(all_runs, at_lr=1.9, at_momentum=0.0)
 
 # %% [markdown]
 # On the edge the run jumps from wall to wall for ever, always equally far. So its slopes are $g, -g, g, -g$, and the two kinds of memory do different things with them.
@@ -191,7 +193,7 @@ condition_guess
 # **Go to the star at each of the three condition numbers and note the steps.** Then compare with the best that SGD can do, on the lowest row of the map.
 
 # %%
-MomentumView(at_condition=10, at_lr=2.3, at_momentum=0.275)
+MomentumView(all_runs, at_condition=10, at_lr=2.3, at_momentum=0.275)
 
 # %% [markdown]
 # In each direction the ball's distance obeys a rule over two steps, and in the long run a step multiplies it by one number. Without momentum that number was $1-\eta\lambda$. With momentum there are two cases.

@@ -32,8 +32,9 @@ from lwlr_teach.schedules import (
     Warmup,
     drive,
 )
+from lwlr_teach.studies import Family, train_schedules
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, recall
-from lwlr_teach.views import FAMILIES, Family, ScheduleView, SurfaceView
+from lwlr_teach.views import ScheduleView, SurfaceView
 
 begin("03-schedules")
 
@@ -222,11 +223,11 @@ shape_guess
 # %% tags=["nbval-ignore-output"]
 peaks = torch.logspace(-1.5, -0.25, 6)
 names = ["constant", "step", "polynomial", "cosine", "warm restarts", "one-cycle", "WSD"]
-digits_view = ScheduleView(names, lr=peaks, at_lr=0.1, progress=False)
-digits_view
+digits_runs = train_schedules(names, lr=peaks, progress=False)
+ScheduleView(digits_runs, at_lr=0.1)
 
 # %%
-reached = {n: digits_view.outcome(n, lr="best", value=FAMILIES[n].typical) for n in names}
+reached = {n: digits_runs.outcome(n, lr="best") for n in names}
 fall = ["polynomial", "cosine", "one-cycle", "WSD"]
 constant, restarts = reached["constant"], reached["warm restarts"]
 
@@ -294,22 +295,18 @@ warm_guess
 # Start at the peak rate of 0.3 and move the warm-up's slider. Then go **down with the peak rate until the warm-up makes no difference**.
 
 # %% tags=["nbval-ignore-output"]
-adam_view = ScheduleView(
+adam_runs = train_schedules(
     ["constant", "cosine", "warm-up and cosine"],
     method="Adam",
     lr=torch.logspace(-2, -0.25, 8),
     batch_size=64,
-    at_lr=0.316,
     progress=False,
 )
-adam_view
+ScheduleView(adam_runs, at_lr=0.316)
 
 # %%
 cold, warm = (
-    {
-        lr: adam_view.outcome(name, lr=lr, value=10 if "warm" in name else None)
-        for lr in (0.018, 0.1, 0.316, "best")
-    }
+    {lr: adam_runs.outcome(name, lr=lr) for lr in (0.018, 0.1, 0.316, "best")}
     for name in ("cosine", "warm-up and cosine")
 )
 
@@ -328,12 +325,14 @@ warm_guess.reveal("less than a tenth of it")
 # Perhaps you saw something odd. In this picture the constant rate, at its own best, is as good as the cosine. The batches are larger now, so there is less wind, and where there is no wind there is no floor. The noise decides what a schedule is worth. With the small batches of before, Adam needs one, too: "it sets its own rate" is no reason to leave it constant.
 
 # %%
-flat, falling = (adam_view.outcome(name, lr="best", value=None) for name in ("constant", "cosine"))
+flat, falling = (adam_runs.outcome(name, lr="best") for name in ("constant", "cosine"))
 claim("Batches of 64: constant and cosine overlap.", flat.low < falling.high and falling.low < flat.high)
 
 warm_cosine = Chained([Warmup(30, 0.01), Cosine(300)])
-small = ScheduleView(["constant", warm_cosine], method="Adam", lr=torch.logspace(-2, -1, 5), progress=False)
-flat, falling = (small.outcome(name, lr="best") for name in small.names[:2])
+small = train_schedules(
+    ["constant", warm_cosine], method="Adam", lr=torch.logspace(-2, -1, 5), progress=False
+)
+flat, falling = (small.outcome(name, lr="best") for name in small.families)
 claim("Batches of 16: Adam's best constant rate ends higher, from every seed.", flat.low > falling.high)
 
 # %% [markdown]
@@ -347,7 +346,7 @@ claim("Batches of 16: Adam's best constant rate ends higher, from every seed.", 
 meant = Chained([Warmup(100, 0.01), Cosine(300)])  # 5 and 15 epochs of 20 batches
 got = Chained([Warmup(5, 0.01), lambda t: (1 + math.cos(math.pi * t / 15)) / 2])
 stuck = Chained([Warmup(5, 0.01), Cosine(15)])
-epochs_view = ScheduleView(
+epochs_runs = train_schedules(
     [
         Family("as meant", lambda _, steps: meant),
         Family("stepped each batch", lambda _, steps: got),
@@ -356,14 +355,12 @@ epochs_view = ScheduleView(
     method="Adam",
     lr=torch.logspace(-1.75, -0.75, 5),
     batch_size=64,
-    at_lr=0.1,
-    pad=False,
     progress=False,
 )
-epochs_view
+ScheduleView(epochs_runs, at_lr=0.1, pad=False)
 
 # %%
-as_meant, as_got, as_stuck = (epochs_view.outcome(name, lr="best") for name in epochs_view.names)
+as_meant, as_got, as_stuck = (epochs_runs.outcome(name, lr="best") for name in epochs_runs.families)
 claim(
     "Each at its own best peak: the mistake costs more than double, and with a cosine that stays, twenty times.",
     as_got.loss > 2 * as_meant.loss and as_stuck.loss > 20 * as_meant.loss,
@@ -405,7 +402,7 @@ def stalled(losses, patience):
 check("03-stalled", stalled)
 
 # %% [markdown]
-# A schedule of yours can race: `ScheduleView(["cosine", lambda t: cosine(t, 300, 0.1)])`.
+# A schedule of yours can race: `ScheduleView(train_schedules(["cosine", lambda t: cosine(t, 300, 0.1)]))`.
 
 # %% [markdown]
 # ## What to keep

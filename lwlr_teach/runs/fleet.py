@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_function, check_number
+from lwlr_teach.core.progress import Bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.optim import Method
 from lwlr_teach.problems.tasks import Task
@@ -104,7 +104,7 @@ class Fleet:
         """Losses on the batches so far, before each step: (step, run, seed)."""
         return self._losses[: self.step]
 
-    def train(self, steps: int, bar: tqdm | None = None) -> None:
+    def train(self, steps: int, bar: Bar | None = None) -> None:
         """Go on for this many steps; an interruption leaves everything at the last whole one."""
         data = self.task.data
         for _ in range(steps):

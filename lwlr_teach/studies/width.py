@@ -15,9 +15,9 @@ from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from lwlr_teach.core.checks import Number, check_choice, check_count, check_number, check_rising
+from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.layerwise import mup_groups
 from lwlr_teach.optim import METHODS, Adam, Method, Muon
@@ -124,11 +124,9 @@ def train_widths(
     losses = torch.full((len(made), len(rates), seeds), torch.nan)
     accuracies = torch.full_like(losses, torch.nan)
     done = 0
-    with (
-        one_thread(),
-        tqdm(total=len(made) * len(rates), desc="widths", delay=1, leave=False, disable=not progress) as bar,
-    ):
-        try:
+    runs = len(made) * len(rates)
+    try:
+        with one_thread(), progress_bar("widths", runs, shown=progress) as bar:
             for i, (task, method, factors) in enumerate(made):
                 weights = sum(p.numel() for p in task.first)
                 for part in torch.arange(len(rates)).split(max(1, _AT_ONCE // weights)):
@@ -138,11 +136,10 @@ def train_widths(
                     _, accuracies[i, part] = fleet.score(task.data.x_test, task.data.y_test)
                     done = i * len(rates) + int(part[-1]) + 1
                     bar.update(len(part))
-        except KeyboardInterrupt:
-            bar.total = bar.n  # else a notebook keeps the bar, in red
-            if not done:
-                raise  # nothing to keep
-            print(f"Interrupted: {done} of {len(made) * len(rates)} runs are done, and are kept.")
+    except KeyboardInterrupt:
+        if not done:
+            raise  # nothing to keep
+        print(f"Interrupted: {done} of {runs} runs are done, and are kept.")
     begun = -(-done // len(rates))
     return Widths(
         method=optimizer,

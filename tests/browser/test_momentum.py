@@ -12,8 +12,8 @@ BALL, AHEAD = [0xE6, 0x9F, 0x00], [0x56, 0xB4, 0xE9]  # the colours of the heavy
 
 @pytest.fixture(scope="module")
 def two_views(root: Path) -> str:
-    make = "{name} = MomentumView(at_lr=1.5, at_momentum=0.5)\n{name}"
-    imports = "from lwlr_teach.views import MomentumView"
+    make = "{name} = MomentumView(sweep_momentum(), at_lr=1.5, at_momentum=0.5)\n{name}"
+    imports = "from lwlr_teach.studies import sweep_momentum\nfrom lwlr_teach.views import MomentumView"
     write_notebook(root / "momentum.ipynb", imports, make.format(name="view"), make.format(name="other"))
     return "momentum.ipynb"
 

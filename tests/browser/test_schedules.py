@@ -11,10 +11,10 @@ from tests.browser.lab import View, write_notebook
 
 COLUMNS = 60
 LONG = 60_000  # milliseconds; the machine may be busy
-IMPORTS = "from lwlr_teach.views import ScheduleView"
+IMPORTS = "from lwlr_teach.studies import train_schedules\nfrom lwlr_teach.views import ScheduleView"
 MAKE = (
-    "{name} = ScheduleView(['constant', 'cosine', 'WSD'], lr=[0.02, 0.05, 0.1, 0.2, 0.5], seeds=3, steps=40,"
-    " progress=False)\n{name}"
+    "runs = train_schedules(['constant', 'cosine', 'WSD'], lr=[0.02, 0.05, 0.1, 0.2, 0.5], seeds=3, steps=40,"
+    " progress=False)\n{name} = ScheduleView(runs)\n{name}"
 )
 
 

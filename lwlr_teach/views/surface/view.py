@@ -117,7 +117,7 @@ class SurfaceView(View):
         # Whatever was swept, runs have the axes (method, lr, momentum, limit) from here on.
         self._momenta = self.sweep.grid.get("momentum", torch.zeros(1))
         self._limits = self.sweep.grid.get("limit", torch.zeros(1))
-        runs = (len(methods), len(self.sweep.grid["lr"]), len(self._momenta), len(self._limits))
+        runs = (len(names), len(self.sweep.grid["lr"]), len(self._momenta), len(self._limits))
         gap = (self.sweep.losses - self.sweep.surface.lowest).clamp(min=0)
         self._gap = gap.to(torch.float32).reshape(*runs, steps + 1)
         self._paths = self.sweep.paths.reshape(*runs, steps + 1, 2)
