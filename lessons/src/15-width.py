@@ -15,8 +15,8 @@
 import torch
 from torch import nn
 
-from lwlr_teach.layerwise import mup_groups
-from lwlr_teach.optim import Muon
+from lwlr_teach.layerwise import mup_groups, split_for_muon
+from lwlr_teach.optim import Adam, Muon, Partition
 from lwlr_teach.optim.muon import orthogonalise
 from lwlr_teach.studies import activation_changes, train_widths
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
@@ -237,7 +237,16 @@ for _ in range(5):
 claim("Ours and PyTorch's Muon: the same matrix after five steps.", (ours - theirs).abs().max() < 1e-3)
 
 # %% [markdown]
-# In our network Muon moves the three matrices between hidden layers. Everything else is left to Adam, whose rate stays at 0.0156. We sweep Muon's rate, in **standard** parametrisation: no muP anywhere.
+# Muon is for the matrices between hidden layers. Everything else is left to Adam. `split_for_muon` says which parameters are whose, and `Partition` makes one optimizer of the two.
+
+# %%
+hidden, others = split_for_muon(wide)
+optimizer = Partition(Muon(hidden, lr=0.02), Adam(others, lr=tuned))
+print("Muon:", *(name for name, _ in hidden))
+print("Adam:", *(name for name, _ in others))
+
+# %% [markdown]
+# The network that we train has three such matrices. Adam's rate stays at 0.0156. We sweep Muon's rate, in **standard** parametrisation: no muP anywhere.
 #
 # From width 64 to 256 the best rate of Adam fell by a factor of four. So this time neighbouring rates are a factor of four apart. Muon's losses differ from seed to seed: of two rates that are only a factor of two apart, it can be chance which one is best.
 
