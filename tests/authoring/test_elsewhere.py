@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -221,6 +222,22 @@ def test_the_command_fails_where_a_lesson_does(lesson, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["elsewhere.py", "smal"])
     with pytest.raises(SystemExit):
         elsewhere.main()
+
+
+def test_the_tests_are_run_without_visiting_the_lessons_again(monkeypatch):
+    ran = []
+
+    def run(command, **how):
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert elsewhere.run_tests({})
+    (command,) = ran
+    left_out = command[command.index("--deselect") + 1]
+    assert left_out.endswith(f"::{test_a_lesson_says_the_same_on_another_processor.__name__}")
+    assert Path(__file__).match(left_out.partition("::")[0])
+    assert "--numprocesses" in command  # from the Makefile
 
 
 @pytest.mark.slow
