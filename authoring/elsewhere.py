@@ -139,11 +139,17 @@ def report(name: str, visits: Mapping[str, Visit]) -> str:
     return "\n".join(lines)
 
 
-def test(machine: Mapping[str, str]) -> bool:
+def run_tests(machine: Mapping[str, str]) -> bool:
     """Run the tests that need no browser; true if they pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not browser", "-p", "authoring.disturbance"]
-    parallel = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-    return subprocess.run([*command, *parallel], cwd=build.ROOT, env=os.environ | machine).returncode == 0
+    command += _parallel()
+    return subprocess.run(command, cwd=build.ROOT, env=os.environ | machine).returncode == 0
+
+
+def _parallel() -> list[str]:
+    """The options by which the Makefile runs tests side by side."""
+    (line,) = re.findall(r"^PARALLEL := (.+)$", (build.ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    return str(line).split()
 
 
 def main() -> int:
@@ -169,7 +175,7 @@ def main() -> int:
     if not chosen.names:
         for name, machine in machines.items():
             print(f"# the tests, {name}", flush=True)
-            failed |= not test(machine)
+            failed |= not run_tests(machine)
     return failed
 
 

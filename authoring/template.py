@@ -36,7 +36,7 @@ recall("02-momentum")
 # %% [markdown]
 # ## A picture that carries the idea
 #
-# A driver, a hiker, a ball: the idea in an image, without a formula. It ends in a question that has an answer, and the learner locks a guess before he can see it.
+# A driver, a hiker, a ball: the idea in an image, without a formula. It ends in a question that has an answer, and the learner locks a guess before it can be seen.
 
 # %%
 rates = 0.01 * torch.arange(1, 21, dtype=torch.float64)

@@ -34,11 +34,11 @@ recall("02-momentum")
 # %% [markdown]
 # ## The hiker and the ball
 #
-# The hiker of lesson 1 forgets. At every step he feels the slope under his feet and follows it, as if he had just woken up there. In a long, narrow valley he crosses from wall to wall. Each time he gets a small step along the valley, and does not notice that the small steps all point the same way.
+# The hiker of lesson 1 was you, and you forget. At every step you feel the slope under your feet and follow it, as if you had just woken up there. In a long, narrow valley you cross from wall to wall. Each time you get a small step along the valley, and you do not notice that the small steps all point the same way.
 #
 # Now let a heavy ball roll down instead. It has mass, so it keeps a part of its speed. Pushes to the left and to the right cancel each other. Small pushes along the valley add up.
 #
-# A driver who remembers does the same: after three corrections left, right, left, he knows that the road is straight.
+# Drivers who remember do the same: after three corrections, left, right, left, they know that the road is straight.
 #
 # The method is called **momentum**, or the **heavy ball**. One new number, $\beta$, says how much of the speed is kept from step to step. Here is a valley that is a hundred times more curved across than along. First, how long does SGD take?
 
@@ -104,7 +104,7 @@ steps_guess.reveal(ball_steps)
 # %%
 edge_guess = predict_choice(
     "02-edges",
-    "Momentum 0.9. Which order have the edges, from the largest rate that still works to the smallest?",
+    "Momentum 0.9. In which order do the edges come, from the largest rate that still works to the smallest?",
     [
         "Nesterov, heavy ball, SGD",
         "heavy ball, Nesterov, SGD",
@@ -174,7 +174,7 @@ claim(
 # %% [markdown]
 # ## The best rate and the best momentum
 #
-# How narrow a valley is says the **condition number** $\kappa$: its largest curvature divided by its smallest. It was 100 so far. Real networks have far larger ones.
+# The **condition number** $\kappa$ says how narrow a valley is: its largest curvature divided by its smallest. So far it was 100. Real networks have far larger ones.
 #
 # For SGD the best rate is $2/(\lambda_1+\lambda_n)$, in the middle between too slow for the gentlest direction and too fast for the steepest. Each step then shrinks the distance by the factor $(\kappa-1)/(\kappa+1)$.
 
@@ -229,7 +229,7 @@ claim(
 condition_guess.reveal("about 10 times")
 
 # %% [markdown]
-# All this is exact for a quadratic. A network is none, and nobody knows its curvatures. What carries over is the shape of the map: more momentum wants a matching rate, and the best of both lies near an edge.
+# All this is exact for a quadratic. A network is not one, and nobody knows its curvatures. What carries over is the shape of the map: more momentum wants a matching rate, and the best of both lies near an edge.
 
 # %% [markdown]
 # ## The rule
@@ -257,7 +257,7 @@ claim("Nesterov by hand, by our SGD and by PyTorch's: the same point after five 
 # %% [markdown]
 # ### Momentum is not only smoothing
 #
-# "Momentum smooths the gradient" is what many people say. A smoothed gradient would be as long as the gradient. The buffer is not: on a steady slope it grows to $g + \beta g + \beta^2 g + \dots = g/(1-\beta)$, the terminal speed of the ball. With $\beta = 0.9$ that is ten slopes.
+# Many people say that "momentum smooths the gradient". A smoothed gradient would be as long as the gradient. The buffer is not: on a steady slope it grows to $g + \beta g + \beta^2 g + \dots = g/(1-\beta)$, the terminal speed of the ball. With $\beta = 0.9$ that is ten slopes.
 #
 # So to switch momentum on and leave the rate alone is, on a steady slope, to take a rate ten times as large. Some libraries offer **dampening**, which lets only a part of the slope into the buffer. With a dampening equal to $\beta$ the buffer is an average, and its speed is that of plain SGD. The same word "momentum 0.9" then means a tenth of the step.
 
@@ -367,7 +367,7 @@ lowest = loss.min(1).values  # training loss, each at its own best rate
 
 claim("At its own best rate each gets at least 94% of the test images right.", min(right.values()) > 0.94)
 claim(
-    "No two of them are more than two points of a hundred apart.",
+    "No two of them are more than two percentage points apart.",
     max(right.values()) - min(right.values()) < 0.02,
 )
 claim(

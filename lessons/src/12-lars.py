@@ -42,7 +42,7 @@ recall("12-lars")
 #
 # One morning every price in town goes up by five euros. Nobody who buys a car will notice. Nobody will buy bread. That is why shops count in per cent.
 #
-# One rate for all layers is such a morning. Each layer's step is the rate times its gradient. Whether that is a lot depends on how large the layer's weights are. So we count in per cent, too: the **relative update** of a layer is the length of its step, divided by the length of its weights, $\lVert\Delta p\rVert / \lVert p\rVert$.
+# One rate for all layers is such a morning. Each layer's step is the rate times its gradient. Whether that is a lot depends on how large the layer's weights are. So we count in per cent too: the **relative update** of a layer is the length of its step, divided by the length of its weights, $\lVert\Delta p\rVert / \lVert p\rVert$.
 #
 # Here is an ordinary network: six layers, with the first weights that PyTorch gives them. Nothing has been spoilt. It is an `nn.Module` like any other, and the `Recorder` of this package writes down what each layer does while it trains. `fit` has one inside.
 
@@ -115,7 +115,7 @@ spread_guess.reveal(spread)
 #
 # It can be worse. Take a ReLU network and multiply the weights and biases of its first layer by 8. Its outputs become 8 times as large. Then divide the weights of the second layer by 8. Nobody can see a difference: for every image the network answers as before.
 #
-# But whoever turns the knobs sees one. The weights of the first layer are 8 times as long now. You want to train it at a rate with which it goes exactly the way it would have gone.
+# But whoever turns the knobs sees one. The weights of the first layer are 8 times as long now. You want a rate at which the network goes exactly the way that it would have gone.
 
 # %%
 rate_guess = predict_choice(
@@ -180,11 +180,11 @@ rate_guess.reveal("64")
 #
 # $$ \text{ratio} = \tau\,\frac{\lVert p\rVert}{\lVert g\rVert + \lambda\lVert p\rVert} \qquad b \leftarrow \mu\, b + \text{ratio}\cdot(g + \lambda p) \qquad p \leftarrow p - \eta\, b $$
 #
-# Leave decay and momentum out, and take 1 for $\tau$. Then the step is $\eta\,\lVert p\rVert\cdot g/\lVert g\rVert$. The length of the gradient is gone, and **every layer moves by the same share of itself: by the rate**. Prices rise by one per cent.
+# Leave decay and momentum out, and take 1 for $\tau$. Then the step is $\eta\,\lVert p\rVert\cdot g/\lVert g\rVert$. The length of the gradient is gone, and **every layer moves by the same share of itself: by the rate**. All prices rise by one per cent.
 #
 # Where there is nothing to compare, in a layer of zeros or with a gradient of zeros, the ratio is 1. Otherwise a layer that starts at zero would stay there. The decay stands in the ratio because it moves the weights as well; and where the gradient is nearly zero, it keeps the ratio below $1/\lambda$.
 #
-# PyTorch has no LARS. But it has parameter groups, and whoever sets their rates by hand before each step has it after all.
+# PyTorch has no LARS. But it has parameter groups, and if you set their rates by hand before each step, you have it after all.
 
 # %%
 ours, theirs = network(3), network(3)
@@ -294,7 +294,7 @@ adam_guess = predict_choice(
 adam_guess
 
 # %% [markdown] tags=["teacher"]
-# Most say "the same share", since it was so a minute ago with SGD. Who did lesson 10 may remember that a factor before Adam cancels. Ask what would happen if the factor changed wildly from step to step: then it would not cancel, because the size that Adam divides by is an average over the past.
+# Most say "the same share", since it was so a minute ago with SGD. Those who did lesson 10 may remember that a factor before Adam cancels. Ask what would happen if the factor changed wildly from step to step: then it would not cancel, because the size that Adam divides by is an average over the past.
 
 # %% tags=["nbval-ignore-output"]
 adam_runs = []
@@ -443,7 +443,7 @@ claim("Adam stays within 8 points of it.", large_2[lars_cosine] - large_2["Adam"
 #
 # ## Exercise
 #
-# The rule, and its careful brother. If you are stuck, write `hint("12-trust-ratio")` in a new cell; `solution("12-trust-ratio")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# The rule, and its careful sibling. If you are stuck, write `hint("12-trust-ratio")` in a new cell; `solution("12-trust-ratio")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
 
 
 # %%

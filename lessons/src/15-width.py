@@ -15,8 +15,8 @@
 import torch
 from torch import nn
 
-from lwlr_teach.layerwise import mup_groups
-from lwlr_teach.optim import Muon
+from lwlr_teach.layerwise import mup_groups, split_for_muon
+from lwlr_teach.optim import Adam, Muon, Partition
 from lwlr_teach.optim.muon import orthogonalise
 from lwlr_teach.studies import activation_changes, train_widths
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
@@ -154,7 +154,7 @@ claim("From width 64 to 256 no layer moves more than 1.3 times as far.", grown.m
 #
 # We train all widths again, in muP. The curves of the view are chosen with the buttons: *standard* or *muP*.
 #
-# Before you look: muP was made so that a rate can be carried over. A rate that was searched for anew at width 256 costs more. Which of the two networks is the better one?
+# Before you look: muP was made so that a rate can be carried over. To search for a rate anew at width 256 costs more. Which of the two networks is the better one?
 
 # %%
 better_guess = predict_choice(
@@ -172,7 +172,7 @@ mup = train_widths("Adam", "muP", lr=rates, widths=widths, base=64, progress=Fal
 WidthView([standard, mup], at_lr=tuned, run="muP")
 
 # %% [markdown]
-# **Switch between the two and watch the thick line, and the loss at 0.0156 in the list.** In muP the line is upright: the best rate stands where it was tuned, while the width grows eight times. And at this rate each wider network is better than the one before.
+# **Switch between the two and watch the thick line, and the loss at 0.0156 in the list.** In muP the line is vertical: the best rate stands where it was tuned, while the width grows eight times. And at this rate each wider network is better than the one before.
 
 # %%
 claim("In muP all four widths are best at the same rate.", (mup.best_lr == tuned).all())
@@ -188,7 +188,7 @@ claim(
 better_guess.reveal("standard")
 
 # %% [markdown]
-# So muP keeps its promise, and its promise is not the lowest loss. It says that the *best rate of the base stays good*. It carries over all of the base's proportions, those that nobody tuned as well, such as the size of the first weights in the last layer. Whoever can afford a new search at full width may find something better, as here. Whoever trains one very large network cannot.
+# So muP keeps its promise, and its promise is not the lowest loss. It says that the *best rate of the base stays good*. It carries over all of the base's proportions, those that nobody tuned as well, such as the size of the first weights in the last layer. If you can afford a new search at full width, you may find something better, as here. If you train one very large network, you cannot.
 
 # %% [markdown]
 # ## A real test: a width that nobody tuned
@@ -237,7 +237,16 @@ for _ in range(5):
 claim("Ours and PyTorch's Muon: the same matrix after five steps.", (ours - theirs).abs().max() < 1e-3)
 
 # %% [markdown]
-# In our network Muon moves the three matrices between hidden layers. Everything else is left to Adam, whose rate stays at 0.0156. We sweep Muon's rate, in **standard** parametrisation: no muP anywhere.
+# Muon is for the matrices between hidden layers. Everything else is left to Adam. `split_for_muon` says which parameters are whose, and `Partition` makes one optimizer of the two.
+
+# %%
+hidden, others = split_for_muon(wide)
+optimizer = Partition(Muon(hidden, lr=0.02), Adam(others, lr=tuned))
+print("Muon:", *(name for name, _ in hidden))
+print("Adam:", *(name for name, _ in others))
+
+# %% [markdown]
+# The network that we train has three such matrices. Adam's rate stays at 0.0156. We sweep Muon's rate, in **standard** parametrisation: no muP anywhere.
 #
 # From width 64 to 256 the best rate of Adam fell by a factor of four. So this time neighbouring rates are a factor of four apart. Muon's losses differ from seed to seed: of two rates that are only a factor of two apart, it can be chance which one is best.
 

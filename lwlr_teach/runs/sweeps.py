@@ -17,7 +17,7 @@ from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_count, check_device, check_function, check_number
 from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.optim.catalogue import Method
-from lwlr_teach.optim.grid import as_tensor, check_grid, check_methods
+from lwlr_teach.optim.grid import check_grid, check_methods, tensor_or_none
 from lwlr_teach.problems.surfaces import Point, Surface, find_surface
 from lwlr_teach.schedules import Plateau, Schedule, check_drivable, drive, in_order
 
@@ -212,7 +212,7 @@ def _left_for_good(surface: Surface, paths: Tensor) -> Tensor:
 def _check_starts(
     surface: Surface, starts: Sequence[Point] | Tensor | None, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    points = as_tensor([surface.start] if starts is None else starts, device, dtype)
+    points = tensor_or_none([surface.start] if starts is None else starts, device, dtype)
     if points is None or points.ndim != 2 or points.shape[-1] != 2 or not len(points):
         raise ValueError(f"starts must be a list of points (x, y), got {starts!r}")
     low, high = torch.tensor(surface.bounds, device=device, dtype=dtype).unbind(-1)

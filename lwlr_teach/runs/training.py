@@ -130,7 +130,7 @@ def check_one_gradient(optimizer: torch.optim.Optimizer) -> None:
     """Raise for an optimizer that needs the loss and its gradient more than once a step, as LBFGS does."""
     for inner in with_inner(optimizer):
         if not isinstance(inner, torch.optim.Optimizer):
-            break
+            continue
         closure = inspect.signature(type(inner).step).parameters.get("closure")
         if closure is not None and closure.default is closure.empty:
             raise ValueError(

@@ -7,11 +7,11 @@ In *muP*, the maximal update parametrisation (Yang et al. 2021), it gets the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from lwlr_teach.core.checks import Number, check_choice, check_count, check_numb
 from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.layerwise import mup_groups
-from lwlr_teach.optim import METHODS, Adam, Method, Muon
+from lwlr_teach.optim import METHODS, Adam, Method, Muon, Partition
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.grid import check_grid
 from lwlr_teach.problems.data import Digits, digits
@@ -245,8 +245,7 @@ def _made(
         return task, METHODS[optimizer], factors
     matrices = _hidden_matrices(len(task.first))
     factors[matrices] = 1.0
-    combined = cast(Callable[..., torch.optim.Optimizer], _MuonAndAdam)
-    return task, Method("Muon", partial(combined, matrices=tuple(matrices))), factors
+    return task, Method("Muon", partial(_muon_and_adam, matrices=tuple(matrices))), factors
 
 
 def network(sizes: Sequence[int]) -> nn.Module:
@@ -273,27 +272,14 @@ def _fleet(
     return Fleet(method, rates, task, schedules=schedule, layers=layers)
 
 
-class _MuonAndAdam:
-    """Muon for some parameter groups and Adam for the others: what a :class:`Fleet` needs of an optimizer."""
-
-    def __init__(
-        self,
-        params: list[dict[str, Any]],
-        lr: Number = 1e-3,
-        *,
-        matrices: Sequence[int],
-        **options: Unpack[Options],
-    ) -> None:
-        self.param_groups = params
-        by_muon = [group for i, group in enumerate(params) if i in matrices]
-        others = [group for i, group in enumerate(params) if i not in matrices]
-        # Both optimizers keep these very groups, so a rate that is set in one of them counts.
-        self._parts = (Muon(by_muon, lr=lr, weight_decay=0.0, **options), Adam(others, lr=lr, **options))
-
-    def zero_grad(self) -> None:
-        for part in self._parts:
-            part.zero_grad()
-
-    def step(self) -> None:
-        for part in self._parts:
-            part.step()
+def _muon_and_adam(
+    params: Sequence[dict[str, Any]],
+    lr: Number = 1e-3,
+    *,
+    matrices: Sequence[int],
+    **options: Unpack[Options],
+) -> Partition:
+    """Muon for the groups of these numbers, Adam for the others."""
+    by_muon = [group for i, group in enumerate(params) if i in matrices]
+    others = [group for i, group in enumerate(params) if i not in matrices]
+    return Partition(Muon(by_muon, lr=lr, weight_decay=0.0, **options), Adam(others, lr=lr, **options))
