@@ -94,7 +94,7 @@ race_guess
 # Many expect a clear winner, because most comparisons that they have read were made at one shared rate.
 
 # %%
-race = train_ensemble(["SGD", "Adam"], lr=[0.01, 0.1, 1.0], seeds=2, steps=100, progress=False)
+race = train_ensemble(["SGD", "Adam"], lr=[0.01, 0.1, 1.0], seeds=2, steps=100)
 RatesView(race, at_lr=0.1)
 
 # %%

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from authoring import disturbance, elsewhere
+from authoring import build, disturbance, elsewhere
 
 _folder = tempfile.TemporaryDirectory(prefix="lwlr-nbval-")
 elsewhere.prepare(Path(_folder.name))
@@ -21,6 +21,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Name what the notebook's kernel inherits before nbval starts it."""
     os.environ["LWLR_CLAIMS"] = "strict"
     os.environ["LWLR_PROGRESS"] = str(Path(_folder.name) / f"{item.path.stem}.json")
+    os.environ |= build.NO_BARS
     os.environ["IPYTHONDIR"] = _folder.name
     os.environ.setdefault(disturbance.SEED, "1")
 

@@ -233,10 +233,11 @@ spike_guess.reveal(runs.losses[0, 1, 0, :31])
 # We train it with six methods, at 61 rates, from three random beginnings each, side by side.
 
 # %%
+# This takes about ten seconds.
 data = digits()
 weights = (64 * 32 + 32) + (32 * 10 + 10)  # 64 pixels, 32 hidden units, 10 digits
 digit_rates = torch.logspace(-4, 1, 61, dtype=torch.float64)
-digits_runs = train_ensemble(SIX, lr=digit_rates, seeds=3, steps=300, hidden=(32,), data=data, progress=False)
+digits_runs = train_ensemble(SIX, lr=digit_rates, seeds=3, steps=300, hidden=(32,), data=data)
 
 images = f"{len(data.x_train):,} images to learn from, {len(data.x_test)} others to be tested on"
 claim(f"{images}, {data.x_train.shape[1]} pixels each.", data.x_train.shape[1] == 64)

@@ -84,7 +84,7 @@ SurfaceView(
 
 # %%
 ball = best_settings(1, 100)  # a formula; the second half of this lesson explains it
-runs = sweep(valley, ["Momentum"], lr=[ball.lr], momentum=[ball.momentum, 0.99], steps=2000, progress=False)
+runs = sweep(valley, ["Momentum"], lr=[ball.lr], momentum=[ball.momentum, 0.99], steps=2000)
 ball_steps, restless = (arrival(path) for path in runs.paths[0, 0, :, 0])
 
 claim(
@@ -146,7 +146,7 @@ MomentumView(all_runs, at_lr=1.9, at_momentum=0.0)
 edges = {"Momentum": edge(1, 0.9), "Nesterov": edge(1, 0.9, nesterov=True)}
 bowl = quadratic(1)
 for name, at in edges.items():
-    runs = sweep(bowl, [name], lr=[0.99 * at, 1.01 * at], momentum=[0.9], steps=2000, progress=False)
+    runs = sweep(bowl, [name], lr=[0.99 * at, 1.01 * at], momentum=[0.9], steps=2000)
     below, above = runs.losses[0, :, 0, 0, -1] / runs.losses[0, :, 0, 0, 0]
     claim(
         f"{name}: the edge should be at {at:.3f}. Measured: it lies within 1% of that.",
@@ -165,7 +165,7 @@ edge_guess.reveal("heavy ball, SGD, Nesterov")
 # So Nesterov's caution has a price. It also has a use: with too much momentum it comes to rest sooner.
 
 # %%
-runs = sweep(valley, ["Momentum", "Nesterov"], lr=[0.01], momentum=[0.99], steps=2000, progress=False)
+runs = sweep(valley, ["Momentum", "Nesterov"], lr=[0.01], momentum=[0.99], steps=2000)
 swinging, calmer = (arrival(path) for path in runs.paths[:, 0, 0, 0])
 claim(
     f"β = 0.99, rate 0.01: the heavy ball needs {swinging} steps, Nesterov {calmer}.", calmer < 0.7 * swinging
@@ -214,7 +214,6 @@ for kappa in (10, 100, 1000):
         lr=[plain, ball.lr],
         momentum=[ball.momentum],
         steps=4000,
-        progress=False,
     )
     pair = arrival(runs.paths[0, 0, 0, 0]), arrival(runs.paths[1, 1, 0, 0])
     needed.append(pair)
@@ -315,9 +314,7 @@ claim(
 
 # %%
 digit_rates = torch.logspace(-3, 1, 41, dtype=torch.float64)
-digits_runs = train_ensemble(
-    ["SGD", "Momentum", "Nesterov"], lr=digit_rates, seeds=3, steps=300, progress=False
-)
+digits_runs = train_ensemble(["SGD", "Momentum", "Nesterov"], lr=digit_rates, seeds=3, steps=300)
 loss = digits_runs.train_loss.median(-1).values.nan_to_num(nan=torch.inf)
 tenth = (digit_rates - 0.1).abs().argmin()
 claim(f"SGD at rate 0.1 ends with the loss {loss[0, tenth]:.2f}.", 0.2 < loss[0, tenth] < 0.3)
@@ -358,9 +355,7 @@ work_guess.reveal(digit_rates[same])
 # In the traffic jam momentum does nothing but raise the rate by $1/(1-\beta)$. Whoever compares SGD and Momentum at the rate 0.01 compares SGD at 0.01 with, in effect, SGD at 0.1. So the honest race gives each its own best rate. The rates are chosen on images that were held back, and the test images judge.
 
 # %%
-fair = race(
-    digits_runs.names, lr=torch.logspace(-2, 0.5, 21), seeds=5, steps=300, checkpoints=1, progress=False
-).table()
+fair = race(digits_runs.names, lr=torch.logspace(-2, 0.5, 21), seeds=5, steps=300, checkpoints=1).table()
 right = {place.name: place.accuracy for place in fair.places}
 rate = {place.name: place.best for place in fair.places}
 lowest = loss.min(1).values  # training loss, each at its own best rate

@@ -83,7 +83,7 @@ SurfaceView(windy, ["SGD"], lr=torch.logspace(-2.5, -0.75, 36), steps=300, at_lr
 # %%
 floor_rates = [0.1, 0.02, 0.01, 0.005]
 many = [windy.start] * 500
-long_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=1000, starts=many, progress=False)
+long_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=1000, starts=many)
 loss = long_runs.losses[0].mean(1)  # mean over the walkers: (rate, step)
 floor = [sum(eta / (2 - eta * lam) for lam in (1, 10)) / 2 for eta in floor_rates]
 settled = loss[:, -300:].mean(-1)
@@ -127,7 +127,7 @@ drop = MultiStep([150], gamma=0.1)
 SurfaceView(windy, ["SGD"], lr=torch.logspace(-2.5, -0.75, 36), steps=300, schedule=drop, at_lr=0.1)
 
 # %%
-dropped = sweep(windy, ["SGD"], lr=[0.1], steps=300, starts=many, schedule=drop, progress=False)
+dropped = sweep(windy, ["SGD"], lr=[0.1], steps=300, starts=many, schedule=drop)
 fell = dropped.losses[0, 0].mean(0)
 claim(
     f"The mean loss is {fell[150]:.3f} at the drop and {fell[300]:.4f} at the end: a tenth of it.",
@@ -147,7 +147,7 @@ drop_guess.reveal(fell)
 
 # %%
 plateau = Plateau(0.1, patience=2, every=10)
-cut_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=300, starts=many, schedule=plateau, progress=False)
+cut_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=300, starts=many, schedule=plateau)
 losses = cut_runs.losses[0].movedim(-1, 0)  # (step, rate, walker)
 uncut = torch.stack([plateau(step, losses) == 1 for step in range(301)]).sum(0)
 first_cut = uncut.float().median(-1).values.tolist()
@@ -221,9 +221,10 @@ shape_guess
 # Begin with all at one peak rate and move it: the order changes. **Draw a schedule of your own into the left picture**; it joins the race. Then press *each at its own best peak*: that is the fair comparison. Can you beat them all? Can you draw one that loses to the constant rate?
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 peaks = torch.logspace(-1.5, -0.25, 6)
 names = ["constant", "step", "polynomial", "cosine", "warm restarts", "one-cycle", "WSD"]
-digits_runs = train_schedules(names, lr=peaks, progress=False)
+digits_runs = train_schedules(names, lr=peaks)
 ScheduleView(digits_runs, at_lr=0.1)
 
 # %%
@@ -261,7 +262,6 @@ result = race(
     lr=peaks,
     batch_size=16,
     checkpoints=1,
-    progress=False,
 ).table()
 claim(
     "On the test images nobody wins: no schedule beats all others from every seed.", len(result.leaders) > 1
@@ -295,12 +295,12 @@ warm_guess
 # Start at the peak rate of 0.3 and move the warm-up's slider. Then go **down with the peak rate until the warm-up makes no difference**.
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 adam_runs = train_schedules(
     ["constant", "cosine", "warm-up and cosine"],
     method="Adam",
     lr=torch.logspace(-2, -0.25, 8),
     batch_size=64,
-    progress=False,
 )
 ScheduleView(adam_runs, at_lr=0.316)
 
@@ -329,9 +329,7 @@ flat, falling = (adam_runs.outcome(name, lr="best") for name in ("constant", "co
 claim("Batches of 64: constant and cosine overlap.", flat.low < falling.high and falling.low < flat.high)
 
 warm_cosine = Chained([Warmup(30, 0.01), Cosine(300)])
-small = train_schedules(
-    ["constant", warm_cosine], method="Adam", lr=torch.logspace(-2, -1, 5), progress=False
-)
+small = train_schedules(["constant", warm_cosine], method="Adam", lr=torch.logspace(-2, -1, 5))
 flat, falling = (small.outcome(name, lr="best") for name in small.families)
 claim("Batches of 16: Adam's best constant rate ends higher, from every seed.", flat.low > falling.high)
 
@@ -355,7 +353,6 @@ epochs_runs = train_schedules(
     method="Adam",
     lr=torch.logspace(-1.75, -0.75, 5),
     batch_size=64,
-    progress=False,
 )
 ScheduleView(epochs_runs, at_lr=0.1, pad=False)
 

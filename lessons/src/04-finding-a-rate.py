@@ -49,8 +49,9 @@ claim(
 # We look at Adam alone for now. The others come later, after you have made a guess about them.
 
 # %%
+# This takes about ten seconds.
 names = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
-runs = race(names, lr=by_factors, seeds=5, steps=300, checkpoints=12, progress=False)
+runs = race(names, lr=by_factors, seeds=5, steps=300, checkpoints=12)
 networks = runs.test_accuracy[..., -1].numel()
 claim(f"{networks} networks were trained.", networks == 5 * 31 * 5)
 
@@ -198,7 +199,7 @@ settles_guess.reveal(ends[0])
 
 # %%
 learned = Contestant(Method("Hypergradient", SGDHD, {"hypergrad_lr": 0.01}))
-both = race(["SGD", learned], lr=exponential_rates(0.0001, 1, 5), seeds=3, checkpoints=1, progress=False)
+both = race(["SGD", learned], lr=exponential_rates(0.0001, 1, 5), seeds=3, checkpoints=1)
 start, fair = both.table(lr=0.0001), both.table()
 claim("From 0.0001 SGD gets less than 20% right.", start["SGD"].accuracy < 0.2)
 claim("From 0.0001 hypergradient descent gets more than 90% right.", start["Hypergradient"].accuracy > 0.9)

@@ -99,7 +99,7 @@ SurfaceView("cliff", ["SGD"], lr=lrs, at_lr=0.001, steps=60)
 # Most of the map is gentle. The wall is thin, and few paths are thrown by it. But a path that is thrown loses in one step all that it had won.
 
 # %%
-falls = sweep("cliff", ["SGD"], lr=lrs, steps=60, progress=False)
+falls = sweep("cliff", ["SGD"], lr=lrs, steps=60)
 heights, ends = falls.losses[0, :, 0], falls.paths[0, :, 0, -1]  # (rate, step) and (rate, w and b)
 thrown = heights.amax(-1) > heights[:, 0]
 high = heights[8].max()
@@ -170,7 +170,7 @@ clips = {"SGD": sgd} | {clip.__name__: sgd.clipped(clip) for clip in (by_value, 
 SurfaceView("cliff", clips.values(), lr=lrs[::2], limits=limits, at_lr=0.01, at_limit=0.1, steps=60)
 
 # %%
-runs = sweep("cliff", clips.values(), lr=[0.01], limit=limits, steps=60, progress=False)
+runs = sweep("cliff", clips.values(), lr=[0.01], limit=limits, steps=60)
 losses = runs.losses[:, 0, :, 0]  # clip, limit, step
 calm = losses.amax(-1) <= losses[..., 0]  # not thrown: never above the first loss
 safe = limits[calm[2]].max().item()
@@ -269,8 +269,8 @@ rates = torch.logspace(-3, -1, 9, dtype=torch.float64)
 SurfaceView("quadratic", pair, lr=rates, limits=tiny, at_lr=0.01, at_limit=100, steps=200)
 
 # %%
-plain = sweep("quadratic", ["Adam"], lr=[0.01], steps=300, progress=False).paths[0, 0, 0]
-small = sweep("quadratic", pair, lr=[0.01], limit=[1e-3, 1e-5], steps=300, progress=False)
+plain = sweep("quadratic", ["Adam"], lr=[0.01], steps=300).paths[0, 0, 0]
+small = sweep("quadratic", pair, lr=[0.01], limit=[1e-3, 1e-5], steps=300)
 small = small.paths[:, 0, :, 0]  # method, limit, step
 between = (small[1, 0] - small[1, 1]).norm(dim=-1).max()
 moved = (small[0, :, -1] - small[0, :, 0]).norm(dim=-1)
@@ -300,9 +300,7 @@ reading = partial(rnn_task, steps=200, pixels=8, gain=1.5, valid=300)
 agc = partial(adaptive, units=-1)
 makers = (by_value, by_global_norm, by_layer_norm, agc)
 ranges = torch.logspace(-3, 1, 9, dtype=torch.float64)
-ensemble = train_ensemble(
-    [sgd.clipped(clip) for clip in makers], lr=[1], limit=ranges, task=reading(seeds=3), progress=False
-)
+ensemble = train_ensemble([sgd.clipped(clip) for clip in makers], lr=[1], limit=ranges, task=reading(seeds=3))
 
 # %% [markdown]
 # At the left end every limit is a traffic jam; at the right end hardly anything is cut any more. Find **the best limit of each clip**. Why are they so different?
@@ -337,6 +335,7 @@ race_guess
 # After the last picture nearly everybody expects a large gap. There the rate was one at which unclipped SGD fails. At its own best rate it does not fail; that rate is only a few times smaller. The gap is a few points, and often on the other side: which of the seven is first changes with the seeds, and from one processor to the next.
 
 # %%
+# This takes about ten seconds.
 chosen = zip(makers, (0.01, 0.3, 0.2, 0.03), strict=True)
 low = torch.logspace(-3, -1, 5)
 result = race(
@@ -349,7 +348,6 @@ result = race(
     lr=torch.logspace(-1.5, 0.5, 5),
     task=reading(seeds=8),
     checkpoints=5,
-    progress=False,
 )
 
 # %% [markdown]

@@ -56,8 +56,9 @@ claim("All of them get more than 90% of the test images of 0 to 4 right.", known
 # Each network gets its own best rate of four in each arrangement, chosen on images that were held back. Otherwise we would compare the rates and not the arrangements. The next cell trains more than a thousand networks, so it takes a while.
 
 # %%
+# This takes about ten seconds.
 names = ["smaller early", "smaller late", "last layer only", "first layer only", "unfrozen from the top"]
-how = {"lr": torch.logspace(-3, -1, 4), "names": names, "progress": False}
+how = {"lr": torch.logspace(-3, -1, 4), "names": names}
 new = [compare(known, "new digits", shots=shots, **how) for shots in (2, 5, 20)]
 
 # %%
@@ -280,8 +281,8 @@ ours = Adam(groups_by_depth(model, lr=0.01, factor=1 / 2.6))
 layers = [twin.hidden1, twin.hidden2, twin.hidden3, twin.out]
 by_hand = [{"params": layer.parameters(), "lr": 0.01 / 2.6 ** (3 - i)} for i, layer in enumerate(layers)]
 theirs = torch.optim.Adam(by_hand)
-fit(model, ours, [(x, y)], steps=20, progress=False)
-fit(twin, theirs, [(x, y)], steps=20, progress=False)
+fit(model, ours, [(x, y)], steps=20)
+fit(twin, theirs, [(x, y)], steps=20)
 
 apart = max((p - q).abs().max() for p, q in zip(model.parameters(), twin.parameters(), strict=True))
 claim("Our groups and Adam, PyTorch's by hand: the same weights after 20 steps.", apart < 1e-4)
@@ -326,10 +327,10 @@ def thawed(way):
         schedule = layer_schedule(sgd, dict.fromkeys(hidden, lambda step: float(step >= 60)))
     else:
         freeze(model, *hidden)  # in plain torch: model.hidden1.requires_grad_(False), and so on
-    fit(model, sgd, [(x, y)], steps=60, schedule=schedule, recorder=recorder, progress=False)
+    fit(model, sgd, [(x, y)], steps=60, schedule=schedule, recorder=recorder)
     memory = sum(state["momentum_buffer"].numel() for state in sgd.state.values())
     train_top(model, 4)  # all four layers; with 1, 2, 3 it is gradual unfreezing
-    fit(model, sgd, [(x, y)], steps=40, schedule=schedule, recorder=recorder, progress=False)
+    fit(model, sgd, [(x, y)], steps=40, schedule=schedule, recorder=recorder)
     return recorder.recording, memory
 
 

@@ -64,7 +64,7 @@ data = digits()
 def train(model, optimizer, steps=200):
     """Train on batches of 64 images, the same for all; every 10th step is recorded."""
     batches = Minibatches(data.x_train, data.y_train, 64)
-    return fit(model, optimizer, batches, steps=steps, progress=False)
+    return fit(model, optimizer, batches, steps=steps)
 
 
 # %%
@@ -134,7 +134,7 @@ rate_guess
 # **Find rates that beat nine settings out of ten. Can you get below a loss of 0.4?** Then press *show what LARS chose*.
 
 # %% tags=["nbval-ignore-output"]
-by_hand = train_layer_rates(rates=(0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 12), seeds=2, steps=120, progress=False)
+by_hand = train_layer_rates(rates=(0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 12), seeds=2, steps=120)
 LayerRatesView(by_hand)
 
 # %%
@@ -244,9 +244,7 @@ for name, optimizer, lr, schedule in [
     ("LARS + Cosine", plain_lars, 0.06, Cosine(400)),
 ]:
     model = network(3)
-    run = fit(
-        model, optimizer(model.parameters(), lr=lr), every_image, steps=400, schedule=schedule, progress=False
-    )
+    run = fit(model, optimizer(model.parameters(), lr=lr), every_image, steps=400, schedule=schedule)
     ends[name] = run.losses[200:]
 rises = {name: 100 * (losses.diff() > 0).float().mean() for name, losses in ends.items()}
 
@@ -361,7 +359,7 @@ def run_race(batches, factors=(1, 1, 1)):
         Contestant("Adam", lr=a),
         Contestant(lars_method, schedule=Cosine(steps), lr=own),
     ]
-    return race(contestants, lr=m, task=task._replace(first=first), checkpoints=1, progress=False)
+    return race(contestants, lr=m, task=task._replace(first=first), checkpoints=1)
 
 
 # %%
@@ -379,6 +377,7 @@ race_guess
 # The picture begins with three of the five. **Would you call one of them the winner?** Then show momentum alone and momentum with a schedule as well.
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 tidy = {batches: run_race(batches) for batches in ("small", "large")}
 names = tidy["large"].names
 clipped, lars_cosine = names[1], names[4]
@@ -404,6 +403,7 @@ race_guess.reveal("less than 5 points apart")
 # Now the other clothes, with the first weights times 8, 1/8 and 1. Before the first step these networks answer exactly as those before. **Compare the rows with those above.** (Write `"small"` in place of `"large"` to see the other batch size.)
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 untidy = {batches: run_race(batches, (8, 1 / 8, 1)) for batches in ("small", "large")}
 RaceView(untidy["large"], title="First weights × 8, 1/8 and 1, all images in each step")
 

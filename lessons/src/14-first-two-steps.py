@@ -353,7 +353,7 @@ entered = [
     Contestant("SGD", layers=(1.6, 0.4), name="more to the first"),
     Contestant("SGD", layers=(0.4, 1.6), name="more to the last"),
 ]
-result = race(entered, lr=torch.logspace(-1.5, 0.5, 9), task=task, checkpoints=10, progress=False)
+result = race(entered, lr=torch.logspace(-1.5, 0.5, 9), task=task, checkpoints=10)
 RaceView(result, title="Who gets how much", at_budget=200)
 
 # %%

@@ -42,9 +42,10 @@ recall("15-width")
 # The network reads the digits of lesson 1, with four hidden layers of equal width. We tune the rate at width 64.
 
 # %%
+# This takes about ten seconds.
 rates = 2.0 ** torch.arange(-9, -3)
 widths = (32, 64, 128, 256)
-standard = train_widths("Adam", "standard", lr=rates, widths=widths, progress=False)
+standard = train_widths("Adam", "standard", lr=rates, widths=widths)
 
 tuned = standard.best_lr[1].item()
 claim(f"Of six rates, width 64 is best at {tuned:.4f}.", tuned == 2**-6)
@@ -168,7 +169,8 @@ better_guess
 # Nearly all say "muP": whatever is recommended must be better. The answer is "standard", and the class should say what muP was for. Careful with generalising: this is a small network, trained for 40 steps.
 
 # %% tags=["nbval-ignore-output"]
-mup = train_widths("Adam", "muP", lr=rates, widths=widths, base=64, progress=False)
+# This takes about ten seconds.
+mup = train_widths("Adam", "muP", lr=rates, widths=widths, base=64)
 WidthView([standard, mup], at_lr=tuned, run="muP")
 
 # %% [markdown]
@@ -196,10 +198,7 @@ better_guess.reveal("standard")
 # Width 512 is what muP is for. We do not search. We carry the rate of width 64 over, and train it once, in both parametrisations.
 
 # %%
-blind = {
-    way: train_widths("Adam", way, lr=[tuned], widths=[512], seeds=3, progress=False)
-    for way in ("standard", "muP")
-}
+blind = {way: train_widths("Adam", way, lr=[tuned], widths=[512], seeds=3) for way in ("standard", "muP")}
 loss = {way: run.loss.item() for way, run in blind.items()}
 right = {way: run.test_accuracy.mean().item() for way, run in blind.items()}
 
@@ -262,15 +261,16 @@ muon_guess
 # Those who took the rope to heart say "falls". Let them read the paragraph on singular values again: Muon's step is measured as a matrix, not weight by weight. Do not oversell it: rates a factor of four apart show a fall like Adam's, and would not show a small one. With eight seeds, rates a factor of two apart and 40 steps, width 64 could not tell Muon's best rate from the next larger one.
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 fours = 4.0 ** torch.arange(4)
-muon = train_widths("Muon", lr=fours / 128, widths=widths[1:], progress=False)
+muon = train_widths("Muon", lr=fours / 128, widths=widths[1:])
 WidthView(muon, at_lr=1 / 8)
 
 # %% [markdown]
 # Muon's best rate stands, without any rule for it. Now **SGD**, which has rates of its own. Does its best rate fall?
 
 # %% tags=["nbval-ignore-output"]
-sgd = train_widths("SGD", lr=fours / 64, widths=widths[1:], progress=False)
+sgd = train_widths("SGD", lr=fours / 64, widths=widths[1:])
 WidthView(sgd, at_lr=1 / 4)
 
 # %% [markdown]
