@@ -14,7 +14,8 @@ __all__ = ["Bar", "progress_bar"]
 def progress_bar(says: str, total: int | None, *, shown: bool = True) -> Iterator[Bar]:
     """A bar of so many steps, for a ``with`` block; it appears after a second and goes away in the end.
 
-    Where ``TQDM_DISABLE=1`` is in the environment there are no bars. ``total=None`` counts without an end. An interruption goes on to whoever catches it outside the block.
+    Where ``TQDM_DISABLE=1`` is in the environment there are no bars. ``total=None`` counts without an end. An
+    interruption goes on to whoever catches it outside the block.
     """
     hidden = {} if shown else {"disable": True}  # not said where the environment decides
     with Bar(total=total, desc=says, delay=1, leave=False, **hidden) as bar:
