@@ -8,7 +8,7 @@ import { frame } from "./geometry.js";
 export function plot(ctx, colours, box, x, y, options = {}) {
   const f = frame(box.left, box.top, box.width, box.height, x, y);
   axes(ctx, f, colours, { xTitle: x.title, yTitle: y.title, ...options });
-  const curves = [];
+  const [curves, places] = [[], []];
   const [low, high] = y.range;
   const within = (v) => Math.min(high, Math.max(low, v));
 
@@ -99,7 +99,10 @@ export function plot(ctx, colours, box, x, y, options = {}) {
     ctx.globalAlpha = 1;
   }
 
-  const made = { ...f, curves, within, clipped, curve, band, rule, mark, cells, once };
+  // n points of the plot that are drawn by other means, such as a path: the nearest is read, as `text(i)`.
+  const points = (all) => places.push(all); // { name, n, x(i), y(i), text(i) }
+
+  const made = { ...f, curves, places, within, clipped, curve, band, rule, mark, cells, once, points };
   const number = (ctx.canvas.plots ??= []).push(made) - 1;
   return made;
 }
@@ -122,6 +125,14 @@ export function pointAt(plots, left, top, reach = 40) {
       const away = Math.hypot(px - left, py - top);
       if (away <= reach && away < (found?.away ?? Infinity)) {
         found = { plot: p, curve: c, name: c.name, i: near, px, py, away };
+      }
+    }
+    for (const { name, n, x, y, text } of p.places) {
+      for (let i = 0; i < n; i++) {
+        const [px, py] = [p.px(x(i)), p.py(y(i))];
+        if (px < p.left || px > p.right || py < p.top || py > p.bottom) continue;
+        const away = Math.hypot(px - left, py - top);
+        if (away <= reach && away < (found?.away ?? Infinity)) found = { name, text: text(i), px, py, away };
       }
     }
   }
