@@ -24,8 +24,9 @@ export function plot(ctx, colours, box, x, y, options = {}) {
 
   // n points (x(i), y(i)). What is above the axis runs along its upper edge, with an arrow where it leaves; what is
   // below runs out of the picture, with `floor` along its lower edge. What is no number counts as above, with `gaps` it
-  // is left out. `quiet` curves are drawn and not remembered; `text(v)` writes a value.
-  function curve({ name, style, n, x: xs, y: ys, colour = colourOf(style, colours), quiet, floor, gaps, text, ...looks }) {
+  // is left out. `quiet` curves are drawn and not remembered; `text(v)` writes a value, and `reads(i)` all that is read
+  // at a point.
+  function curve({ name, style, n, x: xs, y: ys, colour = colourOf(style, colours), quiet, floor, gaps, text, reads, ...looks }) {
     if (n < 1) return;
     const py = (i) => (ys(i) < low && !floor ? f.bottom + below(ys(i)) : f.py(within(ys(i))));
     clipped(() => polyline(ctx, n, (i) => f.px(xs(i)), py, { colour, dash: style?.dash, ...looks }));
@@ -34,7 +35,7 @@ export function plot(ctx, colours, box, x, y, options = {}) {
       const leaves = above(i) && (i === 0 || !above(i - 1));
       if (leaves && !quiet) marker(ctx, "triangle-up", f.px(xs(i)), f.top + 5, 4.5, colour, colours.paper);
     }
-    if (!quiet) curves.push({ name, n, x: xs, y: ys, text });
+    if (!quiet) curves.push({ name, n, x: xs, y: ys, text, reads });
   }
   // How far below the plot a value lies, in pixels; not so far that a curve would fall like a wall.
   const below = (v) => (v > 0 || !y.log ? Math.min(4 * f.height, f.py(v) - f.bottom) : 4 * f.height);
@@ -52,9 +53,11 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   }
 
   // A line across the plot at this x: where the slider stands.
-  function rule(at, { colour = colours.text, width = 1, alpha = 1 } = {}) {
+  function rule(at, { colour = colours.text, width = 1, alpha = 1, dash = [] } = {}) {
     Object.assign(ctx, { strokeStyle: colour, lineWidth: width, globalAlpha: alpha });
+    ctx.setLineDash(dash);
     line(ctx, f.px(at), f.top, f.px(at), f.bottom);
+    ctx.setLineDash([]);
     ctx.globalAlpha = 1;
   }
 
@@ -124,7 +127,7 @@ export function pointAt(plots, left, top, reach = 40) {
       const [px, py] = [p.px(c.x(near)), p.py(p.within(value))];
       const away = Math.hypot(px - left, py - top);
       if (away <= reach && away < (found?.away ?? Infinity)) {
-        found = { plot: p, curve: c, name: c.name, i: near, px, py, away };
+        found = { plot: p, curve: c, name: c.name, i: near, text: c.reads?.(near), px, py, away };
       }
     }
     for (const { name, n, x, y, text } of p.places) {
