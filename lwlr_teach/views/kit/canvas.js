@@ -110,12 +110,16 @@ export function line(ctx, x0, y0, x1, y1) {
   ctx.stroke();
 }
 
-// A line through n points, with a halo so that it stands out from whatever is below.
+// A line through n points, with a halo so that it stands out from whatever is below. It ends where a height is no
+// number, and begins anew behind.
 export function polyline(ctx, n, px, py, { colour, width = 2, dash = [], halo, alpha = 1 }) {
   if (n < 1) return;
   ctx.beginPath();
-  ctx.moveTo(px(0), py(0));
-  for (let i = 1; i < n; i++) ctx.lineTo(px(i), py(i));
+  for (let i = 0, drawn = false; i < n; i++) {
+    const y = py(i);
+    if (!Number.isNaN(y)) ctx[drawn ? "lineTo" : "moveTo"](px(i), y);
+    drawn = !Number.isNaN(y);
+  }
   ctx.lineJoin = ctx.lineCap = "round";
   ctx.globalAlpha = alpha;
   if (halo) {

@@ -1,14 +1,14 @@
 // A plot that remembers what was drawn in it, so that its numbers can be read, listed and clicked.
-import { axes, colourOf, line, marker, polyline } from "./canvas.js";
+import { axes, colourOf, drawCells, line, marker, polyline } from "./canvas.js";
 import { frame } from "./geometry.js";
 
 // A plot in the rectangle `box` {left, top, width, height} of a canvas. `x` and `y` are axes: {range, log, title, …} as
-// `frame` and `axes` take them. An x axis with a `trait` can be clicked: the view goes to the nearest of its `values`,
-// or to the whole number there. What `axes` draws is set by `options`.
+// `frame` and `axes` take them. An axis with a `trait` can be clicked: the view goes to the nearest of its `values`, or
+// to the whole number there; where the trait has many positions, `key` says which. What `axes` draws is set by `options`.
 export function plot(ctx, colours, box, x, y, options = {}) {
   const f = frame(box.left, box.top, box.width, box.height, x, y);
   axes(ctx, f, colours, { xTitle: x.title, yTitle: y.title, ...options });
-  const curves = [];
+  const [curves, places] = [[], []];
   const [low, high] = y.range;
   const within = (v) => Math.min(high, Math.max(low, v));
 
@@ -23,16 +23,19 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   }
 
   // n points (x(i), y(i)). What is above the axis runs along its upper edge, with an arrow where it leaves; what is
-  // below runs out of the picture. `quiet` curves are drawn and not remembered; `text(v)` writes a value.
-  function curve({ name, style, n, x: xs, y: ys, colour = colourOf(style, colours), quiet = false, text, ...looks }) {
+  // below runs out of the picture, with `floor` along its lower edge. What is no number counts as above, with `gaps` it
+  // is left out. `quiet` curves are drawn and not remembered; `text(v)` writes a value, and `reads(i)` all that is read
+  // at a point.
+  function curve({ name, style, n, x: xs, y: ys, colour = colourOf(style, colours), quiet, floor, gaps, text, reads, ...looks }) {
     if (n < 1) return;
-    const py = (i) => (ys(i) < low ? f.bottom + below(ys(i)) : f.py(within(ys(i))));
+    const py = (i) => (ys(i) < low && !floor ? f.bottom + below(ys(i)) : f.py(within(ys(i))));
     clipped(() => polyline(ctx, n, (i) => f.px(xs(i)), py, { colour, dash: style?.dash, ...looks }));
     for (let i = 0; i < n; i++) {
-      const leaves = !(ys(i) <= high) && (i === 0 || ys(i - 1) <= high);
+      const above = (k) => ys(k) > high || (!gaps && Number.isNaN(ys(k)));
+      const leaves = above(i) && (i === 0 || !above(i - 1));
       if (leaves && !quiet) marker(ctx, "triangle-up", f.px(xs(i)), f.top + 5, 4.5, colour, colours.paper);
     }
-    if (!quiet) curves.push({ name, n, x: xs, y: ys, text });
+    if (!quiet) curves.push({ name, n, x: xs, y: ys, text, reads });
   }
   // How far below the plot a value lies, in pixels; not so far that a curve would fall like a wall.
   const below = (v) => (v > 0 || !y.log ? Math.min(4 * f.height, f.py(v) - f.bottom) : 4 * f.height);
@@ -50,9 +53,11 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   }
 
   // A line across the plot at this x: where the slider stands.
-  function rule(at, { colour = colours.text, width = 1, alpha = 1 } = {}) {
+  function rule(at, { colour = colours.text, width = 1, alpha = 1, dash = [] } = {}) {
     Object.assign(ctx, { strokeStyle: colour, lineWidth: width, globalAlpha: alpha });
+    ctx.setLineDash(dash);
     line(ctx, f.px(at), f.top, f.px(at), f.bottom);
+    ctx.setLineDash([]);
     ctx.globalAlpha = 1;
   }
 
@@ -63,16 +68,55 @@ export function plot(ctx, colours, box, x, y, options = {}) {
     marker(ctx, shape, f.px(at), f.py(within(value)), size, colourOf(style, colours), colours.paper);
   }
 
-  const made = { ...f, curves, within, clipped, curve, band, rule, mark };
-  (ctx.canvas.plots ??= []).push(made);
+  // A heat map, that is a picture with a pixel a cell, over the whole plot. `read(column, row)` says what stands in a
+  // cell, {name, text}; the first row is at the bottom.
+  function cells(picture, columns, rows, read) {
+    drawCells(ctx, picture, f);
+    made.cellAt = (left, top) => {
+      const [column, row] = [Math.floor(((left - f.left) / f.width) * columns), Math.floor(((f.bottom - top) / f.height) * rows)];
+      if (column < 0 || column >= columns || row < 0 || row >= rows) return null;
+      const [px, py] = [f.left + ((column + 0.5) / columns) * f.width, f.bottom - ((row + 0.5) / rows) * f.height];
+      return { ...read(column, row), px, py, away: 0 };
+    };
+  }
+
+  // What takes long and does not move is painted once for a `key`, and kept with what it remembers.
+  function once(key, paint, alpha = 1) {
+    const { canvas, ratio, cssWidth, cssHeight } = ctx;
+    const whole = [key, canvas.width, canvas.height, colours.text].join("\n");
+    const kept = ((canvas.kept ??= [])[number] ??= {});
+    if (kept.key === whole) {
+      curves.push(...kept.curves);
+      made.cellAt = kept.cellAt;
+    } else {
+      const sheet = new OffscreenCanvas(canvas.width, canvas.height);
+      const [shown, before] = [ctx, curves.length];
+      ctx = sheet.getContext("2d");
+      ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+      paint();
+      ctx = shown;
+      Object.assign(kept, { key: whole, sheet, curves: curves.slice(before), cellAt: made.cellAt });
+    }
+    ctx.globalAlpha = alpha;
+    ctx.drawImage(kept.sheet, 0, 0, cssWidth, cssHeight);
+    ctx.globalAlpha = 1;
+  }
+
+  // n points of the plot that are drawn by other means, such as a path: the nearest is read, as `text(i)`.
+  const points = (all) => places.push(all); // { name, n, x(i), y(i), text(i) }
+
+  const made = { ...f, curves, places, within, clipped, curve, band, rule, mark, cells, once, points };
+  const number = (ctx.canvas.plots ??= []).push(made) - 1;
   return made;
 }
 
-// The point of a plot's curves that is nearest to a place on the canvas: first the nearest x, then the nearest curve.
+// What is read at a place on the canvas: the cell there, or the nearest point of a plot's curves: first the nearest x,
+// then the nearest curve.
 export function pointAt(plots, left, top, reach = 40) {
   let found = null;
   for (const p of plots) {
     if (left < p.left - 5 || left > p.right + 5 || top < p.top - 5 || top > p.bottom + 5) continue;
+    found = p.cellAt?.(left, top) ?? found;
     for (const c of p.curves) {
       let near = -1;
       for (let i = 0; i < c.n; i++) {
@@ -82,22 +126,36 @@ export function pointAt(plots, left, top, reach = 40) {
       if (!Number.isFinite(value)) continue;
       const [px, py] = [p.px(c.x(near)), p.py(p.within(value))];
       const away = Math.hypot(px - left, py - top);
-      if (away <= reach && away < (found?.away ?? Infinity)) found = { plot: p, curve: c, i: near, px, py, away };
+      if (away <= reach && away < (found?.away ?? Infinity)) {
+        found = { plot: p, curve: c, name: c.name, i: near, text: c.reads?.(near), px, py, away };
+      }
+    }
+    for (const { name, n, x, y, text } of p.places) {
+      for (let i = 0; i < n; i++) {
+        const [px, py] = [p.px(x(i)), p.py(y(i))];
+        if (px < p.left || px > p.right || py < p.top || py > p.bottom) continue;
+        const away = Math.hypot(px - left, py - top);
+        if (away <= reach && away < (found?.away ?? Infinity)) found = { name, text: text(i), px, py, away };
+      }
     }
   }
   return found;
 }
 
-// The position of a plot's x axis that is nearest to a place on the canvas, for its trait; null if it has none.
-export function positionAt(plots, left, top) {
-  for (const p of plots) {
-    const inside = left >= p.left - 8 && left <= p.right + 8 && top >= p.top && top <= p.bottom;
-    if (!inside || !p.x.trait) continue;
-    const values = p.x.values ?? Array.from({ length: p.x.range[1] + 1 }, (_, i) => i);
-    const away = values.map((v) => Math.abs(p.px(v) - left));
-    return { trait: p.x.trait, position: away.indexOf(Math.min(...away)) };
-  }
-  return null;
+// The plot at a place on the canvas of which an axis can be clicked; undefined if there is none.
+export function plotAt(plots, left, top) {
+  const inside = (p) => left >= p.left - 8 && left <= p.right + 8 && top >= p.top && top <= p.bottom;
+  return plots.find((p) => (p.x.trait || p.y.trait) && inside(p));
+}
+
+// Where the axes of a plot stand at a place on the canvas: {trait, key, position} for each that can be clicked.
+export function goals(p, left, top) {
+  const nearby = ({ values, range }, to, place) => {
+    const away = (values ?? Array.from({ length: range[1] + 1 }, (_, i) => i)).map((v) => Math.abs(to(v) - place));
+    return away.indexOf(Math.min(...away));
+  };
+  return [[p.x, p.px, left], [p.y, p.py, top]].filter(([axis]) => axis.trait)
+    .map(([axis, to, place]) => ({ trait: axis.trait, key: axis.key, position: nearby(axis, to, place) }));
 }
 
 // The numbers of a plot: a heading, then a row for each x with every curve's value there.

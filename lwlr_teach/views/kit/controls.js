@@ -49,9 +49,10 @@ export function live(model, el, root, names, { pull, show, draw }) {
   };
 }
 
-// What a person types for a number: 2.5e-3, 0,5, −1, 40 %. NaN for what is none.
+// What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000. NaN for what is none.
 export function typedNumber(text) {
-  const plain = text.trim().replace("−", "-").replace(",", ".");
+  const thousands = /^[1-9]\d{0,2}(,\d{3})+$/.test(text.trim());
+  const plain = text.trim().replace("−", "-").replaceAll(",", thousands ? "" : ".");
   const percent = plain.endsWith("%");
   const number = plain ? Number(percent ? plain.slice(0, -1) : plain) : NaN;
   return percent ? number / 100 : number;
@@ -72,23 +73,28 @@ function leave(control) {
 
 // A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release. The
 // arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed: the nearest is taken.
+// `labels` are a function where they change with another choice.
 export function slider(name, title, labels, { onInput, onRelease }) {
-  const last = labels.length - 1;
+  const listOf = typeof labels === "function" ? labels : () => labels;
+  const last = () => listOf().length - 1;
+  const values = () => listOf().map((text) => typedNumber(String(text)));
   const input = element("input", {
-    type: "range", min: 0, max: last, step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
+    type: "range", min: 0, max: last(), step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
   });
   const shown = element("input", {
     type: "text", class: "lwlr-value", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
-    style: `width: ${Math.max(...labels.map((text) => String(text).length))}ch`, "data-value": name, "aria-label": `${title}: type a value`,
+    style: `width: ${Math.max(...listOf().map((text) => String(text).length))}ch`, "data-value": name, "aria-label": `${title}: type a value`,
     ...OWN_KEYS,
   });
   const show = (position) => {
+    input.max = last();
     input.value = position;
-    if (document.activeElement !== shown || !shown.dataset.typing) shown.value = labels[position];
-    input.setAttribute("aria-valuetext", labels[position]);
+    const label = listOf()[position];
+    if (document.activeElement !== shown || !shown.dataset.typing) shown.value = label;
+    input.setAttribute("aria-valuetext", label);
   };
   const go = (position) => {
-    show(Math.min(last, Math.max(0, position)));
+    show(Math.min(last(), Math.max(0, position)));
     onInput(Number(input.value));
   };
   input.addEventListener("input", () => go(Number(input.value)));
@@ -101,8 +107,7 @@ export function slider(name, title, labels, { onInput, onRelease }) {
     go(Number(input.value) + STEPS[event.key]);
     onRelease(Number(input.value));
   });
-  const values = labels.map((text) => typedNumber(String(text)));
-  shown.readOnly = values.some(Number.isNaN);
+  shown.readOnly = values().some(Number.isNaN);
   for (const event of ["focus", "click"]) shown.addEventListener(event, () => shown.select());
   shown.addEventListener("input", () => (shown.dataset.typing = "yes"));
   const done = () => delete shown.dataset.typing;
@@ -110,7 +115,7 @@ export function slider(name, title, labels, { onInput, onRelease }) {
     done();
     const wanted = typedNumber(shown.value);
     if (shown.readOnly || Number.isNaN(wanted)) return show(Number(input.value));
-    go(nearest(values, wanted));
+    go(nearest(values(), wanted));
     onRelease(Number(input.value));
   };
   shown.addEventListener("change", take);
@@ -150,7 +155,7 @@ export function choice(name, title, options, onPick) {
     element("label", { class: "lwlr-option" }, input, element("span", {}, options[input.value])));
   const row = element("div", { class: "lwlr-choice", role: "radiogroup", "aria-label": title }, ...rows);
   const show = (value) => {
-    for (const input of inputs) input.checked = input.value === value;
+    for (const input of inputs) input.checked = input.value === String(value);
   };
   return { row, show };
 }

@@ -1,10 +1,11 @@
 // Where things lie in a plot: pure functions, tested with Node.
 
-// A plot's inner rectangle and the mapping from data to pixels. In a narrow column its margins may leave no room.
+// A plot's inner rectangle and the mapping from data to pixels. An axis may bring its own scale as `warp`, a function
+// that says how far along a value stands. In a narrow column the margins may leave no room.
 export function frame(left, top, width, height, x, y) {
   [width, height] = [Math.max(2, width), Math.max(2, height)];
-  const scale = ({ range: [low, high], log }, from, length) => {
-    const at = log ? Math.log10 : (v) => v;
+  const scale = ({ range: [low, high], log, warp }, from, length) => {
+    const at = warp ?? (log ? Math.log10 : (v) => v);
     const [a, b] = [at(low), at(high)];
     return (v) => from + ((at(v) - a) / (b - a)) * length;
   };

@@ -1,8 +1,9 @@
 // The stage of a view. It keeps the state equal to the kernel's traits, and binds to it the controls, the pictures and
 // the sentence; what every picture can do with its numbers is here as well.
 import { fit, onAppearanceChange, painter, theme } from "./canvas.js";
-import { plot, pointAt, positionAt, tableOf } from "./chart.js";
+import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import { button, check, choice, dropdown, element, legend, listen, player, save, slider, toggled } from "./controls.js";
+import { dragged } from "./pointer.js";
 import { short } from "./text.js";
 
 // The state of a view, `now`, has the traits that stand in `plan.start`, by their names.
@@ -11,27 +12,31 @@ export function stage({ model, el }) {
   const traits = Object.keys(plan.start);
   const now = {};
   const shows = []; // each lets a control show the state
-  const pictures = []; // { canvas, paint, says }
+  const pictures = []; // { canvas, paint, says, drags }
   const stops = []; // each ends something
+  const followed = []; // names of other traits
   let sentence = () => "";
   let root = null;
+  let take = () => {}; // see `follow`
+  let pointed = null; // the name of what the pointer is at, in a picture or in the legend
 
-  const pull = () => traits.forEach((name) => (now[name] = model.get(name)));
+  const pull = (name) => (now[name] = model.get(name));
   const push = () => save(model, { ...now });
   const draw = painter(() => {
     const colours = theme();
     const said = sentence();
     for (const show of shows) show(colours);
     for (const { canvas, paint, says } of pictures) {
-      if (says !== null) canvas.setAttribute("aria-label", says + said);
+      if (says !== null) canvas.setAttribute("aria-label", typeof says === "function" ? says() : says + said);
       canvas.plots = [];
       const ctx = fit(canvas);
-      if (ctx) paint(ctx, colours);
+      if (ctx) paint(ctx, colours, pointed);
     }
   });
   // For as long as something moves, and for good with `commit`.
   const change = (part) => {
     Object.assign(now, part);
+    take();
     draw();
   };
   const commit = (part = {}) => {
@@ -39,23 +44,38 @@ export function stage({ model, el }) {
     push();
   };
   const halt = () => stops.forEach((stop) => stop.pause?.());
+  const point = (name) => {
+    if (name === pointed) return;
+    pointed = name;
+    draw();
+  };
 
-  const bind = (control, trait) => {
-    shows.push(() => control.show(now[trait]));
+  const bind = (control, trait, key) => {
+    shows.push(() => control.show(key === undefined ? now[trait] : now[trait][key]));
     return control.row;
   };
-  const named = (trait) => trait.replace(/_index$/, "");
-  const moved = (trait) => (value) => {
-    halt();
-    change({ [trait]: value });
+  // The part of the state in which a trait has this value, or the one of its values that `key` names.
+  const part = (trait, key, value) => {
+    if (key === undefined) return { [trait]: value };
+    const copy = structuredClone(now[trait]);
+    copy[key] = value;
+    return { [trait]: copy };
   };
+  const goal = (p, left, top) => Object.assign({}, ...goals(p, left, top).map((g) => part(g.trait, g.key, g.position)));
+  const named = (trait) => trait.replace(/_index$/, "");
   const picked = (trait) => (value) => {
     halt();
-    commit({ [trait]: value });
+    commit({ [trait]: typeof now[trait] === "number" ? Number(value) : value }); // the browser's values are texts
   };
   const controls = {
-    slider: (trait, title, labels, name = named(trait)) =>
-      bind(slider(name, title, labels, { onInput: moved(trait), onRelease: push }), trait),
+    // `key`: which of the trait's values it moves; `also`: what else changes with it.
+    slider: (trait, title, labels, name = named(trait), { key, also = {} } = {}) => {
+      const moved = (value) => {
+        halt();
+        change({ ...part(trait, key, value), ...also });
+      };
+      return bind(slider(name, title, labels, { onInput: moved, onRelease: push }), trait, key);
+    },
     // `options` are {value: words}, or a list of values that speak for themselves.
     choice: (trait, title, options) => bind(choice(trait, title, worded(options), picked(trait)), trait),
     dropdown: (trait, title, options) => bind(dropdown(trait, title, worded(options), picked(trait)), trait),
@@ -79,16 +99,22 @@ export function stage({ model, el }) {
         (name, on) => commit({ shown: toggled(methods, now.shown, name, on) }),
         (name) => commit({ shown: now.shown.length === 1 && now.shown[0] === name ? all : [name] }));
       shows.push((colours) => list.draw(colours, now.shown, readout));
+      list.root.querySelectorAll(".lwlr-method").forEach((row, i) => {
+        for (const event of ["pointerenter", "focusin"]) row.addEventListener(event, () => point(methods[i].name));
+        for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, () => point(null));
+      });
       return list.root;
     },
   };
   const visible = (methods) => methods.map((m, i) => ({ ...m, i })).filter((m) => now.shown.includes(m.name));
 
-  // A canvas that `paint(ctx, colours)` draws. `says` begins its label; null for one that is described elsewhere.
-  function picture(name, paint, says = "") {
+  // A canvas that `paint(ctx, colours, pointed)` draws; `pointed` is the name that the pointer is at, or null. `says`
+  // begins its label, or is a function that returns it; null for one that is described elsewhere. Where a plot of it can
+  // be clicked, the pointer can go on and drag the position, if it `drags`.
+  function picture(name, paint, says = "", { drags = false } = {}) {
     const seen = says === null ? { "aria-hidden": "true" } : { role: "img" };
-    const canvas = element("canvas", { class: `lwlr-${name}`, ...seen });
-    pictures.push({ canvas, paint, says });
+    const canvas = element("canvas", { class: classes(name) + (drags ? " lwlr-drags" : ""), ...seen });
+    pictures.push({ canvas, paint, says, drags });
     return canvas;
   }
 
@@ -102,30 +128,42 @@ export function stage({ model, el }) {
     return made;
   }
 
+  // For what the kernel sends anew: `taken()` is called now, and whenever the state or one of these other traits has
+  // changed, before it is drawn. It may put the state right, where one choice bounds another.
+  function follow(names, taken) {
+    followed.push(...names);
+    take = taken;
+    take();
+  }
+
   // Puts the view on the page: `say()` is its sentence, `parts` what stands in it. Returns what ends it.
   function open(name, say, ...parts) {
     sentence = say;
-    root = element("div", { class: `lwlr-view lwlr-${name}` }, ...parts, fault(model), tools(() => root, pictures, say));
-    for (const { canvas } of pictures) readable(canvas, root, { commit, halt });
-    pull();
+    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), tools(() => root, pictures, say));
+    for (const { canvas, drags } of pictures) readable(canvas, root, drags, { goal, change, commit, halt, point });
+    traits.forEach(pull);
+    take();
     el.append(root);
-    const unlisten = listen(model, traits, () => {
-      pull();
+    const unlisten = [...traits, ...followed].map((name) => listen(model, [name], () => {
+      if (traits.includes(name)) pull(name);
+      take();
       draw();
-    });
+    }));
     const unwatch = onAppearanceChange(root, draw);
     draw();
     return () => {
       halt();
-      unlisten();
+      unlisten.forEach((stop) => stop());
       unwatch();
     };
   }
 
-  pull();
-  return { model, plan, now, change, commit, draw, visible, picture, words, open, plot, shows, halt, ...controls };
+  traits.forEach(pull);
+  return { model, plan, now, change, commit, draw, visible, picture, words, follow, open, plot, shows, halt, ...controls };
 }
 
+// One name or several of them, as classes.
+const classes = (names) => names.split(" ").map((name) => `lwlr-${name}`).join(" ");
 const worded = (options) =>
   Array.isArray(options) ? Object.fromEntries(options.map((name) => [name, name])) : options;
 
@@ -140,8 +178,8 @@ function fault(model) {
 
 // --- what every picture can do ------------------------------------------------------------------------------
 
-// The pointer reads a picture: the nearest point of a curve says its numbers. A click goes there.
-function readable(canvas, root, { commit, halt }) {
+// The pointer reads a picture: the nearest point of a curve says its numbers. A click goes there, and so does a drag.
+function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
   const tip = element("div", { class: "lwlr-tip", "aria-hidden": "true" });
   const ring = element("div", { class: "lwlr-ring", "aria-hidden": "true" });
   const place = (event) => {
@@ -151,13 +189,15 @@ function readable(canvas, root, { commit, halt }) {
   const hide = () => {
     tip.remove();
     ring.remove();
+    point(null);
   };
   canvas.addEventListener("pointermove", (event) => {
     const [left, top, box] = place(event);
     const plots = canvas.plots ?? [];
-    canvas.classList.toggle("lwlr-goes", positionAt(plots, left, top) !== null);
+    canvas.classList.toggle("lwlr-goes", plotAt(plots, left, top) !== undefined);
     const found = event.buttons ? null : pointAt(plots, left, top);
     if (!found) return hide();
+    point(found.name);
     tip.textContent = reads(found);
     root.append(ring, tip);
     const outer = root.getBoundingClientRect();
@@ -169,16 +209,31 @@ function readable(canvas, root, { commit, halt }) {
   });
   canvas.addEventListener("pointerleave", hide);
   canvas.addEventListener("pointercancel", hide);
-  canvas.addEventListener("click", (event) => {
-    const [left, top] = place(event);
-    const goal = positionAt(canvas.plots ?? [], left, top);
-    if (!goal) return;
-    halt();
-    commit({ [goal.trait]: goal.position });
+  if (!drags) {
+    canvas.addEventListener("click", (event) => {
+      const [left, top] = place(event);
+      const clicked = plotAt(canvas.plots ?? [], left, top);
+      if (!clicked) return;
+      halt();
+      commit(goal(clicked, left, top));
+    });
+    return;
+  }
+  let held = null; // the plot in which a drag began
+  dragged(canvas, (left, top, begins) => {
+    if (begins) {
+      halt();
+      held = plotAt(canvas.plots ?? [], left, top);
+    }
+    if (held) change(goal(held, left, top));
+  }, () => {
+    if (held) commit();
+    held = null;
   });
 }
 
-function reads({ plot: p, curve, i }) {
+function reads({ plot: p, curve, i, text }) {
+  if (text) return text;
   const value = curve.text ? curve.text(curve.y(i)) : short(curve.y(i));
   const name = curve.name ? `${curve.name}: ` : "";
   return `${name}${p.x.title} ${wrote(curve.x(i))}, ${value}`;

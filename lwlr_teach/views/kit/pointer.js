@@ -1,0 +1,19 @@
+// The pointer on a canvas, pressed and moved.
+
+// Tells `at(left, top, begins)` every place where the pointer is pressed and to which it is drawn, in pixels of the
+// canvas and also beyond its edges; and `done()` when it is lifted.
+export function dragged(canvas, at, done) {
+  const tell = (event, begins) => {
+    const box = canvas.getBoundingClientRect();
+    at(event.clientX - box.left, event.clientY - box.top, begins);
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    canvas.setPointerCapture(event.pointerId);
+    tell(event, true);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (canvas.hasPointerCapture(event.pointerId)) tell(event, false);
+  });
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, done);
+}
