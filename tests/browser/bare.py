@@ -1,4 +1,4 @@
-"""Views in an empty page of Chromium, with a stand-in for the kernel: no JupyterLab, a fraction of its time."""
+"""Views in an empty page of Chromium, with a stand-in for the kernel: a fraction of the time of JupyterLab."""
 
 from __future__ import annotations
 
