@@ -14,12 +14,11 @@ LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# Lessons open with jupytext's extension off: `make test` puts jupytext into the same .venv, and saving a lesson in
-# lessons/ would then rewrite its source in lessons/src.
-lab: $(VENV)/.lab $(LAB_SETTINGS) ## open your copy of the lessons, my-lessons/, in JupyterLab
-	$(BIN)/python -m lwlr_teach.teaching.desk
+# Lessons open with jupytext's extension off: `make test` puts jupytext into the same .venv, and saving a lesson
+# would then rewrite its source in lessons/src.
+lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
-		my-lessons/00-start-here.ipynb
+		lessons/00-start-here.ipynb
 
 # Two processes, a test file in each. In the order of their names: else the lessons, which are few and long, would
 # come last, and one process would wait for the other.

@@ -1,4 +1,4 @@
-"""Views in an empty page of Chromium, with a stand-in for the kernel: a fraction of the time of JupyterLab."""
+"""Views in an empty page of Chromium, with a stand-in for the kernel: much faster than in JupyterLab."""
 
 from __future__ import annotations
 
