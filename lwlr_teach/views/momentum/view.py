@@ -18,7 +18,7 @@ from lwlr_teach.optim import METHODS
 from lwlr_teach.problems.quadratics import best_settings, edge, steps_per_digit, worst_factor
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, palette, styles
-from lwlr_teach.views.kit.traits import check_position, nearest
+from lwlr_teach.views.kit.traits import Position, nearest
 
 RATES = torch.arange(1, 42, dtype=torch.float64) / 10
 MOMENTA = torch.arange(40, dtype=torch.float64) / 40
@@ -59,15 +59,16 @@ class MomentumView(View):
     """
 
     _esm = module("momentum/view.js")
+    _rates, _momenta = RATES, MOMENTA
 
     plan = traitlets.Dict().tag(sync=True)
     factors = traitlets.Bytes().tag(sync=True)
     exact_factors = traitlets.Bytes().tag(sync=True)
     codes = traitlets.Bytes().tag(sync=True)
     distances = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
-    momentum_index = traitlets.Int().tag(sync=True)
-    condition_index = traitlets.Int().tag(sync=True)
+    lr_index = Position("_rates")
+    momentum_index = Position("_momenta")
+    condition_index = Position("conditions")
     nesterov = traitlets.Bool().tag(sync=True)
 
     def __init__(
@@ -141,15 +142,6 @@ class MomentumView(View):
     def condition(self) -> float:
         """The condition number that the slider stands at."""
         return self.conditions[self.condition_index].item()
-
-    @traitlets.validate("lr_index", "momentum_index", "condition_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        positions = {
-            "lr_index": len(RATES),
-            "momentum_index": len(MOMENTA),
-            "condition_index": len(self.conditions),
-        }
-        return check_position(proposal, positions[proposal["trait"].name])
 
     def _best(self, i: int, k: int) -> tuple[float, float, float]:
         return best_settings(1 / self.conditions[k].item(), 1.0, nesterov=bool(i))
