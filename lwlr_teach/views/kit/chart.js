@@ -42,7 +42,7 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   // A dot at each point inside the plot; remembered as a curve is.
   function points({ name, n, x: xs, y: ys, colour, quiet, text }) {
     const py = (i) => (ys(i) >= low && ys(i) <= high ? f.py(ys(i)) : NaN);
-    clipped(() => dots(ctx, n, (i) => f.px(xs(i)), py, colour));
+    dots(ctx, n, (i) => f.px(xs(i)), py, colour);
     if (!quiet) curves.push({ name, n, x: xs, y: ys, text });
   }
 
