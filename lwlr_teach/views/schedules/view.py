@@ -25,7 +25,7 @@ from lwlr_teach.schedules import Drawn, Schedule, factor_at, in_order
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.curves import over_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
 from lwlr_teach.views.prediction.view import COLUMNS
 from lwlr_teach.views.schedules.families import (
     SIX_FAMILIES,
@@ -93,10 +93,10 @@ class ScheduleView(View):
     curves = traitlets.Bytes().tag(sync=True)
     final_losses = traitlets.Bytes().tag(sync=True)
     accuracies = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
+    lr_index = Position("peaks")
     positions: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
     own_best = traitlets.Bool().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shown = Shown("names")
     drawn: traitlets.List[float] = traitlets.List().tag(sync=True)
     raced: traitlets.List[float] = traitlets.List().tag(sync=True)
     race = traitlets.Bytes().tag(sync=True)
@@ -240,10 +240,6 @@ class ScheduleView(View):
             return self.lr_index
         check_number("lr", lr, low=0)
         return nearest(self.peaks, lr)
-
-    @traitlets.validate("lr_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.peaks))
 
     @traitlets.validate("positions")
     def _on_the_sliders(self, proposal: dict[str, Any]) -> dict[str, int]:
