@@ -106,14 +106,17 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   shown.addEventListener("focus", () => shown.select());
   shown.addEventListener("input", () => (shown.dataset.typing = "yes"));
   const done = () => delete shown.dataset.typing;
-  shown.addEventListener("change", () => {
+  const take = () => {
+    if (!shown.dataset.typing) return;
     done();
     const wanted = typedNumber(shown.value);
     if (Number.isNaN(wanted)) return show(Number(input.value));
     go(nearest(values, wanted));
     onRelease(Number(input.value));
-  });
+  };
+  shown.addEventListener("change", take);
   shown.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") take(); // in JupyterLab, Enter changes nothing by itself
     if (event.key !== "Escape") return;
     done();
     show(Number(input.value));
