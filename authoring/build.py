@@ -33,6 +33,8 @@ from lwlr_teach.teaching.claims import MODE
 ROOT = Path(__file__).parents[1]
 LESSONS = ROOT / "lessons"
 TEACHERS = ROOT / "build" / "teacher"
+NO_BARS = {"TQDM_DISABLE": "1"}
+"""For a kernel whose outputs are kept: a bar is for whoever waits."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -100,7 +102,7 @@ def run(notebook: NotebookNode, *, allow_errors: bool = False, **environment: st
         resources={"metadata": {"path": str(LESSONS)}},
     )
     with tempfile.TemporaryDirectory() as folder:
-        own = {"LWLR_PROGRESS": str(Path(folder) / "progress.json"), MODE: "strict"}
+        own = {"LWLR_PROGRESS": str(Path(folder) / "progress.json"), MODE: "strict", **NO_BARS}
         asyncio.run(client.async_execute(env=os.environ | own | environment))
     notebook.metadata = metadata  # without the widgets' state, and without the versions of this machine
     for _, cell in cells.code_cells(notebook):

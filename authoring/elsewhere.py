@@ -44,15 +44,19 @@ MACHINES: dict[str, dict[str, str]] = {
 if torch.backends.mkl.is_available():
     MACHINES["two threads"]["MKL_CBWR"] = "COMPATIBLE"
 
-# A kernel runs what stands in this folder of IPython's before its first cell.
-_STARTUP = """
-import sys
-sys.path.insert(0, {root!r})
-import authoring.disturbance
+_NOTE_CLAIMS = """
 from pathlib import Path
 from authoring.room import note_claims
 note_claims(get_ipython(), Path({file!r}))
 """
+
+
+def prepare(folder: Path, program: str = "") -> None:
+    """Let kernels with this IPYTHONDIR be disturbed, and run the program, before their first cell."""
+    startup = folder / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    disturbed = f"import sys\nsys.path.insert(0, {str(build.ROOT)!r})\nimport authoring.disturbance\n"
+    startup.joinpath("elsewhere.py").write_text(disturbed + program, "utf-8")
 
 
 class Claim(NamedTuple):
@@ -83,10 +87,7 @@ def visit(source: Path, machine: Mapping[str, str]) -> Visit:
     with tempfile.TemporaryDirectory() as folder:
         noted = Path(folder) / "claims.jsonl"
         noted.touch()
-        startup = Path(folder) / "profile_default" / "startup"
-        startup.mkdir(parents=True)
-        program = _STARTUP.format(root=str(build.ROOT), file=str(noted))
-        startup.joinpath("elsewhere.py").write_text(program, "utf-8")
+        prepare(Path(folder), _NOTE_CLAIMS.format(file=str(noted)))
         own = {"IPYTHONDIR": folder, MODE: "lenient"}
         build.run(notebook, allow_errors=True, **own, **machine)
         claims = [Claim(**json.loads(line)) for line in noted.read_text("utf-8").splitlines()]
@@ -138,11 +139,17 @@ def report(name: str, visits: Mapping[str, Visit]) -> str:
     return "\n".join(lines)
 
 
-def test(machine: Mapping[str, str]) -> bool:
+def run_tests(machine: Mapping[str, str]) -> bool:
     """Run the tests that need no browser; true if they pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not browser", "-p", "authoring.disturbance"]
-    parallel = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-    return subprocess.run([*command, *parallel], cwd=build.ROOT, env=os.environ | machine).returncode == 0
+    command += _parallel()
+    return subprocess.run(command, cwd=build.ROOT, env=os.environ | machine).returncode == 0
+
+
+def _parallel() -> list[str]:
+    """The options by which the Makefile runs tests side by side."""
+    (line,) = re.findall(r"^PARALLEL := (.+)$", (build.ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    return str(line).split()
 
 
 def main() -> int:
@@ -168,7 +175,7 @@ def main() -> int:
     if not chosen.names:
         for name, machine in machines.items():
             print(f"# the tests, {name}", flush=True)
-            failed |= not test(machine)
+            failed |= not run_tests(machine)
     return failed
 
 

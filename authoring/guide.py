@@ -156,6 +156,6 @@ def _exercises(notebook: NotebookNode) -> str:
     for exercise in map(find_exercise, dict.fromkeys(checked)):
         wrong = [f"- {known.says}" for known in exercise.known if not known.passes]
         entries += [f"**{exercise.name}.** {exercise.asks}", f"```python\n{exercise.solution.rstrip()}\n```"]
-        entries += ["What the checker says to answers that are met often:", "\n".join(wrong)] if wrong else []
+        entries += ["What the checker says to usual answers:", "\n".join(wrong)] if wrong else []
         entries += ["Hints:", "\n".join(f"- {hint}" for hint in exercise.hints)]
     return "\n\n".join(entries)

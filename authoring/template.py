@@ -36,7 +36,7 @@ recall("02-momentum")
 # %% [markdown]
 # ## A picture that carries the idea
 #
-# A driver, a hiker, a ball: the idea in an image, without a formula. It ends in a question that has an answer, and the learner locks a guess before he can see it.
+# A driver, a hiker, a ball: the idea in an image, without a formula. It ends in a question that has an answer, and the learner locks a guess before it can be seen.
 
 # %%
 rates = 0.01 * torch.arange(1, 21, dtype=torch.float64)
@@ -94,7 +94,7 @@ race_guess
 # Many expect a clear winner, because most comparisons that they have read were made at one shared rate.
 
 # %%
-race = train_ensemble(["SGD", "Adam"], lr=[0.01, 0.1, 1.0], seeds=2, steps=100, progress=False)
+race = train_ensemble(["SGD", "Adam"], lr=[0.01, 0.1, 1.0], seeds=2, steps=100)
 RatesView(race, at_lr=0.1)
 
 # %%

@@ -29,6 +29,7 @@ from lwlr_teach.schedules import check_drivable
 
 Scale = Callable[[Tensor, Tensor], Tensor]
 Groups = list[dict[str, Any]]
+Named = list[tuple[str, nn.Parameter]]
 
 
 def by_trust_ratio(coefficient: Number = 1.0, eps: Number = 0, exclude_1d: bool = False) -> Scale:
@@ -81,11 +82,11 @@ def named_layers(model: nn.Module, blocks: Sequence[str] = ()) -> dict[str, list
     return layers
 
 
-def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters by the model's own names, see :func:`named_layers`."""
+def named_parameters(model: nn.Module, remove_duplicate: bool = True) -> dict[str, nn.Parameter]:
+    """The parameters by the model's own names, see :func:`named_layers`; arguments as in torch."""
     names = _own_names(model)
     own = {}
-    for path, param in model.named_parameters():
+    for path, param in model.named_parameters(remove_duplicate=remove_duplicate):
         module, _, name = path.rpartition(".")
         own[_joined(names[module], name)] = param
     return own
@@ -203,6 +204,43 @@ def gains_and_biases(model: nn.Module) -> list[nn.Parameter]:
             if param.ndim <= 1 or is_norm or name in lengths or "bias" in name.split("_"):
                 found[param] = None
     return list(found)
+
+
+def split_for_muon(model: nn.Module, outer: Sequence[str] | None = None) -> tuple[Named, Named]:
+    """The parameters in two, by their role: the matrices of hidden layers, and all others.
+
+    Muon is made for the first; Jordan et al. 2024 give the others to AdamW. These are embeddings,
+    :func:`gains_and_biases`, all that has not two axes, and the outer layers: the first and the last one that
+    has a weight. Where the model defines them in another order, or where it begins or ends inside a larger
+    one, name its outer layers in ``outer``, or modules that hold them; ``[]`` says that there are none.
+
+    Both are lists of (name, parameter), which every optimizer takes, so that you can read what is whose::
+
+        hidden, others = split_for_muon(model)
+        optimizer = Partition(Muon(hidden, lr=0.02), AdamW(others, lr=3e-4))
+
+    Raises ValueError for a model without such a matrix, and for a name in ``outer`` that it does not have.
+    """
+    spared = set(gains_and_biases(model))
+    layers: dict[str, list[nn.Parameter]] = {}
+    for name, param in named_parameters(model, remove_duplicate=False).items():  # the head's, if it is tied
+        if param not in spared:
+            layers.setdefault(_owner(name) or type(_itself(model)).__name__, []).append(param)
+    for name in [*list(layers)[:1], *list(layers)[-1:]] if outer is None else outer:
+        _check_layer(name, layers)
+        spared.update(p for layer, weights in layers.items() if _holds(name, layer) for p in weights)
+    for module in model.modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            spared.update(module.parameters())
+    hidden: Named = []
+    others: Named = []
+    for name, param in named_parameters(model).items():
+        (hidden if param.ndim == 2 and param not in spared else others).append((name, param))
+    if not hidden:
+        raise ValueError(
+            f"model must have a matrix between its outer layers, got {type(model).__name__} without"
+        )
+    return hidden, others
 
 
 def opposite_norms(norms: Tensor) -> Tensor:

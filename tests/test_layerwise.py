@@ -22,11 +22,12 @@ from lwlr_teach.layerwise import (
     named_layers,
     opposite_norms,
     split_decay,
+    split_for_muon,
     train_top,
     trust_ratio,
     unfreeze,
 )
-from lwlr_teach.optim import LAMB, LARS, METHODS, SGD, Adam, Lookahead, Method, Muon
+from lwlr_teach.optim import LAMB, LARS, METHODS, SGD, Adam, AdamW, Lookahead, Method, Muon, Partition
 
 
 def mlp(*sizes, dtype=torch.float64):
@@ -405,6 +406,77 @@ def test_each_layer_moves_at_its_own_rate():
     optimizer.step()
     moved = [(b - p).mean().item() for p, b in zip(model.parameters(), before, strict=True)]
     assert moved == pytest.approx([0.25, 0.25, 0.5, 0.5, 1, 1])
+
+
+# --- a part for Muon ---------------------------------------------------------------------------------------
+
+
+def language_model():
+    """As others write it: the embedding first, the head last."""
+    parts = {"embed": nn.Embedding(7, 8), "place": nn.Embedding(5, 8), "body": transformer()}
+    return nn.ModuleDict(parts | {"norm": nn.LayerNorm(8), "head": nn.Linear(8, 7, bias=False)})
+
+
+def conv_net():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.Conv2d(4, 4, 3),
+        nn.Flatten(),
+        nn.Linear(4, 8),
+        nn.Linear(8, 3),
+    )
+
+
+MATRICES = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
+BLOCKS = [f"layers.{i}.{name}" for i in range(2) for name in MATRICES]
+HIDDEN = {
+    "a plain network": (lambda: mlp(2, 3, 4, 5), None, ["1.weight"]),
+    "only the last layer is outer": (lambda: mlp(2, 3, 4, 5), ["2"], ["0.weight", "1.weight"]),
+    "no layer is outer": (lambda: mlp(2, 3), [], ["0.weight"]),
+    "a language model": (language_model, None, [f"body.{name}" for name in BLOCKS]),
+    "tied weights": (Tied, None, ["body.mix.weight"]),
+    "tied weights, by name": (Tied, ["head"], ["body.mix.weight"]),
+    "a body alone": (transformer, [], BLOCKS),
+    "a part of a body": (transformer, ["layers.1"], BLOCKS[:4]),
+    "filters have four axes": (conv_net, None, ["4.weight"]),
+    "a gain of two axes": (
+        lambda: nn.Sequential(*mlp(2, 3, 4), nn.LayerNorm([2, 4]), *mlp(4, 3)),
+        None,
+        ["1.weight"],
+    ),
+    "weight norm": (
+        lambda: nn.Sequential(nn.Linear(2, 3), weight_normed(3, 4), nn.Linear(4, 1)),
+        None,
+        ["1.parametrizations.weight.original1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_muon_gets_the_matrices_of_hidden_layers_by_their_role(kind):
+    make, outer, wanted = HIDDEN[kind]
+    model = make()
+    hidden, others = split_for_muon(model, outer)
+    assert [name for name, _ in hidden] == wanted
+    assert dict(hidden) | dict(others) == dict(model.named_parameters())
+    assert len(hidden) + len(others) == len(list(model.parameters()))
+    for muon, adamw in [(Muon, AdamW), (torch.optim.Muon, torch.optim.AdamW)]:
+        optimizer = Partition(muon(hidden), *([adamw(others)] if others else []))
+        assert optimizer.param_groups[0]["param_names"] == wanted
+
+
+def test_around_a_model_the_split_is_the_same():
+    model = mlp(2, 3, 4, 5)
+    around = torch.compile(nn.DataParallel(model), backend="eager")
+    assert split_for_muon(around) == split_for_muon(model)
+
+
+def test_a_split_without_a_hidden_matrix_or_with_an_unknown_layer_is_refused():
+    with pytest.raises(ValueError, match="model must have a matrix between its outer layers, got Sequential"):
+        split_for_muon(mlp(2, 3, 4))
+    with pytest.raises(ValueError, match="layer 'heda' is not known; did you mean head"):
+        split_for_muon(language_model(), ["embed", "heda"])
 
 
 # --- muP -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #
 # This course is about one number, the **learning rate**. It decides whether a neural network learns, crawls or explodes. You will not read much about it: you will guess, drag, look, and be told when you are wrong.
 #
-# Nothing to install is left to do. Press <kbd>Shift</kbd>+<kbd>Enter</kbd> in each cell, from top to bottom.
+# There is nothing left to install. Press <kbd>Shift</kbd>+<kbd>Enter</kbd> in each cell, from top to bottom.
 
 # %%
 import torch
@@ -34,7 +34,7 @@ begin("00-start-here")
 # %% [markdown]
 # ## Predict
 #
-# Before you see a result you are asked for it. Set the slider, say how sure you are, and lock your guess. It is kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
+# Before you see a result, you are asked to guess it. Set the slider, say how sure you are, and lock your guess. It is kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
 #
 # Here is a first one. A ball lies on the wall of a round bowl, at height 1, and rolls. It rolls with *momentum*: it keeps nine tenths of its speed from step to step.
 
@@ -88,7 +88,7 @@ course_map()
 # %% [markdown]
 # ## The playground
 #
-# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. The choices on top are computed anew, the sliders in the picture answer at once.
+# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. A choice at the top is computed anew; the sliders in the picture answer at once.
 
 # %%
 Playground("rosenbrock", at_lr=0.001)

@@ -144,7 +144,7 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 #
 # The same valley, with five more methods. You will meet each of them in a lesson of its own; here only one thing matters: **how each of them answers to the same rate**. The slider is now logarithmic, from 0.001 to 1: each third of it is a factor of ten.
 #
-# "Arrives" shall mean: a thousandth of the first loss is left, within 100 steps.
+# "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left.
 
 # %%
 shared_guess = predict_choice(
@@ -228,15 +228,16 @@ spike_guess.reveal(runs.losses[0, 1, 0, :31])
 # %% [markdown]
 # ## A real network
 #
-# Now a network that reads handwritten digits. Its loss is a landscape over as many directions as it has weights, and nobody tells us its curvature. What stays of the picture?
+# Now a network that reads handwritten digits. Its loss is a landscape over as many directions as it has weights, and nobody tells us its curvature. What is left of the picture?
 #
 # We train it with six methods, at 61 rates, from three random beginnings each, side by side.
 
 # %%
+# This takes about ten seconds.
 data = digits()
 weights = (64 * 32 + 32) + (32 * 10 + 10)  # 64 pixels, 32 hidden units, 10 digits
 digit_rates = torch.logspace(-4, 1, 61, dtype=torch.float64)
-digits_runs = train_ensemble(SIX, lr=digit_rates, seeds=3, steps=300, hidden=(32,), data=data, progress=False)
+digits_runs = train_ensemble(SIX, lr=digit_rates, seeds=3, steps=300, hidden=(32,), data=data)
 
 images = f"{len(data.x_train):,} images to learn from, {len(data.x_test)} others to be tested on"
 claim(f"{images}, {data.x_train.shape[1]} pixels each.", data.x_train.shape[1] == 64)

@@ -17,6 +17,7 @@ import torch
 from lwlr_teach.optim import SGD
 from lwlr_teach.problems import best_rate, best_settings, edge, quadratic, terminal_speed
 from lwlr_teach.runs import race, sweep, train_ensemble
+from lwlr_teach.studies import sweep_momentum
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
 from lwlr_teach.views import MomentumView, RatesView, SurfaceView
 
@@ -33,11 +34,11 @@ recall("02-momentum")
 # %% [markdown]
 # ## The hiker and the ball
 #
-# The hiker of lesson 1 forgets. At every step he feels the slope under his feet and follows it, as if he had just woken up there. In a long, narrow valley he crosses from wall to wall. Each time he gets a small step along the valley, and does not notice that the small steps all point the same way.
+# The hiker of lesson 1 was you, and you forget. At every step you feel the slope under your feet and follow it, as if you had just woken up there. In a long, narrow valley you cross from wall to wall. Each time you get a small step along the valley, and you do not notice that the small steps all point the same way.
 #
 # Now let a heavy ball roll down instead. It has mass, so it keeps a part of its speed. Pushes to the left and to the right cancel each other. Small pushes along the valley add up.
 #
-# A driver who remembers does the same: after three corrections left, right, left, he knows that the road is straight.
+# Drivers who remember do the same: after three corrections, left, right, left, they know that the road is straight.
 #
 # The method is called **momentum**, or the **heavy ball**. One new number, $\beta$, says how much of the speed is kept from step to step. Here is a valley that is a hundred times more curved across than along. First, how long does SGD take?
 
@@ -83,7 +84,7 @@ SurfaceView(
 
 # %%
 ball = best_settings(1, 100)  # a formula; the second half of this lesson explains it
-runs = sweep(valley, ["Momentum"], lr=[ball.lr], momentum=[ball.momentum, 0.99], steps=2000, progress=False)
+runs = sweep(valley, ["Momentum"], lr=[ball.lr], momentum=[ball.momentum, 0.99], steps=2000)
 ball_steps, restless = (arrival(path) for path in runs.paths[0, 0, :, 0])
 
 claim(
@@ -103,7 +104,7 @@ steps_guess.reveal(ball_steps)
 # %%
 edge_guess = predict_choice(
     "02-edges",
-    "Momentum 0.9. Which order have the edges, from the largest rate that still works to the smallest?",
+    "Momentum 0.9. In which order do the edges come, from the largest rate that still works to the smallest?",
     [
         "Nesterov, heavy ball, SGD",
         "heavy ball, Nesterov, SGD",
@@ -124,7 +125,8 @@ edge_guess
 # **Put the momentum to 0.9 and find the edge, for the heavy ball and for Nesterov.** You can also drag on the map itself.
 
 # %%
-MomentumView(at_lr=1.9, at_momentum=0.0)
+all_runs = sweep_momentum()
+MomentumView(all_runs, at_lr=1.9, at_momentum=0.0)
 
 # %% [markdown]
 # On the edge the run jumps from wall to wall for ever, always equally far. So its slopes are $g, -g, g, -g$, and the two kinds of memory do different things with them.
@@ -144,7 +146,7 @@ MomentumView(at_lr=1.9, at_momentum=0.0)
 edges = {"Momentum": edge(1, 0.9), "Nesterov": edge(1, 0.9, nesterov=True)}
 bowl = quadratic(1)
 for name, at in edges.items():
-    runs = sweep(bowl, [name], lr=[0.99 * at, 1.01 * at], momentum=[0.9], steps=2000, progress=False)
+    runs = sweep(bowl, [name], lr=[0.99 * at, 1.01 * at], momentum=[0.9], steps=2000)
     below, above = runs.losses[0, :, 0, 0, -1] / runs.losses[0, :, 0, 0, 0]
     claim(
         f"{name}: the edge should be at {at:.3f}. Measured: it lies within 1% of that.",
@@ -163,7 +165,7 @@ edge_guess.reveal("heavy ball, SGD, Nesterov")
 # So Nesterov's caution has a price. It also has a use: with too much momentum it comes to rest sooner.
 
 # %%
-runs = sweep(valley, ["Momentum", "Nesterov"], lr=[0.01], momentum=[0.99], steps=2000, progress=False)
+runs = sweep(valley, ["Momentum", "Nesterov"], lr=[0.01], momentum=[0.99], steps=2000)
 swinging, calmer = (arrival(path) for path in runs.paths[:, 0, 0, 0])
 claim(
     f"β = 0.99, rate 0.01: the heavy ball needs {swinging} steps, Nesterov {calmer}.", calmer < 0.7 * swinging
@@ -172,7 +174,7 @@ claim(
 # %% [markdown]
 # ## The best rate and the best momentum
 #
-# How narrow a valley is says the **condition number** $\kappa$: its largest curvature divided by its smallest. It was 100 so far. Real networks have far larger ones.
+# The **condition number** $\kappa$ says how narrow a valley is: its largest curvature divided by its smallest. So far it was 100. Real networks have far larger ones.
 #
 # For SGD the best rate is $2/(\lambda_1+\lambda_n)$, in the middle between too slow for the gentlest direction and too fast for the steepest. Each step then shrinks the distance by the factor $(\kappa-1)/(\kappa+1)$.
 
@@ -191,7 +193,7 @@ condition_guess
 # **Go to the star at each of the three condition numbers and note the steps.** Then compare with the best that SGD can do, on the lowest row of the map.
 
 # %%
-MomentumView(at_condition=10, at_lr=2.3, at_momentum=0.275)
+MomentumView(all_runs, at_condition=10, at_lr=2.3, at_momentum=0.275)
 
 # %% [markdown]
 # In each direction the ball's distance obeys a rule over two steps, and in the long run a step multiplies it by one number. Without momentum that number was $1-\eta\lambda$. With momentum there are two cases.
@@ -212,7 +214,6 @@ for kappa in (10, 100, 1000):
         lr=[plain, ball.lr],
         momentum=[ball.momentum],
         steps=4000,
-        progress=False,
     )
     pair = arrival(runs.paths[0, 0, 0, 0]), arrival(runs.paths[1, 1, 0, 0])
     needed.append(pair)
@@ -227,7 +228,7 @@ claim(
 condition_guess.reveal("about 10 times")
 
 # %% [markdown]
-# All this is exact for a quadratic. A network is none, and nobody knows its curvatures. What carries over is the shape of the map: more momentum wants a matching rate, and the best of both lies near an edge.
+# All this is exact for a quadratic. A network is not one, and nobody knows its curvatures. What carries over is the shape of the map: more momentum wants a matching rate, and the best of both lies near an edge.
 
 # %% [markdown]
 # ## The rule
@@ -255,7 +256,7 @@ claim("Nesterov by hand, by our SGD and by PyTorch's: the same point after five 
 # %% [markdown]
 # ### Momentum is not only smoothing
 #
-# "Momentum smooths the gradient" is what many people say. A smoothed gradient would be as long as the gradient. The buffer is not: on a steady slope it grows to $g + \beta g + \beta^2 g + \dots = g/(1-\beta)$, the terminal speed of the ball. With $\beta = 0.9$ that is ten slopes.
+# Many people say that "momentum smooths the gradient". A smoothed gradient would be as long as the gradient. The buffer is not: on a steady slope it grows to $g + \beta g + \beta^2 g + \dots = g/(1-\beta)$, the terminal speed of the ball. With $\beta = 0.9$ that is ten slopes.
 #
 # So to switch momentum on and leave the rate alone is, on a steady slope, to take a rate ten times as large. Some libraries offer **dampening**, which lets only a part of the slope into the buffer. With a dampening equal to $\beta$ the buffer is an average, and its speed is that of plain SGD. The same word "momentum 0.9" then means a tenth of the step.
 
@@ -313,9 +314,7 @@ claim(
 
 # %%
 digit_rates = torch.logspace(-3, 1, 41, dtype=torch.float64)
-digits_runs = train_ensemble(
-    ["SGD", "Momentum", "Nesterov"], lr=digit_rates, seeds=3, steps=300, progress=False
-)
+digits_runs = train_ensemble(["SGD", "Momentum", "Nesterov"], lr=digit_rates, seeds=3, steps=300)
 loss = digits_runs.train_loss.median(-1).values.nan_to_num(nan=torch.inf)
 tenth = (digit_rates - 0.1).abs().argmin()
 claim(f"SGD at rate 0.1 ends with the loss {loss[0, tenth]:.2f}.", 0.2 < loss[0, tenth] < 0.3)
@@ -356,16 +355,14 @@ work_guess.reveal(digit_rates[same])
 # In the traffic jam momentum does nothing but raise the rate by $1/(1-\beta)$. Whoever compares SGD and Momentum at the rate 0.01 compares SGD at 0.01 with, in effect, SGD at 0.1. So the honest race gives each its own best rate. The rates are chosen on images that were held back, and the test images judge.
 
 # %%
-fair = race(
-    digits_runs.names, lr=torch.logspace(-2, 0.5, 21), seeds=5, steps=300, checkpoints=1, progress=False
-).table()
+fair = race(digits_runs.names, lr=torch.logspace(-2, 0.5, 21), seeds=5, steps=300, checkpoints=1).table()
 right = {place.name: place.accuracy for place in fair.places}
 rate = {place.name: place.best for place in fair.places}
 lowest = loss.min(1).values  # training loss, each at its own best rate
 
 claim("At its own best rate each gets at least 94% of the test images right.", min(right.values()) > 0.94)
 claim(
-    "No two of them are more than two points of a hundred apart.",
+    "No two of them are more than two percentage points apart.",
     max(right.values()) - min(right.values()) < 0.02,
 )
 claim(

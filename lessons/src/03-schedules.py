@@ -32,8 +32,9 @@ from lwlr_teach.schedules import (
     Warmup,
     drive,
 )
+from lwlr_teach.studies import Family, train_schedules
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, recall
-from lwlr_teach.views import FAMILIES, Family, ScheduleView, SurfaceView
+from lwlr_teach.views import ScheduleView, SurfaceView
 
 begin("03-schedules")
 
@@ -48,16 +49,16 @@ recall("03-schedules")
 # %% [markdown]
 # ## Why slow down at all?
 #
-# The walker from lesson 1 is in his valley again, in the same fog. This time there is a wind. At every step it pushes him, each time in another direction.
+# You are back in the valley of lesson 1, in the same fog. This time there is a wind. At every step it pushes you, each time in another direction.
 #
 # The wind is what a batch does to a gradient. A few images stand for all of them, and the slope that they report is a little wrong, in another way each time. Far up on the hillside that hardly matters: the slope is strong and the wind is weak. Close to the goal there is hardly any slope left, and the wind is all there is.
 #
-# We let him take steps of one size, at a rate of 0.1, for 300 steps. Long before the last of them he is near the goal.
+# You walk at one rate, 0.1, for 300 steps. Long before the last of them you are near the goal.
 
 # %%
 longer_guess = predict_choice(
     "03-longer",
-    "He goes on at rate 0.1, three times as long. What happens to the loss?",
+    "You go on at rate 0.1, three times as long. What happens to the loss?",
     ["it falls to about a third", "it falls a little", "it stays where it is"],
 )
 longer_guess
@@ -82,7 +83,7 @@ SurfaceView(windy, ["SGD"], lr=torch.logspace(-2.5, -0.75, 36), steps=300, at_lr
 # %%
 floor_rates = [0.1, 0.02, 0.01, 0.005]
 many = [windy.start] * 500
-long_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=1000, starts=many, progress=False)
+long_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=1000, starts=many)
 loss = long_runs.losses[0].mean(1)  # mean over the walkers: (rate, step)
 floor = [sum(eta / (2 - eta * lam) for lam in (1, 10)) / 2 for eta in floor_rates]
 settled = loss[:, -300:].mean(-1)
@@ -101,7 +102,7 @@ claim(
 longer_guess.reveal("it stays where it is")
 
 # %% [markdown]
-# "A small rate is always safer, only slower" is therefore half of the truth. If there is time enough, it does end lower. If the budget is fixed, it has not arrived when the time is up. **A large rate travels, a small rate settles.** A schedule lets you have both, one after the other.
+# "A small rate is always safer, only slower" is therefore only half the truth. If there is time enough, it does end lower. If the budget is fixed, it has not arrived when the time is up. **A large rate travels, a small rate settles.** A schedule lets you have both, one after the other.
 
 # %% [markdown]
 # ## The rate falls
@@ -126,7 +127,7 @@ drop = MultiStep([150], gamma=0.1)
 SurfaceView(windy, ["SGD"], lr=torch.logspace(-2.5, -0.75, 36), steps=300, schedule=drop, at_lr=0.1)
 
 # %%
-dropped = sweep(windy, ["SGD"], lr=[0.1], steps=300, starts=many, schedule=drop, progress=False)
+dropped = sweep(windy, ["SGD"], lr=[0.1], steps=300, starts=many, schedule=drop)
 fell = dropped.losses[0, 0].mean(0)
 claim(
     f"The mean loss is {fell[150]:.3f} at the drop and {fell[300]:.4f} at the end: a tenth of it.",
@@ -140,13 +141,13 @@ drop_guess.reveal(fell)
 #
 # ## Two ways to decide when
 #
-# A driver who has to leave the motorway can decide when to slow down in two ways. **After a distance**: the map says that the exit comes after forty kilometres. **When there is no more progress**: he notices that he is going round in circles.
+# A driver who has to leave the motorway can decide when to slow down in two ways. **After a distance**: the map says that the exit comes after forty kilometres. **When there is no more progress**: the same sign goes by for the third time.
 #
 # Almost all schedules are of the first kind. Before the run begins they know how long it will be. The second kind looks at the loss: if the lowest loss is more than `patience` looks ago, the rate is cut. It needs no plan, and it reacts to what happens.
 
 # %%
 plateau = Plateau(0.1, patience=2, every=10)
-cut_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=300, starts=many, schedule=plateau, progress=False)
+cut_runs = sweep(windy, ["SGD"], lr=floor_rates, steps=300, starts=many, schedule=plateau)
 losses = cut_runs.losses[0].movedim(-1, 0)  # (step, rate, walker)
 uncut = torch.stack([plateau(step, losses) == 1 for step in range(301)]).sum(0)
 first_cut = uncut.float().median(-1).values.tolist()
@@ -201,7 +202,7 @@ claim(
 #
 # ## A real network: draw your own
 #
-# Now the network that reads digits, with momentum and small batches of 16 images, so that there is plenty of wind. Seven schedules, six peak rates, three random beginnings. In the left picture is the rate, on the right the training loss, below them what each reaches in the end.
+# Now the network that reads digits, with momentum and small batches of 16 images, so that there is plenty of wind. Seven schedules, six peak rates, three random beginnings. The left picture shows the rate, the right one the training loss, and below them is what each reaches in the end.
 #
 # A cosine is on average only half as high as a constant rate. At one shared peak rate the two travel differently far, and that is no comparison. So each schedule gets **the peak rate that is best for it**.
 
@@ -220,13 +221,14 @@ shape_guess
 # Begin with all at one peak rate and move it: the order changes. **Draw a schedule of your own into the left picture**; it joins the race. Then press *each at its own best peak*: that is the fair comparison. Can you beat them all? Can you draw one that loses to the constant rate?
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 peaks = torch.logspace(-1.5, -0.25, 6)
 names = ["constant", "step", "polynomial", "cosine", "warm restarts", "one-cycle", "WSD"]
-digits_view = ScheduleView(names, lr=peaks, at_lr=0.1, progress=False)
-digits_view
+digits_runs = train_schedules(names, lr=peaks)
+ScheduleView(digits_runs, at_lr=0.1)
 
 # %%
-reached = {n: digits_view.outcome(n, lr="best", value=FAMILIES[n].typical) for n in names}
+reached = {n: digits_runs.outcome(n, lr="best") for n in names}
 fall = ["polynomial", "cosine", "one-cycle", "WSD"]
 constant, restarts = reached["constant"], reached["warm restarts"]
 
@@ -248,7 +250,7 @@ claim(
 shape_guess.reveal("several that fall, about equal")
 
 # %% [markdown]
-# **That the rate falls matters. In which shape it falls matters much less**, as long as it is high for a good part of the run and low at the end. If one shape is to be named, it is the straight line; Defazio et al. (2023) found the same in a larger study and give reasons. Two famous results do not show up here. One-cycle became known for training in a fraction of the usual steps (Smith 2018); here it is one among equals. Warm restarts (Loshchilov and Hutter 2017) go back to a high rate in order to explore; a run as short as this has no time for that. Both were found on larger networks and longer runs, and may well hold there.
+# **That the rate falls matters. The shape in which it falls matters much less**, as long as it is high for a good part of the run and low at the end. If one shape is to be named, it is the straight line; Defazio et al. (2023) found the same in a larger study and give reasons. Two famous results do not show up here. One-cycle became known for training in a fraction of the usual steps (Smith 2018); here it is one among equals. Warm restarts (Loshchilov and Hutter 2017) go back to a high rate in order to explore; a run as short as this has no time for that. Both were found on larger networks and longer runs, and may well hold there.
 #
 # One thing more, to be fair. The training loss is what a schedule works on. The test images are what we care about:
 
@@ -260,13 +262,12 @@ result = race(
     lr=peaks,
     batch_size=16,
     checkpoints=1,
-    progress=False,
 ).table()
 claim(
     "On the test images nobody wins: no schedule beats all others from every seed.", len(result.leaders) > 1
 )
 claim(
-    "From best to worst they are less than three points of a hundred apart.",
+    "From best to worst they are less than three percentage points apart.",
     result.places[0].accuracy - result.places[-1].accuracy < 0.03,
 )
 
@@ -294,22 +295,18 @@ warm_guess
 # Start at the peak rate of 0.3 and move the warm-up's slider. Then go **down with the peak rate until the warm-up makes no difference**.
 
 # %% tags=["nbval-ignore-output"]
-adam_view = ScheduleView(
+# This takes about ten seconds.
+adam_runs = train_schedules(
     ["constant", "cosine", "warm-up and cosine"],
     method="Adam",
     lr=torch.logspace(-2, -0.25, 8),
     batch_size=64,
-    at_lr=0.316,
-    progress=False,
 )
-adam_view
+ScheduleView(adam_runs, at_lr=0.316)
 
 # %%
 cold, warm = (
-    {
-        lr: adam_view.outcome(name, lr=lr, value=10 if "warm" in name else None)
-        for lr in (0.018, 0.1, 0.316, "best")
-    }
+    {lr: adam_runs.outcome(name, lr=lr) for lr in (0.018, 0.1, 0.316, "best")}
     for name in ("cosine", "warm-up and cosine")
 )
 
@@ -323,31 +320,31 @@ claim("And its best peak is higher.", warm["best"].lr > cold["best"].lr)
 warm_guess.reveal("less than a tenth of it")
 
 # %% [markdown]
-# A warm-up does not make a rate better. It makes a higher peak survivable, and it is the higher peak that gains something. At a modest rate it changes hardly anything. With momentum in the place of Adam it changes hardly anything even at the best peak: put `method="Momentum"` into the cell above and see.
+# A warm-up does not make a rate better. It makes a higher peak survivable, and it is the higher peak that gains something. At a modest rate it changes hardly anything. With momentum in place of Adam it changes hardly anything even at the best peak: put `method="Momentum"` into the cell above and see.
 #
-# Perhaps you saw something odd. In this picture the constant rate, at its own best, is as good as the cosine. The batches are larger now, so there is less wind, and where there is no wind there is no floor. The noise decides what a schedule is worth. With the small batches of before, Adam needs one, too: "it sets its own rate" is no reason to leave it constant.
+# Perhaps you saw something odd. In this picture the constant rate, at its own best, is as good as the cosine. The batches are larger now, so there is less wind, and where there is no wind there is no floor. The noise decides what a schedule is worth. With small batches, as before, Adam needs a schedule too: "it sets its own rate" is no reason to leave it constant.
 
 # %%
-flat, falling = (adam_view.outcome(name, lr="best", value=None) for name in ("constant", "cosine"))
+flat, falling = (adam_runs.outcome(name, lr="best") for name in ("constant", "cosine"))
 claim("Batches of 64: constant and cosine overlap.", flat.low < falling.high and falling.low < flat.high)
 
 warm_cosine = Chained([Warmup(30, 0.01), Cosine(300)])
-small = ScheduleView(["constant", warm_cosine], method="Adam", lr=torch.logspace(-2, -1, 5), progress=False)
-flat, falling = (small.outcome(name, lr="best") for name in small.names[:2])
+small = train_schedules(["constant", warm_cosine], method="Adam", lr=torch.logspace(-2, -1, 5))
+flat, falling = (small.outcome(name, lr="best") for name in small.families)
 claim("Batches of 16: Adam's best constant rate ends higher, from every seed.", flat.low > falling.high)
 
 # %% [markdown]
 # ## A step or an epoch?
 #
-# PyTorch's schedulers do not know what a batch is. They count how often `step()` is called. Somebody plans 15 epochs of 20 batches: a warm-up over 5 epochs, a cosine over 15. He writes `total_iters=5` and `T_max=15`, which is right if `scheduler.step()` stands at the end of an epoch. It stands in the loop over the batches, one line too deep.
+# PyTorch's schedulers do not know what a batch is. They count how often `step()` is called. Somebody plans 15 epochs of 20 batches: a warm-up over 5 epochs, a cosine over 15. The code says `total_iters=5` and `T_max=15`, which is right if `scheduler.step()` stands at the end of an epoch. But it stands in the loop over the batches, one level too deep.
 #
-# The first schedule below is what he meant. The second is what he got. Since PyTorch's cosine climbs back, it goes up and down ten times. The third is the same mistake with our cosine, which stays at 0.
+# The first schedule below is the one that was meant. The second is the one that ran. Since PyTorch's cosine climbs back, it goes up and down ten times. The third is the same mistake with our cosine, which stays at 0.
 
 # %% tags=["nbval-ignore-output"]
 meant = Chained([Warmup(100, 0.01), Cosine(300)])  # 5 and 15 epochs of 20 batches
 got = Chained([Warmup(5, 0.01), lambda t: (1 + math.cos(math.pi * t / 15)) / 2])
 stuck = Chained([Warmup(5, 0.01), Cosine(15)])
-epochs_view = ScheduleView(
+epochs_runs = train_schedules(
     [
         Family("as meant", lambda _, steps: meant),
         Family("stepped each batch", lambda _, steps: got),
@@ -356,14 +353,11 @@ epochs_view = ScheduleView(
     method="Adam",
     lr=torch.logspace(-1.75, -0.75, 5),
     batch_size=64,
-    at_lr=0.1,
-    pad=False,
-    progress=False,
 )
-epochs_view
+ScheduleView(epochs_runs, at_lr=0.1, pad=False)
 
 # %%
-as_meant, as_got, as_stuck = (epochs_view.outcome(name, lr="best") for name in epochs_view.names)
+as_meant, as_got, as_stuck = (epochs_runs.outcome(name, lr="best") for name in epochs_runs.families)
 claim(
     "Each at its own best peak: the mistake costs more than double, and with a cosine that stays, twenty times.",
     as_got.loss > 2 * as_meant.loss and as_stuck.loss > 20 * as_meant.loss,
@@ -391,7 +385,7 @@ def cosine(step, T_max, min_factor):
 check("03-cosine", cosine)
 
 # %% [markdown]
-# Then the eye of a plateau. `losses` is the list of the losses so far. The answer is True if more than `patience` steps have passed since the lowest of them. A loss that is only equal to it is no progress.
+# Then what a plateau schedule watches. `losses` is the list of the losses so far. The answer is True if more than `patience` steps have passed since the lowest of them. A loss that is only equal to it is no progress.
 
 
 # %%
@@ -405,7 +399,7 @@ def stalled(losses, patience):
 check("03-stalled", stalled)
 
 # %% [markdown]
-# A schedule of yours can race: `ScheduleView(["cosine", lambda t: cosine(t, 300, 0.1)])`.
+# A schedule of yours can race: `ScheduleView(train_schedules(["cosine", lambda t: cosine(t, 300, 0.1)]))`.
 
 # %% [markdown]
 # ## What to keep

@@ -49,8 +49,9 @@ claim(
 # We look at Adam alone for now. The others come later, after you have made a guess about them.
 
 # %%
+# This takes about ten seconds.
 names = ["SGD", "Momentum", "Adagrad", "RMSprop", "Adam"]
-runs = race(names, lr=by_factors, seeds=5, steps=300, checkpoints=12, progress=False)
+runs = race(names, lr=by_factors, seeds=5, steps=300, checkpoints=12)
 networks = runs.test_accuracy[..., -1].numel()
 claim(f"{networks} networks were trained.", networks == 5 * 31 * 5)
 
@@ -142,7 +143,7 @@ claim("100 steps: smoothing moves the minimum up by more than a factor of 3.", c
 longer_guess.reveal("a rate several times smaller")
 
 # %% [markdown]
-# So a range test answers a question: *at which rate does this network begin to learn, if it has this many steps?* That is not the question which rate is best after a whole training. It is good for the order of magnitude, in a minute, on a network of which you know nothing. Use it to choose where the sweep begins and ends.
+# So a range test answers a question: *at which rate does this network begin to learn, if it has this many steps?* It does not say which rate is best after a whole training. It is good for the order of magnitude, in a minute, on a network about which you know nothing. Use it to choose where the sweep begins and ends.
 #
 # ## A rate that finds itself
 #
@@ -198,7 +199,7 @@ settles_guess.reveal(ends[0])
 
 # %%
 learned = Contestant(Method("Hypergradient", SGDHD, {"hypergrad_lr": 0.01}))
-both = race(["SGD", learned], lr=exponential_rates(0.0001, 1, 5), seeds=3, checkpoints=1, progress=False)
+both = race(["SGD", learned], lr=exponential_rates(0.0001, 1, 5), seeds=3, checkpoints=1)
 start, fair = both.table(lr=0.0001), both.table()
 claim("From 0.0001 SGD gets less than 20% right.", start["SGD"].accuracy < 0.2)
 claim("From 0.0001 hypergradient descent gets more than 90% right.", start["Hypergradient"].accuracy > 0.9)
@@ -272,7 +273,7 @@ claim("TPE tries the very rates that random search tries.", same)
 search_guess.reveal("random search")
 
 # %% [markdown]
-# With one number to find, the dull sweep is hard to beat. Random search leaves gaps where chance will have it. It is famous for another case, and rightly: if two numbers are to be found and one of them hardly matters, a grid of 3 × 3 tries three values of the one that does, and nine random points try nine.
+# With one number to find, the dull sweep is hard to beat. Random search leaves gaps wherever chance wants them. It is famous for another case, and rightly: if two numbers are to be found and one of them hardly matters, a grid of 3 × 3 tries three values of the one that does, and nine random points try nine.
 #
 # TPE is no better here because its first ten trials are random by default; it needs more of a budget before it has something to go by. Halving repairs what chance does: a hopeless rate shows early that it is hopeless, and its steps are spent on others. It would be wrong about a rate that starts slowly and ends well, as a run with a warm-up does (lesson 3).
 #
@@ -303,11 +304,13 @@ claim("PyTorch's Adam with ExponentialLR has the same losses as our range test."
 # %% [markdown]
 # ## A real comparison
 #
-# Five methods, one network, one number to choose. Suppose that somebody wants a certain method to win, and runs all five at one rate. He may choose the rate.
+# Five methods, one network, one number to choose. Suppose that somebody wants a certain method to win, and runs all five at one rate. The rate is theirs to choose.
 
 # %%
 winners_guess = predict_choice(
-    "04-winners", "How many of the five can he make the winner?", ["one", "two", "three", "four", "all five"]
+    "04-winners",
+    "How many of the five can they make the winner?",
+    ["one", "two", "three", "four", "all five"],
 )
 winners_guess
 
@@ -343,7 +346,7 @@ claim(
     "Each at its own best rate: all five between 95% and 97.5%.", min(right) >= 0.95 and max(right) <= 0.975
 )
 claim(
-    "The best and the last are less than 1.5 per cent apart.",
+    "The best and the last are less than 1.5 percentage points apart.",
     max(right) - min(right) < 0.015,
 )
 spread = max(place.highest - place.lowest for place in table.places)
@@ -353,9 +356,9 @@ claim("At least three of them lead: the first does not beat them from every seed
 # %% [markdown]
 # At its own best rate each of them reads the digits about equally well. Where do they differ, then? In two things that one column of accuracies hides.
 #
-# **The room for error.** Give each of them three times its own best rate. SGD falls over the edge; Adam hardly notices. "Adam is better" often means "Adam is easier to tune". That is worth a lot, but it is another sentence. In the picture it is the width of the shaded band.
+# **The room for error.** Give each of them three times its own best rate. SGD falls over the edge; Adam hardly notices. "Adam is better" often means "Adam is easier to tune". That is worth a lot, but it is a different claim. In the picture it is the width of the shaded band.
 #
-# **The budget.** Stop the race early and the places change. SGD is far behind after 25 steps, and among the others after 300. Whoever reports the 25 is not lying either.
+# **The budget.** Stop the race early and the places change. SGD is far behind after 25 steps, and among the others after 300. A report of the 25 would not be a lie either.
 
 # %%
 tripled = {name: runs.table(lr=3 * table[name].best)[name].accuracy for name in ("SGD", "Adam")}
@@ -366,8 +369,10 @@ claim("Adam's band is more than twice as wide as SGD's.", table["Adam"].width > 
 early = runs.table(25)
 claim("After 25 steps SGD is last.", early.places[-1].name == "SGD")
 behind = early.places[0].accuracy - early["SGD"].accuracy
-claim("It is then more than 5 per cent behind the first.", behind > 0.05)
-claim("After 300 steps it is less than 1.5 per cent behind.", right[0] - table["SGD"].accuracy < 0.015)
+claim("It is then more than 5 percentage points behind the first.", behind > 0.05)
+claim(
+    "After 300 steps it is less than 1.5 percentage points behind.", right[0] - table["SGD"].accuracy < 0.015
+)
 
 # %% [markdown]
 # So read a comparison with three questions. Who chose the rate of each method, and out of how many? How many seeds? What happens at half the budget, and at twice? Choi et al. (2019) asked them of published comparisons, and found that the order of the methods changed with the care of the tuning.

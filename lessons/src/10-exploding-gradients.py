@@ -34,7 +34,7 @@ recall("10-exploding-gradients")
 # %% [markdown]
 # ## The same matrix, again and again
 #
-# Whisper a sentence to your neighbour, who whispers it on. If everybody speaks a little more softly than he was spoken to, nothing arrives at the other end of the room. If everybody speaks a little louder, the last one shouts.
+# Whisper a sentence to your neighbour, who whispers it on. If everybody speaks a little more softly than the one before, nothing arrives at the other end of the room. If everybody speaks a little louder, the last one shouts.
 #
 # A **recurrent network** is such a row of people, and they are all the same person. It reads a sequence one element after the other and keeps a state $h$:
 #
@@ -82,7 +82,7 @@ length_guess.reveal([gradient_norm(2, n) for n in range(2, 65, 2)])
 #
 # What makes the gradient long makes each error of rounding long as well. So we computed these norms in double precision, with sixteen digits. In single precision, with seven, two processors would draw the right end of this curve differently.
 #
-# Somebody who trains wants a gain near 1. But training changes $W$, and nobody watches the gain on the way.
+# For training you want a gain near 1. But training changes $W$, and nobody watches the gain on the way.
 
 # %% [markdown]
 # ## The wall
@@ -96,10 +96,10 @@ lrs = torch.logspace(-3, -1, 21, dtype=torch.float64)
 SurfaceView("cliff", ["SGD"], lr=lrs, at_lr=0.001, steps=60)
 
 # %% [markdown]
-# Most of the map is gentle. The wall is thin, and few paths are thrown by it. But one that is loses in one step all that it had won.
+# Most of the map is gentle. The wall is thin, and few paths are thrown by it. But a path that is thrown loses in one step all that it had won.
 
 # %%
-falls = sweep("cliff", ["SGD"], lr=lrs, steps=60, progress=False)
+falls = sweep("cliff", ["SGD"], lr=lrs, steps=60)
 heights, ends = falls.losses[0, :, 0], falls.paths[0, :, 0, -1]  # (rate, step) and (rate, w and b)
 thrown = heights.amax(-1) > heights[:, 0]
 high = heights[8].max()
@@ -114,7 +114,7 @@ claim(
 # %% [markdown]
 # Which rate is hit is a matter of chance. That makes exploding gradients nasty in practice. The run is fine for an hour, and then it is gone.
 #
-# The largest rates end well, of all things. They jump off the map on its left side, and there is no wall there: the slope of $\sigma$ is at most 1/4, so left of $w = 4$ nothing is multiplied by more than 1. They were lucky as well. Nobody can choose a rate by where it happens to land.
+# Of all things, the largest rates end well. They jump off the map on its left side, and there is no wall there: the slope of $\sigma$ is at most 1/4, so left of $w = 4$ nothing is multiplied by more than 1. They were lucky as well. Nobody can choose a rate by where it happens to land.
 #
 # How steep is the wall? Here are the gradients on a grid over the map, and one step of SGD from the steepest point of that grid. In between it is steeper still.
 
@@ -162,7 +162,7 @@ limit_guess
 # %% [markdown]
 # There are three clips now beside plain SGD: *by value* cuts each of the two numbers to the limit, *by global norm* cuts the length of the vector, and *adaptive* cuts the length to limit × the length of the weights themselves.
 #
-# Keep the rate at 0.01 and drag the limit, from left to right. For each clip find **the smallest limit with which it gets below a loss of 1, and the first with which it is thrown above the loss of its start**. What do you see at the right end?
+# Keep the rate at 0.01 and drag the limit, from left to right. For each clip find **the smallest limit at which it gets below a loss of 1, and the first at which it is thrown above the loss of its start**. What do you see at the right end?
 
 # %%
 sgd, adam = METHODS["SGD"], METHODS["Adam"]
@@ -170,7 +170,7 @@ clips = {"SGD": sgd} | {clip.__name__: sgd.clipped(clip) for clip in (by_value, 
 SurfaceView("cliff", clips.values(), lr=lrs[::2], limits=limits, at_lr=0.01, at_limit=0.1, steps=60)
 
 # %%
-runs = sweep("cliff", clips.values(), lr=[0.01], limit=limits, steps=60, progress=False)
+runs = sweep("cliff", clips.values(), lr=[0.01], limit=limits, steps=60)
 losses = runs.losses[:, 0, :, 0]  # clip, limit, step
 calm = losses.amax(-1) <= losses[..., 0]  # not thrown: never above the first loss
 safe = limits[calm[2]].max().item()
@@ -269,8 +269,8 @@ rates = torch.logspace(-3, -1, 9, dtype=torch.float64)
 SurfaceView("quadratic", pair, lr=rates, limits=tiny, at_lr=0.01, at_limit=100, steps=200)
 
 # %%
-plain = sweep("quadratic", ["Adam"], lr=[0.01], steps=300, progress=False).paths[0, 0, 0]
-small = sweep("quadratic", pair, lr=[0.01], limit=[1e-3, 1e-5], steps=300, progress=False)
+plain = sweep("quadratic", ["Adam"], lr=[0.01], steps=300).paths[0, 0, 0]
+small = sweep("quadratic", pair, lr=[0.01], limit=[1e-3, 1e-5], steps=300)
 small = small.paths[:, 0, :, 0]  # method, limit, step
 between = (small[1, 0] - small[1, 1]).norm(dim=-1).max()
 moved = (small[0, :, -1] - small[0, :, 0]).norm(dim=-1)
@@ -300,9 +300,7 @@ reading = partial(rnn_task, steps=200, pixels=8, gain=1.5, valid=300)
 agc = partial(adaptive, units=-1)
 makers = (by_value, by_global_norm, by_layer_norm, agc)
 ranges = torch.logspace(-3, 1, 9, dtype=torch.float64)
-ensemble = train_ensemble(
-    [sgd.clipped(clip) for clip in makers], lr=[1], limit=ranges, task=reading(seeds=3), progress=False
-)
+ensemble = train_ensemble([sgd.clipped(clip) for clip in makers], lr=[1], limit=ranges, task=reading(seeds=3))
 
 # %% [markdown]
 # At the left end every limit is a traffic jam; at the right end hardly anything is cut any more. Find **the best limit of each clip**. Why are they so different?
@@ -323,7 +321,7 @@ claim("By value, the best limit is at least ten times smaller than by global nor
 # %% [markdown]
 # A limit by value holds for each single number. Hundreds of numbers at their limit make a long vector, longer than the limit by the square root of their count. So **a limit means nothing without the name of its clip**, as a rate means nothing without the name of its method.
 #
-# At this rate, clipping decides between failure and success. But is 1 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Everyone runs at five rates, from eight seeds, and takes its own best by the held-back images. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
+# At this rate, clipping decides between failure and success. But is 1 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Each runs at five rates, from eight seeds, and takes its own best rate by the held-back images. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
 
 # %%
 race_guess = predict_choice(
@@ -337,6 +335,7 @@ race_guess
 # After the last picture nearly everybody expects a large gap. There the rate was one at which unclipped SGD fails. At its own best rate it does not fail; that rate is only a few times smaller. The gap is a few points, and often on the other side: which of the seven is first changes with the seeds, and from one processor to the next.
 
 # %%
+# This takes about ten seconds.
 chosen = zip(makers, (0.01, 0.3, 0.2, 0.03), strict=True)
 low = torch.logspace(-3, -1, 5)
 result = race(
@@ -349,7 +348,6 @@ result = race(
     lr=torch.logspace(-1.5, 0.5, 5),
     task=reading(seeds=8),
     checkpoints=5,
-    progress=False,
 )
 
 # %% [markdown]
@@ -372,7 +370,7 @@ claim("Adam, with a clip or without, is less than 10 points from SGD as well.", 
 race_guess.reveal("less than 10 points")
 
 # %% [markdown]
-# So clipping hardly raised the summit, if at all. Who is first is not settled: with other seeds it is another one, and on another processor too, because training amplifies the last digit of every sum. From seed to seed a method differs from itself about as much as the methods differ from one another.
+# So clipping hardly raised the summit, if at all. Which one is first is not settled: with other seeds it is another one, and on another processor too, because training amplifies the last digit of every sum. From seed to seed a method differs from itself about as much as the methods differ from one another.
 #
 # What clipping moved is the edge, and here all seeds agree: a rate at which plain SGD can only guess still works. In lesson 1 that edge stood right behind the best rate. A clip builds a fence there. For a long and expensive run, which may meet its wall on the third day, the fence is what you pay for.
 

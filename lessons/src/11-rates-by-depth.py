@@ -33,7 +33,7 @@ recall("11-rates-by-depth")
 # %% [markdown]
 # ## New songs, or a new clef
 #
-# A pianist learns new songs. Her eyes read the notes as always, and only the hands have something to learn. Another day she gets a song that she knows, in a clef that she has never seen. Now the hands know everything, and the eyes must learn.
+# A pianist learns new songs. The eyes read the notes as always, and only the hands have something to learn. Another day it is a known song, in a clef that the pianist has never seen. Now the hands know everything, and the eyes must learn.
 #
 # A network has eyes and hands as well. Its first layers read, its last ones answer. From this picture comes the usual advice for *transfer learning*, which is to go on with a trained network on a new task. The early layers have learned something general, so give them a small rate. The last layers belong to the old task, so give them a large one.
 #
@@ -56,8 +56,9 @@ claim("All of them get more than 90% of the test images of 0 to 4 right.", known
 # Each network gets its own best rate of four in each arrangement, chosen on images that were held back. Otherwise we would compare the rates and not the arrangements. The next cell trains more than a thousand networks, so it takes a while.
 
 # %%
+# This takes about ten seconds.
 names = ["smaller early", "smaller late", "last layer only", "first layer only", "unfrozen from the top"]
-how = {"lr": torch.logspace(-3, -1, 4), "names": names, "progress": False}
+how = {"lr": torch.logspace(-3, -1, 4), "names": names}
 new = [compare(known, "new digits", shots=shots, **how) for shots in (2, 5, 20)]
 
 # %%
@@ -72,7 +73,7 @@ new_guess
 # "Smaller early" is what every textbook says, and most will choose it; some choose "last layer only", because with few examples fewer weights should be safer. Let them say why before they look. The surprise carries the lesson.
 
 # %% [markdown]
-# Each dot is a seed, and each is compared with equal rates *from the same seed*. Right of the thick line is better. The square beside a name shows which layers move, with the last layer on top.
+# Each dot is a seed, and each is compared with equal rates *from the same seed*. To the right of the thick line is better. The square beside a name shows which layers move, with the last layer on top.
 #
 # Drag the number of examples from 2 to 20. **Which rows stay on the left, and what happens to all rows as examples are added?**
 
@@ -99,7 +100,7 @@ claim("With twenty examples all but the last layer alone are less than 5 points 
 new_guess.reveal("smaller late")
 
 # %% [markdown]
-# The usual advice fails, from nearly every seed. And there is worse: a network that knows nothing wins as well. What these networks know about 0 to 4 is in their way. Somebody who only compares arrangements of a pretrained network never learns that.
+# The usual advice fails, from nearly every seed. And there is worse: a network that knows nothing wins as well. What these networks know about 0 to 4 is in their way. If you only compare arrangements of a pretrained network, you never learn that.
 #
 # With twenty examples the rows come together at the line, and only the last layer alone stays behind. The arrangement matters most when there is little to learn from.
 
@@ -136,14 +137,14 @@ readout_guess.reveal("on the pixels")
 # %% [markdown]
 # So these eyes do not read new songs well. The hidden layers were paid to tell 0 to 4 apart, and for nothing else. What a layer throws away, **no later layer can bring back**, and what it merely hides costs examples to find. A readout sees both as one. If the early layers hardly move, the last ones learn from what is left.
 #
-# The readout does not explain everything. Random layers are read worse still, and yet the network that was not pretrained ends ahead. Why, the readout cannot say. Ash and Adams (2020) met something like it in large networks: those that go on from earlier data end less well than those that begin anew.
+# The readout does not explain everything. Random layers are read worse still, and yet the network that was not pretrained ends ahead. The readout cannot say why. Ash and Adams (2020) met something like it in large networks: those that go on from earlier data end less well than those that begin anew.
 #
 # Our network is tiny, and it has seen five classes. Yosinski et al. (2014) took large networks, trained on a thousand classes of photographs, and found that the first layers were general and the later ones less and less so. There the advice has its ground. It is a statement about *those* layers.
 
 # %% [markdown]
 # ## The other way round
 #
-# Now the new clef. The task stays, 0 to 4, and the last layer is kept. But the images are **inverted**: black is white. A first layer that undoes this exactly exists, you only have to turn its weights round and shift its biases. Lee et al. (2023) found that a network meets blurred or noisy images best if only its first layers move.
+# Now the new clef. The task stays, 0 to 4, and the last layer is kept. But the images are **inverted**: black is white. There is a first layer that undoes this exactly: you only have to turn its weights round and shift its biases. Lee et al. (2023) found that a network meets blurred or noisy images best if only its first layers move.
 
 # %%
 inverted_guess = predict_choice(
@@ -210,7 +211,7 @@ claim(
 )
 
 # %% [markdown]
-# Four tasks are no law. And one thing is unfair in all of them: we chose the rates with two hundred images that were held back. Who has five examples of each class does not have those, and will choose less well.
+# Four tasks do not make a law. And one thing is unfair in all of them: we chose the rates with two hundred images that were held back. With five examples of each class you do not have those, and you will choose less well.
 
 # %% [markdown]
 # ## Learning by heart
@@ -260,7 +261,7 @@ claim(
 )
 
 # %% [markdown]
-# We should expect a price, because the layers that FreezeOut stops first are the ones that this task needs most. But the three are too close together for twenty seeds to put them in order. With other rates to choose from, the order of the two cosines was the opposite. So here FreezeOut saves work at little price, if at any. On your own task you have to measure it.
+# We should expect a price, because the layers that FreezeOut stops first are the ones that this task needs most. But the three are too close together for twenty seeds to put them in order. With other rates to choose from, the order of the two cosines was the opposite. So here FreezeOut saves work at little cost, if any. On your own task you have to measure it.
 
 # %% [markdown]
 # ## The rule
@@ -280,8 +281,8 @@ ours = Adam(groups_by_depth(model, lr=0.01, factor=1 / 2.6))
 layers = [twin.hidden1, twin.hidden2, twin.hidden3, twin.out]
 by_hand = [{"params": layer.parameters(), "lr": 0.01 / 2.6 ** (3 - i)} for i, layer in enumerate(layers)]
 theirs = torch.optim.Adam(by_hand)
-fit(model, ours, [(x, y)], steps=20, progress=False)
-fit(twin, theirs, [(x, y)], steps=20, progress=False)
+fit(model, ours, [(x, y)], steps=20)
+fit(twin, theirs, [(x, y)], steps=20)
 
 apart = max((p - q).abs().max() for p, q in zip(model.parameters(), twin.parameters(), strict=True))
 claim("Our groups and Adam, PyTorch's by hand: the same weights after 20 steps.", apart < 1e-4)
@@ -310,7 +311,7 @@ thaw_guess = predict_choice(
 thaw_guess
 
 # %% [markdown] tags=["teacher"]
-# "Equally long" is nearly unanimous: a layer that did not move is a layer that did not move. Remind them of lesson 2: the buffer adds up gradients, and at momentum 0.9 a steady gradient fills it to ten times its own length. Who says that had understood lesson 2.
+# "Equally long" is nearly unanimous: a layer that did not move is a layer that did not move. Remind them of lesson 2: the buffer adds up gradients, and at momentum 0.9 a steady gradient fills it to ten times its own length. Those who say that have understood lesson 2.
 
 # %%
 hidden = ["hidden1", "hidden2", "hidden3"]
@@ -326,10 +327,10 @@ def thawed(way):
         schedule = layer_schedule(sgd, dict.fromkeys(hidden, lambda step: float(step >= 60)))
     else:
         freeze(model, *hidden)  # in plain torch: model.hidden1.requires_grad_(False), and so on
-    fit(model, sgd, [(x, y)], steps=60, schedule=schedule, recorder=recorder, progress=False)
+    fit(model, sgd, [(x, y)], steps=60, schedule=schedule, recorder=recorder)
     memory = sum(state["momentum_buffer"].numel() for state in sgd.state.values())
     train_top(model, 4)  # all four layers; with 1, 2, 3 it is gradual unfreezing
-    fit(model, sgd, [(x, y)], steps=40, schedule=schedule, recorder=recorder, progress=False)
+    fit(model, sgd, [(x, y)], steps=40, schedule=schedule, recorder=recorder)
     return recorder.recording, memory
 
 

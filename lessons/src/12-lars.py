@@ -25,6 +25,7 @@ from lwlr_teach.optim import LARS, METHODS, SGD, Adam
 from lwlr_teach.problems import digits, digits_task
 from lwlr_teach.runs import Contestant, Minibatches, fit, race
 from lwlr_teach.schedules import Cosine
+from lwlr_teach.studies import train_layer_rates
 from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
 from lwlr_teach.views import InspectorView, LayerRatesView, RaceView
 
@@ -41,7 +42,7 @@ recall("12-lars")
 #
 # One morning every price in town goes up by five euros. Nobody who buys a car will notice. Nobody will buy bread. That is why shops count in per cent.
 #
-# One rate for all layers is such a morning. Each layer's step is the rate times its gradient. Whether that is a lot depends on how large the layer's weights are. So we count in per cent, too: the **relative update** of a layer is the length of its step, divided by the length of its weights, $\lVert\Delta p\rVert / \lVert p\rVert$.
+# One rate for all layers is such a morning. Each layer's step is the rate times its gradient. Whether that is a lot depends on how large the layer's weights are. So we count in per cent too: the **relative update** of a layer is the length of its step, divided by the length of its weights, $\lVert\Delta p\rVert / \lVert p\rVert$.
 #
 # Here is an ordinary network: six layers, with the first weights that PyTorch gives them. Nothing has been spoilt. It is an `nn.Module` like any other, and the `Recorder` of this package writes down what each layer does while it trains. `fit` has one inside.
 
@@ -63,7 +64,7 @@ data = digits()
 def train(model, optimizer, steps=200):
     """Train on batches of 64 images, the same for all; every 10th step is recorded."""
     batches = Minibatches(data.x_train, data.y_train, 64)
-    return fit(model, optimizer, batches, steps=steps, progress=False)
+    return fit(model, optimizer, batches, steps=steps)
 
 
 # %%
@@ -114,7 +115,7 @@ spread_guess.reveal(spread)
 #
 # It can be worse. Take a ReLU network and multiply the weights and biases of its first layer by 8. Its outputs become 8 times as large. Then divide the weights of the second layer by 8. Nobody can see a difference: for every image the network answers as before.
 #
-# But whoever turns the knobs sees one. The weights of the first layer are 8 times as long now. You want to train it at a rate with which it goes exactly the way it would have gone.
+# But whoever turns the knobs sees one. The weights of the first layer are 8 times as long now. You want a rate at which the network goes exactly the way that it would have gone.
 
 # %%
 rate_guess = predict_choice(
@@ -133,17 +134,14 @@ rate_guess
 # **Find rates that beat nine settings out of ten. Can you get below a loss of 0.4?** Then press *show what LARS chose*.
 
 # %% tags=["nbval-ignore-output"]
-by_hand = LayerRatesView(rates=(0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 12), seeds=2, steps=120, progress=False)
-by_hand
+by_hand = train_layer_rates(rates=(0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 12), seeds=2, steps=120)
+LayerRatesView(by_hand)
 
 # %%
-chosen, lars_loss = by_hand.lars
-claim("The best equal rate does not get below a loss of 0.8.", by_hand.equal[1] > 0.8)
-claim("LARS, which searched for one number only, reaches less than 0.4.", lars_loss < 0.4)
-claim(
-    "Its rate for the first layer is more than 500 times the one for the second.",
-    chosen["hidden 1"] > 500 * chosen["hidden 2"],
-)
+claim("The best equal rate does not get below a loss of 0.8.", by_hand.equal.loss > 0.8)
+claim("LARS, which searched for one number only, reaches less than 0.4.", by_hand.lars.loss < 0.4)
+front, middle, _ = by_hand.lars_rates[1]  # medians over its steps
+claim("Its rate for the first layer is more than 500 times the one for the second.", front > 500 * middle)
 
 # %% [markdown]
 # The first layer wants a huge rate, the second a tiny one. Two factors meet here. To turn the function as far as before, a layer with weights 8 times as long needs a **step** 8 times as long. And its **gradient** is 8 times as short, since what follows is divided by 8. Together that is 64. In the second layer it is 1/64. Let us check it on three layers from above, exactly.
@@ -182,11 +180,11 @@ rate_guess.reveal("64")
 #
 # $$ \text{ratio} = \tau\,\frac{\lVert p\rVert}{\lVert g\rVert + \lambda\lVert p\rVert} \qquad b \leftarrow \mu\, b + \text{ratio}\cdot(g + \lambda p) \qquad p \leftarrow p - \eta\, b $$
 #
-# Leave decay and momentum out, and take 1 for $\tau$. Then the step is $\eta\,\lVert p\rVert\cdot g/\lVert g\rVert$. The length of the gradient is gone, and **every layer moves by the same share of itself: by the rate**. Prices rise by one per cent.
+# Leave decay and momentum out, and take 1 for $\tau$. Then the step is $\eta\,\lVert p\rVert\cdot g/\lVert g\rVert$. The length of the gradient is gone, and **every layer moves by the same share of itself: by the rate**. All prices rise by one per cent.
 #
 # Where there is nothing to compare, in a layer of zeros or with a gradient of zeros, the ratio is 1. Otherwise a layer that starts at zero would stay there. The decay stands in the ratio because it moves the weights as well; and where the gradient is nearly zero, it keeps the ratio below $1/\lambda$.
 #
-# PyTorch has no LARS. But it has parameter groups, and whoever sets their rates by hand before each step has it after all.
+# PyTorch has no LARS. But it has parameter groups, and if you set their rates by hand before each step, you have it after all.
 
 # %%
 ours, theirs = network(3), network(3)
@@ -246,9 +244,7 @@ for name, optimizer, lr, schedule in [
     ("LARS + Cosine", plain_lars, 0.06, Cosine(400)),
 ]:
     model = network(3)
-    run = fit(
-        model, optimizer(model.parameters(), lr=lr), every_image, steps=400, schedule=schedule, progress=False
-    )
+    run = fit(model, optimizer(model.parameters(), lr=lr), every_image, steps=400, schedule=schedule)
     ends[name] = run.losses[200:]
 rises = {name: 100 * (losses.diff() > 0).float().mean() for name, losses in ends.items()}
 
@@ -296,7 +292,7 @@ adam_guess = predict_choice(
 adam_guess
 
 # %% [markdown] tags=["teacher"]
-# Most say "the same share", since it was so a minute ago with SGD. Who did lesson 10 may remember that a factor before Adam cancels. Ask what would happen if the factor changed wildly from step to step: then it would not cancel, because the size that Adam divides by is an average over the past.
+# Most say "the same share", since it was so a minute ago with SGD. Those who did lesson 10 may remember that a factor before Adam cancels. Ask what would happen if the factor changed wildly from step to step: then it would not cancel, because the size that Adam divides by is an average over the past.
 
 # %% tags=["nbval-ignore-output"]
 adam_runs = []
@@ -363,7 +359,7 @@ def run_race(batches, factors=(1, 1, 1)):
         Contestant("Adam", lr=a),
         Contestant(lars_method, schedule=Cosine(steps), lr=own),
     ]
-    return race(contestants, lr=m, task=task._replace(first=first), checkpoints=1, progress=False)
+    return race(contestants, lr=m, task=task._replace(first=first), checkpoints=1)
 
 
 # %%
@@ -381,6 +377,7 @@ race_guess
 # The picture begins with three of the five. **Would you call one of them the winner?** Then show momentum alone and momentum with a schedule as well.
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 tidy = {batches: run_race(batches) for batches in ("small", "large")}
 names = tidy["large"].names
 clipped, lars_cosine = names[1], names[4]
@@ -406,6 +403,7 @@ race_guess.reveal("less than 5 points apart")
 # Now the other clothes, with the first weights times 8, 1/8 and 1. Before the first step these networks answer exactly as those before. **Compare the rows with those above.** (Write `"small"` in place of `"large"` to see the other batch size.)
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 untidy = {batches: run_race(batches, (8, 1 / 8, 1)) for batches in ("small", "large")}
 RaceView(untidy["large"], title="First weights × 8, 1/8 and 1, all images in each step")
 
@@ -445,7 +443,7 @@ claim("Adam stays within 8 points of it.", large_2[lars_cosine] - large_2["Adam"
 #
 # ## Exercise
 #
-# The rule, and its careful brother. If you are stuck, write `hint("12-trust-ratio")` in a new cell; `solution("12-trust-ratio")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# The rule, and its careful sibling. If you are stuck, write `hint("12-trust-ratio")` in a new cell; `solution("12-trust-ratio")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
 
 
 # %%

@@ -43,7 +43,7 @@ recall("14-first-two-steps")
 #
 # You want a larger table. You have wood for one more metre in all: some of it for the length, the rest for the width. The area is a product, so a square table grows most if both sides get the same.
 #
-# A network with two layers is a product as well. Leave out the ReLU, and it is nothing but that: the input times one matrix, times another. As a network this is useless, for one matrix would do. But *learning* with two is another thing than learning with one, because each matrix gets its gradient through the other.
+# A network with two layers is a product as well. Leave out the ReLU, and it is nothing but that: the input times one matrix, times another. As a network this is useless, for one matrix would do. But *learning* with two is not the same as learning with one, because each matrix gets its gradient through the other.
 #
 # A study of 2026 asked about the wood (Pang et al. 2026): given a **budget**, the sum of the two rates, which split has the lowest loss? It looked at the first two steps, at 1,000 units in every layer, with random first weights. The budgets are large numbers, 27,000 to 63,000, because this network divides its output by 1,000. What matters is how the budget is split.
 
@@ -306,7 +306,7 @@ carry_guess = predict_choice(
 carry_guess
 
 # %% [markdown] tags=["teacher"]
-# What came before helps half-way only: with random square layers both ends were alike. Whoever names an end should say why that one. The first layer has more weights here, but we have not tested whether that is the reason.
+# What came before helps only half-way: with random square layers both ends were alike. Ask those who name an end why it is that one. The first layer has more weights here, but we have not tested whether that is the reason.
 
 # %% tags=["nbval-ignore-output"]
 four, eight = (trained_splits(name, [0.95], steps=8) for name in ("four layers", "eight layers"))
@@ -353,7 +353,7 @@ entered = [
     Contestant("SGD", layers=(1.6, 0.4), name="more to the first"),
     Contestant("SGD", layers=(0.4, 1.6), name="more to the last"),
 ]
-result = race(entered, lr=torch.logspace(-1.5, 0.5, 9), task=task, checkpoints=10, progress=False)
+result = race(entered, lr=torch.logspace(-1.5, 0.5, 9), task=task, checkpoints=10)
 RaceView(result, title="Who gets how much", at_budget=200)
 
 # %%
@@ -398,7 +398,7 @@ check("14-divide", divide)
 #
 # 1. Two random linear layers that share a budget want it unequal at the first step, equal while the signal grows, and unequal again near the end.
 # 2. The first step sees the sum of the rates, the second one their product, and the end is limited by their geometric mean.
-# 3. A theorem about a surrogate is a theorem about the surrogate, for here descent itself needed six times the budget, and two steps are two steps, for what was said of all later ones held for a few.
+# 3. A theorem about a surrogate is no more than that, for here descent itself needed six times the budget; and two steps are only two steps, for what was said of all later ones held for a few.
 #
 # **Where implementations disagree.** The study's own plotting scripts drop the small last term of $L_1$; our formula has it. "Budget" is the sum of all trained layers' rates in this lesson and in the study. With four layers three are trained, so that "equal" is a third and not a half.
 #

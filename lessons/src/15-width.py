@@ -15,8 +15,8 @@
 import torch
 from torch import nn
 
-from lwlr_teach.layerwise import mup_groups
-from lwlr_teach.optim import Muon
+from lwlr_teach.layerwise import mup_groups, split_for_muon
+from lwlr_teach.optim import Adam, Muon, Partition
 from lwlr_teach.optim.muon import orthogonalise
 from lwlr_teach.studies import activation_changes, train_widths
 from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
@@ -42,9 +42,10 @@ recall("15-width")
 # The network reads the digits of lesson 1, with four hidden layers of equal width. We tune the rate at width 64.
 
 # %%
+# This takes about ten seconds.
 rates = 2.0 ** torch.arange(-9, -3)
 widths = (32, 64, 128, 256)
-standard = train_widths("Adam", "standard", lr=rates, widths=widths, progress=False)
+standard = train_widths("Adam", "standard", lr=rates, widths=widths)
 
 tuned = standard.best_lr[1].item()
 claim(f"Of six rates, width 64 is best at {tuned:.4f}.", tuned == 2**-6)
@@ -154,7 +155,7 @@ claim("From width 64 to 256 no layer moves more than 1.3 times as far.", grown.m
 #
 # We train all widths again, in muP. The curves of the view are chosen with the buttons: *standard* or *muP*.
 #
-# Before you look: muP was made so that a rate can be carried over. A rate that was searched for anew at width 256 costs more. Which of the two networks is the better one?
+# Before you look: muP was made so that a rate can be carried over. To search for a rate anew at width 256 costs more. Which of the two networks is the better one?
 
 # %%
 better_guess = predict_choice(
@@ -168,11 +169,12 @@ better_guess
 # Nearly all say "muP": whatever is recommended must be better. The answer is "standard", and the class should say what muP was for. Careful with generalising: this is a small network, trained for 40 steps.
 
 # %% tags=["nbval-ignore-output"]
-mup = train_widths("Adam", "muP", lr=rates, widths=widths, base=64, progress=False)
+# This takes about ten seconds.
+mup = train_widths("Adam", "muP", lr=rates, widths=widths, base=64)
 WidthView([standard, mup], at_lr=tuned, run="muP")
 
 # %% [markdown]
-# **Switch between the two and watch the thick line, and the loss at 0.0156 in the list.** In muP the line is upright: the best rate stands where it was tuned, while the width grows eight times. And at this rate each wider network is better than the one before.
+# **Switch between the two and watch the thick line, and the loss at 0.0156 in the list.** In muP the line is vertical: the best rate stands where it was tuned, while the width grows eight times. And at this rate each wider network is better than the one before.
 
 # %%
 claim("In muP all four widths are best at the same rate.", (mup.best_lr == tuned).all())
@@ -188,7 +190,7 @@ claim(
 better_guess.reveal("standard")
 
 # %% [markdown]
-# So muP keeps its promise, and its promise is not the lowest loss. It says that the *best rate of the base stays good*. It carries over all of the base's proportions, those that nobody tuned as well, such as the size of the first weights in the last layer. Whoever can afford a new search at full width may find something better, as here. Whoever trains one very large network cannot.
+# So muP keeps its promise, and its promise is not the lowest loss. It says that the *best rate of the base stays good*. It carries over all of the base's proportions, those that nobody tuned as well, such as the size of the first weights in the last layer. If you can afford a new search at full width, you may find something better, as here. If you train one very large network, you cannot.
 
 # %% [markdown]
 # ## A real test: a width that nobody tuned
@@ -196,10 +198,7 @@ better_guess.reveal("standard")
 # Width 512 is what muP is for. We do not search. We carry the rate of width 64 over, and train it once, in both parametrisations.
 
 # %%
-blind = {
-    way: train_widths("Adam", way, lr=[tuned], widths=[512], seeds=3, progress=False)
-    for way in ("standard", "muP")
-}
+blind = {way: train_widths("Adam", way, lr=[tuned], widths=[512], seeds=3) for way in ("standard", "muP")}
 loss = {way: run.loss.item() for way, run in blind.items()}
 right = {way: run.test_accuracy.mean().item() for way, run in blind.items()}
 
@@ -237,7 +236,16 @@ for _ in range(5):
 claim("Ours and PyTorch's Muon: the same matrix after five steps.", (ours - theirs).abs().max() < 1e-3)
 
 # %% [markdown]
-# In our network Muon moves the three matrices between hidden layers. Everything else is left to Adam, whose rate stays at 0.0156. We sweep Muon's rate, in **standard** parametrisation: no muP anywhere.
+# Muon is for the matrices between hidden layers. Everything else is left to Adam. `split_for_muon` says which parameters are whose, and `Partition` makes one optimizer of the two.
+
+# %%
+hidden, others = split_for_muon(wide)
+optimizer = Partition(Muon(hidden, lr=0.02), Adam(others, lr=tuned))
+print("Muon:", *(name for name, _ in hidden))
+print("Adam:", *(name for name, _ in others))
+
+# %% [markdown]
+# The network that we train has three such matrices. Adam's rate stays at 0.0156. We sweep Muon's rate, in **standard** parametrisation: no muP anywhere.
 #
 # From width 64 to 256 the best rate of Adam fell by a factor of four. So this time neighbouring rates are a factor of four apart. Muon's losses differ from seed to seed: of two rates that are only a factor of two apart, it can be chance which one is best.
 
@@ -253,15 +261,16 @@ muon_guess
 # Those who took the rope to heart say "falls". Let them read the paragraph on singular values again: Muon's step is measured as a matrix, not weight by weight. Do not oversell it: rates a factor of four apart show a fall like Adam's, and would not show a small one. With eight seeds, rates a factor of two apart and 40 steps, width 64 could not tell Muon's best rate from the next larger one.
 
 # %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
 fours = 4.0 ** torch.arange(4)
-muon = train_widths("Muon", lr=fours / 128, widths=widths[1:], progress=False)
+muon = train_widths("Muon", lr=fours / 128, widths=widths[1:])
 WidthView(muon, at_lr=1 / 8)
 
 # %% [markdown]
 # Muon's best rate stands, without any rule for it. Now **SGD**, which has rates of its own. Does its best rate fall?
 
 # %% tags=["nbval-ignore-output"]
-sgd = train_widths("SGD", lr=fours / 64, widths=widths[1:], progress=False)
+sgd = train_widths("SGD", lr=fours / 64, widths=widths[1:])
 WidthView(sgd, at_lr=1 / 4)
 
 # %% [markdown]

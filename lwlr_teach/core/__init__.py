@@ -2,5 +2,6 @@
 
 ``arithmetic`` has the operations of the rules, ``batching`` what lets a rule move many models at once, and
 ``sharding`` what lets it see a layer that is spread over devices. ``checks`` are the errors of arguments,
-``text`` writes numbers and tables, ``threads`` keeps long computations in their place.
+``text`` writes numbers and tables, ``threads`` keeps long computations in their place, and ``progress`` shows
+how far they are.
 """

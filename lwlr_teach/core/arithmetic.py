@@ -53,7 +53,7 @@ def power(base: Number, step: int | Tensor) -> Number:
     return (step * base.log()).exp()
 
 
-def root(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
+def sqrt_with_eps(square: Tensor, eps: Number, eps_in_root: bool) -> Tensor:
     """``√square + eps``, or ``√(square + eps)``: implementations disagree about where ε stands.
 
     float16 rounds an ε such as 1e-8 to 0, which keeps from no division by 0. Its smallest normal number then

@@ -55,10 +55,17 @@ def check_rising(name: str, values: torch.Tensor) -> None:
 
 
 def with_inner(optimizer: object) -> Iterator[object]:
-    """The optimizer, and those that it is around, as Lookahead is around one: outermost first."""
-    while optimizer is not None:
-        yield optimizer
-        optimizer = getattr(optimizer, "optimizer", None)
+    """The optimizer, and those that it is around, as Lookahead is around one and Partition around several.
+
+    Each comes before what it is around.
+    """
+    yield optimizer
+    parts = getattr(optimizer, "optimizers", ())
+    inner = getattr(optimizer, "optimizer", None)
+    for part in parts if isinstance(parts, tuple | list) else ():
+        yield from with_inner(part)
+    if inner is not None:
+        yield from with_inner(inner)
 
 
 def check_function(name: str, value: object, example: str) -> None:

@@ -12,6 +12,7 @@ from lwlr_teach.optim.lars import LARS
 from lwlr_teach.optim.lookahead import Lookahead
 from lwlr_teach.optim.muon import Muon
 from lwlr_teach.optim.novograd import NovoGrad
+from lwlr_teach.optim.partition import Partition
 from lwlr_teach.optim.radam import RAdam
 from lwlr_teach.optim.ranger import Ranger
 from lwlr_teach.optim.rmsprop import RMSprop
@@ -31,6 +32,7 @@ __all__ = [
     "Method",
     "Muon",
     "NovoGrad",
+    "Partition",
     "RAdam",
     "RMSprop",
     "Ranger",

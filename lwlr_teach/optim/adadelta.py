@@ -17,7 +17,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, moving_average, root, zeros_like
+from lwlr_teach.core.arithmetic import State, moving_average, sqrt_with_eps, zeros_like
 from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
@@ -26,7 +26,7 @@ def adadelta(grad: Tensor, state: State, step: int, *, rho: Number, eps: Number)
     """Direction of AdaDelta; any shape."""
     u = state["acc_delta"]
     s = moving_average(state["square_avg"], grad * grad, rho)
-    direction = root(u, eps, eps_in_root=True) / root(s, eps, eps_in_root=True) * grad
+    direction = sqrt_with_eps(u, eps, eps_in_root=True) / sqrt_with_eps(s, eps, eps_in_root=True) * grad
     return direction, {"square_avg": s, "acc_delta": moving_average(u, direction * direction, rho)}
 
 

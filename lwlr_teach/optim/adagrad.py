@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, is_zero, root
+from lwlr_teach.core.arithmetic import State, is_zero, sqrt_with_eps
 from lwlr_teach.core.batching import lead
 from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -29,7 +29,7 @@ def adagrad(
 ) -> tuple[Tensor, State]:
     """Direction of AdaGrad; any shape."""
     s = torch.addcmul(state["sum"], grad, grad)
-    direction = grad / root(s, eps, eps_in_root)
+    direction = grad / sqrt_with_eps(s, eps, eps_in_root)
     if not is_zero(lr_decay):
         direction = direction / (1 + (step - 1) * lr_decay)
     return direction, {"sum": s}

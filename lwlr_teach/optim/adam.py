@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, moving_average, power, root, zeros_like
+from lwlr_teach.core.arithmetic import State, moving_average, power, sqrt_with_eps, zeros_like
 from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
@@ -45,7 +45,7 @@ def adam(
         new_state["max_exp_avg_sq"] = v
     m_hat = m / (1 - power(beta1, step))
     v_hat = v / (1 - power(beta2, step))
-    return m_hat / root(v_hat, eps, eps_in_root), new_state
+    return m_hat / sqrt_with_eps(v_hat, eps, eps_in_root), new_state
 
 
 def check_adam(group: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.optim.update import Bucket, Update, tensors
+from lwlr_teach.optim.update import Bucket, Update, state_tensors
 
 # What the asserts would check again at each step, torch's guards have checked.
 _HOW: dict[str, Any] = {"dynamic": False, "options": {"size_asserts": False}}
@@ -60,7 +60,7 @@ class Compiled:
             | {"lr": _scalar(settings["lr"])},
             step=_scalar(bucket.step),
             # A rule takes by name what it needs; a batch takes all, and is not to meet the count of steps.
-            states=[tensors(state) for state in bucket.states] if batch else bucket.states,
+            states=[state_tensors(state) for state in bucket.states] if batch else bucket.states,
         )
 
 

@@ -43,7 +43,7 @@ from lwlr_teach.core.checks import check_choice, check_function, check_number
 from lwlr_teach.core.sharding import is_sharded, whole
 from lwlr_teach.layerwise import Scale
 from lwlr_teach.optim.compiling import Compiled
-from lwlr_teach.optim.update import Bucket, Rule, Update, tensors
+from lwlr_teach.optim.update import Bucket, Rule, Update, state_tensors
 
 _NONFINITE = {choice: choice for choice in ("ignore", "skip", "raise")}
 _CHOICES_OF_TORCH = ("foreach", "fused", "capturable", "differentiable")
@@ -172,10 +172,10 @@ class RuleOptimizer(torch.optim.Optimizer):
                 continue
             # Older torch wrote None for a buffer that is yet to come.
             state = self.state[param] = {n: v for n, v in self.state[param].items() if v is not None}
-            state.update({name: as_real(value) for name, value in tensors(state).items()})
+            state.update({name: as_real(value) for name, value in state_tensors(state).items()})
             if norm_dtype(param) != param.dtype:  # torch gives all of the state the parameter's precision
                 for name, first in self._first_state(param, group, batch).items():
-                    if name in tensors(state) and first.dtype != param.dtype:
+                    if name in state_tensors(state) and first.dtype != param.dtype:
                         state[name] = values[name].to(first)
 
     @staticmethod
@@ -277,7 +277,7 @@ class RuleOptimizer(torch.optim.Optimizer):
                 if owner.grad is None:
                     continue
                 state = self.state[owner]
-                param, grad = as_real(owner), downhill(owner, group)
+                param, grad = as_real(owner), grad_for_rule(owner, group)
                 step = state["step"] = int(state.get("step", 0)) + 1
                 if step == 1:  # torch's Muon keeps a momentum and counts no steps: what is there stays
                     state.update(self._first_state(param, group, batch) | state)
@@ -307,7 +307,7 @@ def check_options(cls: type, options: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}={value!r} chooses among torch's own kernels; here use compile=True")
 
 
-def downhill(param: Tensor, group: dict[str, Any]) -> Tensor:
+def grad_for_rule(param: Tensor, group: dict[str, Any]) -> Tensor:
     """The gradient that the rule sees: of what is minimised, in real numbers, as precise as the parameter."""
     assert param.grad is not None
     grad, dtype = as_real(param.grad), as_real(param).dtype

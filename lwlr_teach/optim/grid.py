@@ -29,7 +29,7 @@ def check_grid(
     """The grid's values as tensors; ValueError when one is empty, out of range, or read by no method."""
     axes = {}
     for name, values in grid.items():
-        axis = as_tensor(values, device, dtype)
+        axis = tensor_or_none(values, device, dtype)
         if axis is None or axis.ndim != 1 or not len(axis):
             raise ValueError(f"{name} must be a list of at least one number, got {values!r}")
         users = [m for m in methods if m.target(name)]
@@ -69,7 +69,7 @@ def _check_no_name_twice(m: Method, names: list[str]) -> None:
             by_target[target] = name
 
 
-def as_tensor(values: object, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+def tensor_or_none(values: object, device: torch.device, dtype: torch.dtype) -> Tensor | None:
     """The values as a tensor, or None for what is not an array of numbers."""
     try:
         return torch.as_tensor(values, device=device, dtype=dtype)

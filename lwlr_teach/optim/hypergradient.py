@@ -24,7 +24,7 @@ from lwlr_teach.core.arithmetic import State, norm_dtype
 from lwlr_teach.core.batching import over_batch
 from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.core.sharding import whole
-from lwlr_teach.optim.engine import Options, RuleOptimizer, downhill
+from lwlr_teach.optim.engine import Options, RuleOptimizer, grad_for_rule
 
 
 def sgd_hd(grad: Tensor, state: State, step: int) -> tuple[Tensor, State]:
@@ -78,7 +78,7 @@ class SGDHD(RuleOptimizer):
             seen = [p for p in group["params"] if p.grad is not None and "previous_grad" in self.state[p]]
             if not seen:
                 continue
-            grads = [downhill(p, group) for p in seen]
+            grads = [grad_for_rule(p, group) for p in seen]
             previous = [self.state[p]["previous_grad"] for p in seen]
             agreement = hypergradient(grads, previous, batch_axes=self.batch_axes())
             if isinstance(group["lr"], Tensor):

@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lwlr_teach.core.arithmetic import as_real
 from lwlr_teach.core.batching import lead
-from lwlr_teach.core.checks import Number, check_count, check_number
+from lwlr_teach.core.checks import Number, check_count, check_number, with_inner
 
 
 def lookahead(slow: Tensor, fast: Tensor, *, alpha: Number) -> Tensor:
@@ -47,7 +47,9 @@ class Lookahead(Optimizer):
     def __init__(self, optimizer: Optimizer, k: int = 5, alpha: Number = 0.5) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
-        if isinstance(optimizer, Lookahead):  # both would keep their slow weights in one place
+        if any(
+            isinstance(inner, Lookahead) for inner in with_inner(optimizer)
+        ):  # both would keep their slow weights in one place
             raise TypeError(f"optimizer must not look ahead itself, got {type(optimizer).__name__}")
         check_count("k", k)
         check_number("alpha", alpha, low=0, high=1)

@@ -14,7 +14,8 @@ Convention, as in torch: decay is decoupled, and ``adjust_lr_fn`` names the rati
   scalable for LLM training*).
 - "spectral_unclamped": √(rows / columns), by which the outputs of every layer change about equally (Bernstein
   2025, *Deriving Muon*). torch has it since 2.14.
-Only for the matrices of hidden layers: give biases, embeddings and the last layer to AdamW.
+Only for the matrices of hidden layers: give biases, embeddings and the last layer to AdamW, as
+:class:`lwlr_teach.optim.Partition` and :func:`lwlr_teach.layerwise.split_for_muon` do.
 """
 
 from __future__ import annotations

@@ -19,7 +19,15 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, choose, moving_average, norm, norm_dtype, root, zeros_like
+from lwlr_teach.core.arithmetic import (
+    State,
+    choose,
+    moving_average,
+    norm,
+    norm_dtype,
+    sqrt_with_eps,
+    zeros_like,
+)
 from lwlr_teach.core.checks import Number
 from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -40,7 +48,7 @@ def novograd(
     beta1, beta2 = betas
     square = norm(grad) ** 2
     v = choose(step == 1, lambda: square, lambda: moving_average(state["exp_avg_sq"], square, beta2))
-    size = root(v, eps, eps_in_root=False)
+    size = sqrt_with_eps(v, eps, eps_in_root=False)
     normalised = (grad.to(size.dtype) / size).to(grad.dtype) + weight_decay * param
     damping = 1 - beta1 if grad_averaging else 1
     m = beta1 * state["exp_avg"] + damping * normalised

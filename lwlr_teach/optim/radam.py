@@ -20,7 +20,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, choose, moving_average, power, root, zeros_like
+from lwlr_teach.core.arithmetic import State, choose, moving_average, power, sqrt_with_eps, zeros_like
 from lwlr_teach.core.checks import Number
 from lwlr_teach.optim.adam import check_adam
 from lwlr_teach.optim.engine import Options, RuleOptimizer
@@ -41,7 +41,7 @@ def radam(
 
     def rectified() -> Tensor:
         r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-        return m_hat * (r * correction2**0.5) / root(v, eps, eps_in_root=False)
+        return m_hat * (r * correction2**0.5) / sqrt_with_eps(v, eps, eps_in_root=False)
 
     direction = choose(rho > 5, rectified, lambda: m_hat)
     return direction, {"exp_avg": m, "exp_avg_sq": v}

@@ -18,7 +18,7 @@ from typing import Any, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, is_zero, moving_average, root, zeros_like
+from lwlr_teach.core.arithmetic import State, is_zero, moving_average, sqrt_with_eps, zeros_like
 from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.optim.engine import Options, RuleOptimizer
 
@@ -41,7 +41,7 @@ def rmsprop(
         mean = moving_average(state["grad_avg"], grad, alpha)
         new_state["grad_avg"] = mean
         s = s - mean * mean
-    direction = grad / root(s, eps, eps_in_root)
+    direction = grad / sqrt_with_eps(s, eps, eps_in_root)
     if not is_zero(momentum):
         direction = momentum * state["momentum_buffer"] + direction
         new_state["momentum_buffer"] = direction

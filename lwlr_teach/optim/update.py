@@ -102,7 +102,7 @@ class Update:
             def find(param: Tensor, grad: Tensor, state: State, **numbers: Any) -> tuple[Tensor, State]:
                 return self._with_numbers(step, numbers)(param, grad, state)
 
-            return over_batch(find, batch, param, grad, tensors(state), **settings)
+            return over_batch(find, batch, param, grad, state_tensors(state), **settings)
 
         return broadcast if self.cuttable else self._scaled(layer_by_layer, batch)
 
@@ -165,7 +165,7 @@ def _move_in_pieces(
 
 
 def _move_shard(param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]) -> None:
-    part = {name: shard(value) for name, value in tensors(state).items()}
+    part = {name: shard(value) for name, value in state_tensors(state).items()}
     _move_in_place(shard(param), shard(align(grad, param)), part, find, settings)
     for name in part.keys() - state.keys():
         state[name] = from_shard(part[name], like=param)
@@ -187,14 +187,14 @@ def _move(params: list[Tensor], directions: list[Tensor], settings: dict[str, An
         torch._foreach_add_(params, directions, alpha=-lr)
 
 
-def tensors(state: Mapping[str, Any]) -> State:
+def state_tensors(state: Mapping[str, Any]) -> State:
     """The state without the count of steps, and without what is no tensor."""
     return {name: value for name, value in state.items() if name != "step" and isinstance(value, Tensor)}
 
 
 def _like(param: Tensor, state: Mapping[str, Any]) -> State:
     """What the state holds for each entry of the parameter; another method may have left more."""
-    return {name: value for name, value in tensors(state).items() if value.shape == param.shape}
+    return {name: value for name, value in state_tensors(state).items() if value.shape == param.shape}
 
 
 def _can_be_cut(param: Tensor, grad: Tensor, state: State) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from lwlr_teach.core.checks import check_device
+from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import Method
 from lwlr_teach.optim.grid import check_grid, check_methods
@@ -85,15 +85,12 @@ def train_ensemble(
     fleets = [_fleet(m, rates, limits, task, schedule) for m in methods]
 
     results = []
-    with (
-        one_thread(),
-        tqdm(total=len(methods) * steps, desc="training", delay=1, leave=False, disable=not progress) as bar,
-    ):
+    with one_thread():
         try:
-            for fleet in fleets:
-                fleet.train(steps, bar)
+            with progress_bar("training", len(methods) * steps, shown=progress) as bar:
+                for fleet in fleets:
+                    fleet.train(steps, bar)
         except KeyboardInterrupt:
-            bar.total = bar.n  # else a notebook keeps the bar, in red
             fleets = [fleet for fleet in fleets if fleet.step]
             if not fleets:
                 raise  # nothing to keep

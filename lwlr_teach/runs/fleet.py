@@ -6,13 +6,14 @@ Races, ensembles and pictures are made of fleets: many small networks cost littl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_function, check_number
+from lwlr_teach.core.progress import Bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.optim import Method
 from lwlr_teach.problems.tasks import Task
@@ -61,7 +62,8 @@ class Fleet:
         self._first_rates = [
             lr[:, None] * factor[:, None] for factor in factors.unbind(1)
         ]  # (run, seed) each
-        groups = [
+        # An optimizer keeps these very dicts, but a Partition may keep them in another order.
+        self._groups: list[dict[str, Any]] = [
             {
                 "params": [
                     p for p, owner in zip(self._params, task.layers, strict=True) if name in ("", owner)
@@ -70,7 +72,7 @@ class Fleet:
             }
             for name, first in zip(names, self._first_rates, strict=True)
         ]
-        self._optimizer = method(groups, {"clip": clip}, lr=lr[:, None])
+        self._optimizer = method(self._groups, {"clip": clip}, lr=lr[:, None])
         self._members = _members(schedules, len(lr))
         if self._rule or self._members or any(self._own_schedules):
             check_drivable(method.name, self._optimizer)
@@ -104,7 +106,7 @@ class Fleet:
         """Losses on the batches so far, before each step: (step, run, seed)."""
         return self._losses[: self.step]
 
-    def train(self, steps: int, bar: tqdm | None = None) -> None:
+    def train(self, steps: int, bar: Bar | None = None) -> None:
         """Go on for this many steps; an interruption leaves everything at the last whole one."""
         data = self.task.data
         for _ in range(steps):
@@ -130,11 +132,10 @@ class Fleet:
             factors[members] = factor.expand_as(factors)[members]
             if self._momenta is not None and cycles_momentum(schedule):
                 self._momenta[members] = schedule.momentum(self.step)
-        groups = self._optimizer.param_groups
         ruled = torch.ones(len(self._first_rates))
         if self._rule:
-            ruled = self._rule(layer_norms(group["params"] for group in groups))
-        shares = zip(groups, self._first_rates, self._own_schedules, ruled, strict=True)
+            ruled = self._rule(layer_norms(group["params"] for group in self._groups))
+        shares = zip(self._groups, self._first_rates, self._own_schedules, ruled, strict=True)
         for group, first, own, share in shares:
             if own is not None:
                 share = torch.as_tensor(factor_at(own, self.step, self.losses), dtype=first.dtype)

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_choice, check_count, check_device, check_number, check_rising
+from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.core.text import table
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import Method, method
@@ -360,20 +360,19 @@ def race(
     marks = [round(steps * (k + 1) / checkpoints) for k in range(checkpoints)]
     judged: dict[int, Tensor] = {}  # by the step
     says = "race (■ or Ctrl+C keeps what is done)"
-    total = len(entrants) * steps
-    with one_thread(), tqdm(total=total, desc=says, delay=1, leave=False, disable=not progress) as bar:
+    with one_thread():
         seconds = _seconds_per_step(entrants, rates, task)
         try:
-            for mark in marks:
-                _train_in_turn(fleets, mark, bar)
-                judged[mark] = _judged(fleets, task.valid, task.data)
+            with progress_bar(says, len(entrants) * steps, shown=progress) as bar:
+                for mark in marks:
+                    _train_in_turn(fleets, mark, bar)
+                    judged[mark] = _judged(fleets, task.valid, task.data)
         except KeyboardInterrupt:
             furthest = max(fleet.step for fleet in fleets)
             with suppress(KeyboardInterrupt):  # a second one leaves it at the last checkpoint
-                _train_in_turn(fleets, furthest, bar)
+                _train_in_turn(fleets, furthest)
                 if furthest and furthest not in judged:
                     judged[furthest] = _judged(fleets, task.valid, task.data)
-            bar.total = bar.n  # else a notebook keeps the bar, in red
             if not judged:
                 raise  # nothing to keep
             print(f"Interrupted: judged after {max(judged)} of {steps} steps. What is done is kept.")
@@ -391,7 +390,7 @@ def race(
     )
 
 
-def _train_in_turn(fleets: list[Fleet], until: int, bar: tqdm) -> None:
+def _train_in_turn(fleets: list[Fleet], until: int, bar: Bar | None = None) -> None:
     """Let each take a step, and again, until all have taken so many: no two are further apart than one."""
     for step in range(min(fleet.step for fleet in fleets), until):
         for fleet in fleets:

@@ -250,14 +250,14 @@ class Recorder:
 
     def _clipped(self, grads: list[Tensor]) -> list[Tensor]:
         """What our optimizers make of the gradients inside the step."""
-        if self._ours is None or self._ours.clip is None:
-            return grads
-        # A clip looks at all that the optimizer holds, which may be more than this model, or less.
-        groups = self._optimizer.param_groups
-        held = [p for group in groups for p in group["params"] if p.grad is not None]
         before = dict(zip(self._params, self._before, strict=True))
-        made = self._ours.clip([_grad(p) for p in held], [before.get(p, as_real(p)) for p in held])
-        clipped = dict(zip(held, made, strict=True))
+        clipped: dict[Tensor, Tensor] = {}
+        for ours in self._ours:
+            if ours.clip is not None:
+                # A clip looks at all that its optimizer holds, which may be more than this model, or less.
+                held = [p for group in ours.param_groups for p in group["params"] if p.grad is not None]
+                made = ours.clip([_grad(p) for p in held], [before.get(p, as_real(p)) for p in held])
+                clipped.update(zip(held, made, strict=True))
         return [clipped.get(p, grad) for p, grad in zip(self._params, grads, strict=True)]
 
     def _rates(self) -> tuple[float, Tensor]:
@@ -267,8 +267,8 @@ class Recorder:
         for params in self._layers.values():
             main = max(params, key=lambda p: p.numel())
             rate = float(owners[main]["lr"]) if main in owners else 0.0
-            trust = self._ours.state.get(main, {}).get("scale", 1.0) if self._ours else 1.0
-            rates.append(rate * float(whole(trust)))
+            trust = [ours.state[main].get("scale", 1.0) for ours in self._ours if main in ours.state]
+            rates.append(rate * float(whole(next(iter(trust), 1.0))))
         highest = max(float(group["lr"]) for group in self._optimizer.param_groups)
         return highest, torch.tensor(rates, dtype=torch.float64)
 
@@ -296,9 +296,9 @@ class Recorder:
         )
 
 
-def _ours(optimizer: torch.optim.Optimizer) -> RuleOptimizer | None:
-    """The optimizer of this package that takes the steps, perhaps inside another, as inside Lookahead."""
-    return next((inner for inner in with_inner(optimizer) if isinstance(inner, RuleOptimizer)), None)
+def _ours(optimizer: torch.optim.Optimizer) -> list[RuleOptimizer]:
+    """The optimizers of this package that take the steps, perhaps inside another, as inside Lookahead."""
+    return [inner for inner in with_inner(optimizer) if isinstance(inner, RuleOptimizer)]
 
 
 # Outside of this range a sum of squares may leave the range of float32.

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_count, check_device, check_function, check_number
+from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.optim.catalogue import Method
-from lwlr_teach.optim.grid import as_tensor, check_grid, check_methods
+from lwlr_teach.optim.grid import check_grid, check_methods, tensor_or_none
 from lwlr_teach.problems.surfaces import Point, Surface, find_surface
 from lwlr_teach.schedules import Plateau, Schedule, check_drivable, drive, in_order
 
@@ -78,6 +78,9 @@ def sweep(
 ) -> Sweep:
     """Run every optimizer with every setting from every start.
 
+    They run one after another. Interrupt them (■ in JupyterLab's toolbar, Ctrl+C in a terminal) and those
+    that are done come back.
+
     Args:
         surface: a :class:`Surface` or the name of one.
         optimizers: methods or their names, see ``lwlr_teach.optim.METHODS``.
@@ -118,11 +121,19 @@ def sweep(
 
     shape = tuple(len(values) for values in axes.values())
     visited = torch.empty(steps + 1, len(methods), *shape, *begin.shape, device=device, dtype=dtype)
-    with tqdm(total=len(methods) * steps, desc="sweep", delay=1, leave=False, disable=not progress) as bar:
-        for i, contestant in enumerate(methods):
-            _run(contestant, surface, axes, begin, seed, clip, schedule, visited[:, i], bar)
+    done = 0
+    try:
+        with progress_bar("sweep", len(methods) * steps, shown=progress) as bar:
+            for i, contestant in enumerate(methods):
+                _run(contestant, surface, axes, begin, seed, clip, schedule, visited[:, i], bar)
+                done = i + 1
+    except KeyboardInterrupt:
+        if not done:
+            raise  # nothing to keep
+        print(f"Interrupted: {done} of {len(methods)} optimizers are done, and are kept.")
+        methods = methods[:done]
 
-    paths = visited.movedim(0, -2)
+    paths = visited[:, :done].movedim(0, -2)
     losses = surface.loss(paths)
     if target is None:
         target = surface.lowest + 1e-3 * (losses.flatten()[0].item() - surface.lowest)
@@ -148,7 +159,7 @@ def _run(
     clip: Clip | None,
     schedule: Schedule | None,
     out: Tensor,
-    bar: tqdm,
+    bar: Bar,
 ) -> None:
     """Write the path of one method into ``out`` (steps + 1, *grid, start, 2)."""
     own = {name: values for name, values in axes.items() if contestant.target(name)}
@@ -201,7 +212,7 @@ def _left_for_good(surface: Surface, paths: Tensor) -> Tensor:
 def _check_starts(
     surface: Surface, starts: Sequence[Point] | Tensor | None, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    points = as_tensor([surface.start] if starts is None else starts, device, dtype)
+    points = tensor_or_none([surface.start] if starts is None else starts, device, dtype)
     if points is None or points.ndim != 2 or points.shape[-1] != 2 or not len(points):
         raise ValueError(f"starts must be a list of points (x, y), got {starts!r}")
     low, high = torch.tensor(surface.bounds, device=device, dtype=dtype).unbind(-1)

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
-from tqdm.auto import tqdm
 
 from lwlr_teach.core.checks import check_count, check_function, with_inner
+from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.runs.recorder import Recorder, Recording
 from lwlr_teach.schedules import Schedule, drive, in_order, wants_loss
@@ -101,28 +101,26 @@ def fit(
     losses: list[float] = []
     stopped = False
     model.train()
-    bar = tqdm(total=total, desc="training", delay=1, leave=False, disable=not progress)
     try:
-        for x, y in _stream(batches, steps, epochs):
-            if schedule is not None and not isinstance(schedule, LRScheduler):
-                drive(optimizer, schedule, len(losses), losses)
-            optimizer.zero_grad()
-            value = loss(model(x), y)
-            value.backward()
-            with unbroken():
-                optimizer.step()
-                if isinstance(schedule, LRScheduler):
-                    told: list[Any] = [value.item()] if given_loss else []
-                    schedule.step(*told)
-                losses.append(value.item())
-            bar.update()
+        with progress_bar("training", total, shown=progress) as bar:
+            for x, y in _stream(batches, steps, epochs):
+                if schedule is not None and not isinstance(schedule, LRScheduler):
+                    drive(optimizer, schedule, len(losses), losses)
+                optimizer.zero_grad()
+                value = loss(model(x), y)
+                value.backward()
+                with unbroken():
+                    optimizer.step()
+                    if isinstance(schedule, LRScheduler):
+                        told: list[Any] = [value.item()] if given_loss else []
+                        schedule.step(*told)
+                    losses.append(value.item())
+                bar.update()
     except KeyboardInterrupt:
         stopped = True
-        bar.total = bar.n  # else a notebook keeps the bar, in red
         planned = "" if total is None else f" of {total}"
         print(f"Interrupted after {len(losses)}{planned} steps. What is done is kept.")
     finally:
-        bar.close()
         if recorder is None:
             watching.detach()
     return Fit(torch.tensor(losses), watching.recording, stopped)
@@ -132,7 +130,7 @@ def check_one_gradient(optimizer: torch.optim.Optimizer) -> None:
     """Raise for an optimizer that needs the loss and its gradient more than once a step, as LBFGS does."""
     for inner in with_inner(optimizer):
         if not isinstance(inner, torch.optim.Optimizer):
-            break
+            continue
         closure = inspect.signature(type(inner).step).parameters.get("closure")
         if closure is not None and closure.default is closure.empty:
             raise ValueError(

@@ -1,5 +1,9 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
+from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
+from lwlr_teach.studies.momentum import MomentumSweep, sweep_momentum
+from lwlr_teach.studies.scheduled import FamilyRuns, Outcome, ScheduleRuns, train_schedules
 from lwlr_teach.studies.split_training import trained_splits
 from lwlr_teach.studies.splits import Splits, split_losses
 from lwlr_teach.studies.transfer import (
@@ -16,9 +20,16 @@ from lwlr_teach.studies.transfer import (
 from lwlr_teach.studies.width import Widths, activation_changes, train_widths
 
 __all__ = [
+    "FAMILIES",
     "TRANSFERS",
     "Comparison",
+    "Family",
+    "FamilyRuns",
+    "LayerRates",
+    "MomentumSweep",
+    "Outcome",
     "Pretrained",
+    "ScheduleRuns",
     "Splits",
     "Target",
     "Widths",
@@ -28,7 +39,10 @@ __all__ = [
     "pretrain",
     "readouts",
     "split_losses",
+    "sweep_momentum",
     "target",
+    "train_layer_rates",
+    "train_schedules",
     "train_widths",
     "trained_splits",
 ]

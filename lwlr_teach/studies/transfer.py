@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from lwlr_teach.core.checks import check_choice, check_count, check_number
+from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.core.text import table
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import Method, method
@@ -319,8 +319,7 @@ def compare(
     runs = [*((kept, own) for own in moves.values()), (new, moves[EQUAL])]
     chosen = method(optimizer)
     rates = check_grid((chosen,), {"lr": lr}, torch.device("cpu"), torch.float32)["lr"]
-    bar = tqdm(total=steps * len(runs), desc="transfer", delay=1, leave=False, disable=not progress)
-    with one_thread(), bar:
+    with one_thread(), progress_bar("transfer", steps * len(runs), shown=progress) as bar:
         results = [_at_best_rate(goal, chosen, rates, own, bar) for goal, own in runs]
     best, train_loss, train_accuracy, test_loss, test_accuracy = torch.stack(results, dim=1)
     guesses = kept.task.forward(kept.task.first, kept.task.data.x_test).argmax(-1)
@@ -339,7 +338,7 @@ def compare(
 
 
 def _at_best_rate(
-    goal: Target, chosen: Method, rates: Tensor, layers: Sequence[float | Schedule], bar: tqdm
+    goal: Target, chosen: Method, rates: Tensor, layers: Sequence[float | Schedule], bar: Bar
 ) -> Tensor:
     """Train at all rates: each seed's best one, and there the loss and the accuracy on its examples and on
     the test images: (5, seed)."""

@@ -7,20 +7,20 @@ In *muP*, the maximal update parametrisation (Yang et al. 2021), it gets the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from lwlr_teach.core.checks import Number, check_choice, check_count, check_number, check_rising
+from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.layerwise import mup_groups
-from lwlr_teach.optim import METHODS, Adam, Method, Muon
+from lwlr_teach.optim import METHODS, Adam, Method, Muon, Partition
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.grid import check_grid
 from lwlr_teach.problems.data import Digits, digits
@@ -124,11 +124,9 @@ def train_widths(
     losses = torch.full((len(made), len(rates), seeds), torch.nan)
     accuracies = torch.full_like(losses, torch.nan)
     done = 0
-    with (
-        one_thread(),
-        tqdm(total=len(made) * len(rates), desc="widths", delay=1, leave=False, disable=not progress) as bar,
-    ):
-        try:
+    runs = len(made) * len(rates)
+    try:
+        with one_thread(), progress_bar("widths", runs, shown=progress) as bar:
             for i, (task, method, factors) in enumerate(made):
                 weights = sum(p.numel() for p in task.first)
                 for part in torch.arange(len(rates)).split(max(1, _AT_ONCE // weights)):
@@ -138,11 +136,10 @@ def train_widths(
                     _, accuracies[i, part] = fleet.score(task.data.x_test, task.data.y_test)
                     done = i * len(rates) + int(part[-1]) + 1
                     bar.update(len(part))
-        except KeyboardInterrupt:
-            bar.total = bar.n  # else a notebook keeps the bar, in red
-            if not done:
-                raise  # nothing to keep
-            print(f"Interrupted: {done} of {len(made) * len(rates)} runs are done, and are kept.")
+    except KeyboardInterrupt:
+        if not done:
+            raise  # nothing to keep
+        print(f"Interrupted: {done} of {runs} runs are done, and are kept.")
     begun = -(-done // len(rates))
     return Widths(
         method=optimizer,
@@ -248,8 +245,7 @@ def _made(
         return task, METHODS[optimizer], factors
     matrices = _hidden_matrices(len(task.first))
     factors[matrices] = 1.0
-    combined = cast(Callable[..., torch.optim.Optimizer], _MuonAndAdam)
-    return task, Method("Muon", partial(combined, matrices=tuple(matrices))), factors
+    return task, Method("Muon", partial(_muon_and_adam, matrices=tuple(matrices))), factors
 
 
 def network(sizes: Sequence[int]) -> nn.Module:
@@ -276,27 +272,14 @@ def _fleet(
     return Fleet(method, rates, task, schedules=schedule, layers=layers)
 
 
-class _MuonAndAdam:
-    """Muon for some parameter groups and Adam for the others: what a :class:`Fleet` needs of an optimizer."""
-
-    def __init__(
-        self,
-        params: list[dict[str, Any]],
-        lr: Number = 1e-3,
-        *,
-        matrices: Sequence[int],
-        **options: Unpack[Options],
-    ) -> None:
-        self.param_groups = params
-        by_muon = [group for i, group in enumerate(params) if i in matrices]
-        others = [group for i, group in enumerate(params) if i not in matrices]
-        # Both optimizers keep these very groups, so a rate that is set in one of them counts.
-        self._parts = (Muon(by_muon, lr=lr, weight_decay=0.0, **options), Adam(others, lr=lr, **options))
-
-    def zero_grad(self) -> None:
-        for part in self._parts:
-            part.zero_grad()
-
-    def step(self) -> None:
-        for part in self._parts:
-            part.step()
+def _muon_and_adam(
+    params: Sequence[dict[str, Any]],
+    lr: Number = 1e-3,
+    *,
+    matrices: Sequence[int],
+    **options: Unpack[Options],
+) -> Partition:
+    """Muon for the groups of these numbers, Adam for the others."""
+    by_muon = [group for i, group in enumerate(params) if i in matrices]
+    others = [group for i, group in enumerate(params) if i not in matrices]
+    return Partition(Muon(by_muon, lr=lr, weight_decay=0.0, **options), Adam(others, lr=lr, **options))

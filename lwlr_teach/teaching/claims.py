@@ -74,10 +74,11 @@ def _denial(sentence: str, measured: str) -> str:
     about = metadata("lwlr-teach")
     address = next(url.partition(", ")[2] for url in about.get_all("Project-URL", []))
     processor = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    threads = torch.get_num_threads()
     report = (
         f"lwlr-teach {about['Version']}, lesson {_lesson or '?'}, torch {torch.__version__}, "
         f"Python {platform.python_version()}, {platform.system()} {processor}, "
-        f"{torch.get_num_threads()} threads: {sentence!r}: {measured}"
+        f"{threads} thread{'s' if threads > 1 else ''}: {sentence!r}: {measured}"
     )
     lines = [
         "✘ This machine measured something else.",

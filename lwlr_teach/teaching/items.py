@@ -1,4 +1,4 @@
-"""What a lesson asks: exercises with the answers that are met, and questions to recall."""
+"""What a lesson asks: exercises with their usual answers, right and wrong, and questions to recall."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 @dataclass(frozen=True)
 class Known:
-    """An answer that is met often: a function, and what to say to somebody who wrote it.
+    """A usual answer: a function, and what to say to somebody who wrote it.
 
     ``passes`` says whether it is accepted, as another way to write what was asked for.
     """

@@ -152,7 +152,7 @@ def predict_curve(
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well a learner knows what he knows, over all predictions so far."""
+    """How well learners know what they know, over all predictions so far."""
 
     count: int
     right: float
@@ -174,7 +174,7 @@ class Calibration:
 
 
 def calibration() -> Calibration:
-    """The learner's calibration so far, from the file of his progress."""
+    """The learner's calibration so far, from the file of their progress."""
     counted = [kept for kept in read_progress()["predictions"].values() if "right" in kept]
     if not counted:
         return Calibration(0, 0.0, 0.0, 0.0)

@@ -6,7 +6,6 @@ from lwlr_teach.views.momentum.view import MomentumView
 from lwlr_teach.views.race.view import RaceView
 from lwlr_teach.views.range_test.view import RangeTestView
 from lwlr_teach.views.rates.view import RatesView
-from lwlr_teach.views.schedules.families import FAMILIES, Family
 from lwlr_teach.views.schedules.view import ScheduleView
 from lwlr_teach.views.splits.view import SplitView
 from lwlr_teach.views.surface.view import SIX, SurfaceView
@@ -14,9 +13,7 @@ from lwlr_teach.views.transfer.view import TransferView
 from lwlr_teach.views.width.view import WidthView
 
 __all__ = [
-    "FAMILIES",
     "SIX",
-    "Family",
     "InspectorView",
     "LayerRatesView",
     "MomentumView",

@@ -221,11 +221,3 @@ def test_the_command_fails_where_a_lesson_does(lesson, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["elsewhere.py", "smal"])
     with pytest.raises(SystemExit):
         elsewhere.main()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("source", build.sources(), ids=lambda s: s.stem)
-def test_a_lesson_says_the_same_on_another_processor(source):
-    visit = elsewhere.visit(source, {"LWLR_DISTURB": "1"})
-    assert not visit.failed, elsewhere.report(source.stem, {"disturbed 1": visit})
-    assert visit.claims

@@ -324,17 +324,40 @@ def test_nbval_begins_every_notebook_with_an_empty_record(exercise, tmp_path):
     file = tmp_path / "learner.json"
     record = '{"version": 1, "exercises": {"01-step": {"tries": 3, "passed": true, "hints": 0}}}'
     file.write_text(record, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "--nbval", "."]
-    result = subprocess.run(
-        [*command, "--nbval-current-env", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        env=os.environ | {"LWLR_PROGRESS": str(file)},
-        capture_output=True,
-        text=True,
-    )
+    result = nbval(tmp_path, LWLR_PROGRESS=str(file))
     assert result.returncode == 0, result.stdout
     assert "10 passed" in result.stdout
     assert file.read_text("utf-8") == record
+
+
+LAST_DIGIT = """\
+# %%
+import torch
+
+square = torch.rand(9, 9, generator=torch.Generator().manual_seed(0))
+print((square @ square if LOOKS else square)[0].tolist())
+"""
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_nbval_finds_what_another_processor_denies(tmp_path, monkeypatch, looks):
+    source = _source(tmp_path, monkeypatch, LAST_DIGIT.replace("LOOKS", str(looks)))
+    build.build(source)
+    shutil.copy(CONFTEST, tmp_path)
+    result = nbval(tmp_path)
+    assert ("1 failed" if looks else "1 passed") in result.stdout
+
+
+def nbval(folder, **environment):
+    """Check the notebooks of a folder as ``make test`` does."""
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "--nbval", "."]
+    return subprocess.run(
+        [*command, "--nbval-current-env", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_command_writes_the_teachers_pack(lesson, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from lwlr_teach.optim import SGD, Method
 from lwlr_teach.runs.recorder import QUANTITIES, Recording
+from lwlr_teach.studies import sweep_momentum, train_layer_rates
 from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.questions import Recall
@@ -38,10 +39,10 @@ def recording(first: str = "first") -> Recording:
 
 VIEWS: dict[str, Callable[[], View]] = {
     "surface": lambda: SurfaceView("quadratic", ["SGD"], lr=[0.05, 0.1], steps=5),
-    "momentum": MomentumView,
+    "momentum": lambda: MomentumView(sweep_momentum()),
     "splits": SplitView,
     "inspector": lambda: InspectorView(recording()),
-    "layers": lambda: LayerRatesView(seeds=1, steps=5, rates=(0.1, 1), progress=False),
+    "layers": lambda: LayerRatesView(train_layer_rates(seeds=1, steps=5, rates=(0.1, 1), progress=False)),
     "number": lambda: predict_number("x", "How many?", [1, 2, 3], within=1),
     "curve": lambda: predict_curve("y", "How?", x={"range": [0, 9]}, y={"range": [0, 1]}),
 }

@@ -7,14 +7,16 @@ import pytest
 
 from tests.browser.lab import write_notebook
 
-SETUP = "from lwlr_teach.views import LayerRatesView"
+SETUP = "from lwlr_teach.studies import train_layer_rates\nfrom lwlr_teach.views import LayerRatesView"
 VIEW = """
-view = LayerRatesView(hidden=(6, 6), rates=(0.001, 0.02, 0.5, 10), seeds=2, steps=20, progress=False)
+rates = (0.001, 0.02, 0.5, 10)
+view = LayerRatesView(train_layer_rates(hidden=(6, 6), rates=rates, seeds=2, steps=20, progress=False))
 view
 """
 OTHER = """
 rates = (0.01, 0.1, 1, 1e38)
-other = LayerRatesView(hidden=(6,), scales=None, rates=rates, seeds=2, steps=20, progress=False)
+runs = train_layer_rates(hidden=(6,), scales=None, rates=rates, seeds=2, steps=20, progress=False)
+other = LayerRatesView(runs)
 other
 """
 

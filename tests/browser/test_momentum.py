@@ -12,8 +12,8 @@ BALL, AHEAD = [0xE6, 0x9F, 0x00], [0x56, 0xB4, 0xE9]  # the colours of the heavy
 
 @pytest.fixture(scope="module")
 def two_views(root: Path) -> str:
-    make = "{name} = MomentumView(at_lr=1.5, at_momentum=0.5)\n{name}"
-    imports = "from lwlr_teach.views import MomentumView"
+    make = "{name} = MomentumView(sweep_momentum(), at_lr=1.5, at_momentum=0.5)\n{name}"
+    imports = "from lwlr_teach.studies import sweep_momentum\nfrom lwlr_teach.views import MomentumView"
     write_notebook(root / "momentum.ipynb", imports, make.format(name="view"), make.format(name="other"))
     return "momentum.ipynb"
 
@@ -107,7 +107,7 @@ def test_the_map_is_read_and_the_cut_is_clicked(notebook):
         position={"x": 38 + (2.0 - 0.05) / 4.1 * width, "y": 64 + (0.9875 - 0.4) * height}
     )
     view.settle()
-    factor = notebook.ask("print(f'{view.measured[0, 1, 16, 19]:.4f}')")
+    factor = notebook.ask("print(f'{view.runs.factors[0, 1, 16, 19]:.4f}')")
     read = view.root.locator(".lwlr-tip").inner_text()
     assert read.startswith(f"rate 2, momentum 0.4: × {factor} a step, ten times closer every ")
     assert view.position("lr") == 14  # reading moves nothing

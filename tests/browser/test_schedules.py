@@ -11,10 +11,10 @@ from tests.browser.lab import View, write_notebook
 
 COLUMNS = 60
 LONG = 60_000  # milliseconds; the machine may be busy
-IMPORTS = "from lwlr_teach.views import ScheduleView"
+IMPORTS = "from lwlr_teach.studies import train_schedules\nfrom lwlr_teach.views import ScheduleView"
 MAKE = (
-    "{name} = ScheduleView(['constant', 'cosine', 'WSD'], lr=[0.02, 0.05, 0.1, 0.2, 0.5], seeds=3, steps=40,"
-    " progress=False)\n{name}"
+    "runs = train_schedules(['constant', 'cosine', 'WSD'], lr=[0.02, 0.05, 0.1, 0.2, 0.5], seeds=3, steps=40,"
+    " progress=False)\n{name} = ScheduleView(runs)\n{name}"
 )
 
 
@@ -248,6 +248,7 @@ def test_the_pictures_are_read_and_a_name_is_shown_alone(notebook):
     assert notebook.ask("print(view.shown)") == "['cosine']"
     view.button("own").click()
     value = view.root.locator("[data-value=lr]")
+    view.settle()
     assert value.input_value() == "own best"
     value.click()
     notebook.page.keyboard.type("0.19")

@@ -130,10 +130,28 @@ def test_the_mouse_picks_a_step_and_a_share(notebook):
     mouse.move(*at(2, 0.1))
     view.settle()
     assert "after step 8: 75%" in view.sentence()
+    tip = view.root.locator(".lwlr-tip")
+    loss = notebook.ask("print(f'{view.splits.losses[9, 1, 4]:.5f}')")
+    assert tip.inner_text() == f"step 2: 10% gives the loss {loss}"
+    mouse.move(*at(128, 0.1))
+    assert tip.count() == 0  # nobody was there yet
     box = view.canvas("curve").bounding_box()
     mouse.click(box["x"] + 62 + 0.2 * (box["width"] - 84), box["y"] + 150)
     view.settle()
     assert "after step 8: 20% of the budget" in view.sentence()
+
+
+def test_a_typed_budget_is_one_of_the_present_network(notebook):
+    view = notebook.view()
+    for layers, typed, budget in [("2", "40000", "40,000"), ("3", "40", "40"), ("2", "7,500", "8,000")]:
+        radio(view, layers).check()
+        answered(notebook, view, {"2": "Two", "3": "Three"}[layers])
+        value = view.root.locator('[data-value="budget"]')
+        value.fill(typed)
+        value.press("Tab")
+        assert value.input_value() == budget
+        assert f"budget {budget}, " in view.sentence()
+        assert view.sentence() == notebook.ask("print(view.describe())")
 
 
 def test_the_map_fills_as_one_walks(notebook):

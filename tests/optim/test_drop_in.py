@@ -12,7 +12,7 @@ from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, se
 from torch.optim import lr_scheduler, swa_utils
 
 from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value, centralize, in_turn
-from lwlr_teach.core.arithmetic import root
+from lwlr_teach.core.arithmetic import sqrt_with_eps
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import LARS, METHODS, SGD, Adam, AdamW, Lookahead, NovoGrad
 from tests.optim.runs import (
@@ -497,11 +497,11 @@ def test_a_denominator_that_is_large_enough_is_left_as_it_is():
         squares = torch.logspace(-7, 4, 60, dtype=torch.float64).to(dtype)
         squares = squares[squares > 0]
         for eps in (0.0, 1e-8, 1e-3):
-            assert torch.equal(root(squares, eps, eps_in_root=False), squares.sqrt() + eps)
-        assert root(torch.zeros(1, dtype=dtype), 1e-3, eps_in_root=False).item() == pytest.approx(
+            assert torch.equal(sqrt_with_eps(squares, eps, eps_in_root=False), squares.sqrt() + eps)
+        assert sqrt_with_eps(torch.zeros(1, dtype=dtype), 1e-3, eps_in_root=False).item() == pytest.approx(
             1e-3, rel=0.01
         )
-        assert root(torch.zeros(1, dtype=dtype), 0.0, eps_in_root=False).item() == 0
+        assert sqrt_with_eps(torch.zeros(1, dtype=dtype), 0.0, eps_in_root=False).item() == 0
 
 
 # --- made where there is no memory ------------------------------------------------------------------------

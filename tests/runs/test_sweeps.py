@@ -149,6 +149,31 @@ def test_a_gpu_gives_the_same_numbers():
     assert torch.equal(there.reached_at.cpu(), here.reached_at)
 
 
+def test_an_interrupted_sweep_keeps_the_optimizers_that_are_done(monkeypatch, capsys):
+    whole = run("quadratic", ["SGD", "Adam"], lr=[0.1, 0.2], steps=5)
+    calls, sample_grad = [], Surface.sample_grad
+
+    def stopping(self, points, generator):
+        calls.append(points)
+        if len(calls) > after:
+            raise KeyboardInterrupt
+        return sample_grad(self, points, generator)
+
+    monkeypatch.setattr(Surface, "sample_grad", stopping)
+    after = 7
+    part = run("quadratic", ["SGD", "Adam"], lr=[0.1, 0.2], steps=5)
+    assert capsys.readouterr().out == "Interrupted: 1 of 2 optimizers are done, and are kept.\n"
+    assert part.names == ("SGD",)
+    for name in ("paths", "losses", "diverged_at", "reached_at"):
+        assert torch.equal(getattr(part, name), getattr(whole, name)[:1])
+    calls.clear()
+    assert "Adam" not in SurfaceView("quadratic", ["SGD", "Adam"], lr=[0.1, 0.2], steps=5).describe()
+    calls.clear()
+    after = 3
+    with pytest.raises(KeyboardInterrupt):  # nothing to keep
+        run("quadratic", ["SGD", "Adam"], lr=[0.1, 0.2], steps=5)
+
+
 @pytest.mark.parametrize("progress", [False, True])
 def test_a_short_sweep_prints_nothing(progress, capsys):
     sweep("quadratic", lr=[0.1], steps=2, progress=progress)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from lwlr_teach.layerwise import mup_groups
+from lwlr_teach.layerwise import mup_groups, split_for_muon
 from lwlr_teach.optim import Adam, Muon
 from lwlr_teach.problems.data import digits
 from lwlr_teach.problems.models import mlp
 from lwlr_teach.runs.fleet import Fleet
-from lwlr_teach.studies.width import _made, activation_changes, network, train_widths
+from lwlr_teach.studies.width import _hidden_matrices, _made, activation_changes, network, train_widths
 
 DATA = digits()
 COUNTS = (2, 20, 64)
@@ -91,6 +91,12 @@ def test_dividing_the_last_layers_inputs_is_the_same_network(optimizer, lr, tole
 def test_mup_groups_gives_a_module_the_same_rates():
     groups = mup_groups(network([64, 64, 64, 64, 10]), network([64, 16, 16, 16, 10]), 1.0)
     assert [group["lr"] for group in groups] == TABLE["Adam"]
+
+
+def test_muons_part_is_that_of_a_model():
+    hidden, _ = split_for_muon(network([64, 8, 8, 8, 10]))
+    names = [name for name, _ in network([64, 8, 8, 8, 10]).named_parameters()]
+    assert [names.index(name) for name, _ in hidden] == _hidden_matrices(len(names))
 
 
 def test_muon_moves_the_matrices_and_adam_the_rest():

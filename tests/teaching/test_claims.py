@@ -73,7 +73,7 @@ def test_a_learner_goes_on(capsys):
         "lwlr-teach 0.",
         "lesson 12-lars",
         f"torch {torch.__version__}",
-        "'At most 0.05.'",
+        ", 1 thread: 'At most 0.05.'",  # as `begin` has set it
         "worst = 0.09",
     ):
         assert part in report

@@ -1,19 +1,25 @@
 import math
-import re
+import pickle
 
 import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.optim import SGD
-from lwlr_teach.problems.quadratics import best_settings, edge, factor
+from lwlr_teach.problems.quadratics import best_settings, edge
+from lwlr_teach.studies import sweep_momentum
+from lwlr_teach.studies.momentum import MOMENTA, RATES
 from lwlr_teach.views import MomentumView
-from lwlr_teach.views.momentum.view import MOMENTA, RATES
+from tests.views.saved import assert_same_view
 
 
 @pytest.fixture(scope="module")
-def view():
-    return MomentumView()
+def runs():
+    return sweep_momentum()
+
+
+@pytest.fixture(scope="module")
+def view(runs):
+    return MomentumView(runs)
 
 
 def put(view, lr, momentum, condition=1, nesterov=False):
@@ -25,45 +31,23 @@ def put(view, lr, momentum, condition=1, nesterov=False):
     )
 
 
-def test_a_run_is_our_optimizers_run(view):
-    """One of the runs again, alone: the same distances, and the same factor."""
-    for nesterov, k, m, r in [(False, 1, 20, 24), (True, 2, 30, 9), (False, 0, 10, 40), (True, 0, 25, 40)]:
-        curvature = torch.tensor([1 / view.conditions[k], 1.0], dtype=torch.float64)
-        x = torch.ones(2, dtype=torch.float64)
-        optimizer = SGD([x], lr=RATES[r].item(), momentum=MOMENTA[m].item(), nesterov=nesterov)
-        distances = [x.abs().max().item()]
-        for _ in range(200):
-            x.grad = curvature * x
-            optimizer.step()
-            distances.append(x.abs().max().item())
-        sent = np.frombuffer(view.distances, "<u2").reshape(2, 3, 40, 41, 101)[int(nesterov), k, m, r]
-        shown = np.log10(distances[::2])
-        assert (shown > -7).sum() > 3
-        inside = (shown > -8) & (shown < 2)
-        np.testing.assert_allclose(-8 + sent[inside] / 65535 * 10, shown[inside], atol=10 / 65535)
-
-
-def test_what_was_measured_is_what_theory_says(view):
-    """Complex roots swing, so that a factor from a run of finite length is a little off."""
-    apart = (view.measured - view.exact).abs()
-    assert view.measured.shape == view.exact.shape == (2, 3, 40, 41)
-    assert torch.isfinite(view.measured).all()
-    assert apart.max() < 0.006
-    assert (apart < 1e-3).float().mean() > 0.95
-    assert view.measured.min() < 0.53
-
-
-def test_the_exact_factors_are_of_these_rates_and_momenta(view):
-    for nesterov in (False, True):
-        for k, kappa in enumerate((10, 100, 1000)):
-            slow, steep = (
-                factor(RATES, MOMENTA[:, None], lam, nesterov=nesterov) for lam in (1 / kappa, 1.0)
-            )
-            wanted = torch.maximum(slow, steep).float()
-            torch.testing.assert_close(view.exact[int(nesterov), k], wanted, rtol=1e-5, atol=1e-5)
+def test_what_was_measured_is_sent(runs, view):
+    np.testing.assert_array_equal(np.frombuffer(view.factors, "<f4"), runs.factors.flatten())
     fine = np.frombuffer(view.exact_factors, "<f4").reshape(2, 3, 40, 161)
-    np.testing.assert_array_equal(fine[..., ::4], view.exact.numpy())
+    np.testing.assert_allclose(fine[..., ::4], runs.exact(), rtol=1e-6)
     assert view.plan["fine"] == 4
+    sent = np.frombuffer(view.distances, "<u2").reshape(runs.distances.shape)
+    shown = runs.distances.log10().numpy()
+    inside = (shown > -8) & (shown < 2)
+    assert inside.mean() > 0.3
+    np.testing.assert_allclose(-8 + sent[inside] / 65535 * 10, shown[inside], atol=10 / 65535)
+    assert (view.plan["shown"], view.plan["stride"]) == (200, 2)
+
+
+def test_a_view_can_be_made_from_a_saved_sweep(runs, view):
+    put(view, 9, 0)
+    settings = {"at_lr": view.lr, "at_momentum": view.momentum, "at_condition": view.condition}
+    assert_same_view(MomentumView(pickle.loads(pickle.dumps(runs)), **settings), view)
 
 
 def test_the_measured_map_ends_at_the_exact_edge(view):
@@ -90,14 +74,14 @@ def test_the_brightest_cell_lies_at_the_exact_best(view):
             assert away.min() <= 4.1
 
 
-def test_the_sentence_follows_the_controls(view):
+def test_the_sentence_follows_the_controls(runs, view):
     put(view, 9, 0)
     assert view.describe() == (
         "Heavy ball, condition number 100, rate 1, momentum 0: each step multiplies the distance by 0.9900 "
         "(exact: 0.9900), ten times closer every 230 steps."
     )
     put(view, 32, 27)
-    found, exact = (values[0, 1, 27, 32].item() for values in (view.measured, view.exact))
+    found, exact = (values[0, 1, 27, 32].item() for values in (runs.factors, runs.exact()))
     assert f"by {found:.4f} (exact: {exact:.4f}), ten times closer every 12 steps" in view.describe()
     assert f"{found:.4f}" != f"{exact:.4f}"
     put(view, 24, 0)
@@ -115,8 +99,8 @@ def test_the_sentence_follows_the_controls(view):
     assert (view.lr, view.momentum, view.condition) == (2.0, 0.9, 10.0)
 
 
-def test_the_sliders_begin_where_they_are_told():
-    view = MomentumView(at_lr=3.31, at_momentum=0.67, at_condition=800, nesterov=True)
+def test_the_sliders_begin_where_they_are_told(runs):
+    view = MomentumView(runs, at_lr=3.31, at_momentum=0.67, at_condition=800, nesterov=True)
     assert (view.lr, view.momentum, view.condition, view.nesterov) == (3.3, 0.675, 1000.0, True)
     assert view.plan["start"] == {
         "lr_index": 32,
@@ -142,7 +126,7 @@ def test_every_corner_can_be_drawn(view, position):
     assert metadata["image/png"]["alt"] == data["text/plain"] == view.describe()
 
 
-def test_the_figure_shows_the_factor_that_is_said(view):
+def test_the_figure_shows_the_factor_that_is_said(runs, view):
     """The marker on the map, the position's line and dot of the steps, and the run with its exact slope."""
     put(view, 32, 27)
     on_map, _, cut, run = view.figure().axes
@@ -153,17 +137,14 @@ def test_the_figure_shows_the_factor_that_is_said(view):
     star = on_map.lines[-2].get_xydata()[0]
     assert star == pytest.approx([3.305785, 0.669421], abs=1e-6)
     exact, dots = cut.lines[0].get_xydata(), cut.lines[1].get_xydata()
-    assert dots[32] == pytest.approx([3.3, -1 / math.log10(view.measured[0, 1, 27, 32])], rel=1e-5)
-    assert exact[128] == pytest.approx([3.3, -1 / math.log10(view.exact[0, 1, 27, 32])], rel=1e-5)
+    assert dots[32] == pytest.approx([3.3, -1 / math.log10(runs.factors[0, 1, 27, 32])], rel=1e-5)
+    assert exact[128] == pytest.approx([3.3, -1 / math.log10(runs.exact()[0, 1, 27, 32])], rel=1e-5)
     line = run.lines[0].get_ydata()
-    assert line[10] / line[0] == pytest.approx(view.exact[0, 1, 27, 32].item() ** 20, rel=1e-5)
+    assert line[10] / line[0] == pytest.approx(runs.exact()[0, 1, 27, 32].item() ** 20, rel=1e-5)
     assert run.lines[1].get_ydata()[0] == pytest.approx(1)
 
 
-def test_bad_input():
-    with pytest.raises(ValueError, match=re.escape("conditions must be a finite number ≥ 5, got 2")):
-        MomentumView(conditions=[10, 2])
-    view = MomentumView()
+def test_bad_positions(view):
     with pytest.raises(ValueError, match="lr_index must be from 0 to 40, got 41"):
         view.lr_index = 41
     with pytest.raises(ValueError, match="momentum_index must be from 0 to 39, got -1"):

@@ -124,7 +124,7 @@ FACTOR = Exercise(
         ),
         Known(
             lambda grads, c: torch.where(_total(grads) > c, 1 / _total(grads), 1.0),
-            "This makes long gradients 1 long. They are to become as long as the limit.",
+            "This gives long gradients the length 1. They should become as long as the limit.",
         ),
         Known(
             lambda grads, c: torch.where(_total(grads) > c, c, torch.ones((), dtype=torch.float64)),
@@ -132,7 +132,7 @@ FACTOR = Exercise(
         ),
         Known(
             lambda grads, c: torch.where(_total(grads) > c, 0.0, torch.ones((), dtype=torch.float64)),
-            "This throws a long gradient away. It is to be shortened, and its direction used.",
+            "This throws a long gradient away. It should be shortened, and its direction kept.",
         ),
         Known(
             lambda grads, c: (c - _total(grads)).clamp(max=1),
@@ -140,7 +140,7 @@ FACTOR = Exercise(
         ),
         Known(
             lambda grads, c: c / (c + _total(grads)),
-            "This shrinks every gradient a little. Below the limit nothing is to change.",
+            "This shrinks every gradient a little. Below the limit nothing should change.",
         ),
         Known(
             lambda grads, c: (c / _total(grads)).clamp(max=1).sqrt(),
@@ -198,7 +198,7 @@ LONGEST_STEP = Exercise(
         ),
         Known(
             lambda lr, c, n: (lr * c * n) ** 0.5,
-            "The root covers too much: only the number of weights stands under it.",
+            "The root covers too much: only the number of weights belongs under it.",
         ),
         Known(
             lambda lr, c, n: 2 * lr * c * n**0.5,

@@ -56,7 +56,7 @@ RATES = Exercise(
         ),
         Known(
             lambda low, high, steps: _linspace(math.log10(low), math.log10(high), steps),
-            "These are the exponents. The rates are 10 to the power of them.",
+            "These are the exponents. The rates are 10 to these powers.",
         ),
         Known(
             lambda low, high, steps: 10 ** _linspace(math.log(low), math.log(high), steps),
@@ -209,7 +209,7 @@ BEST_RATE = Exercise(
         ),
         Known(
             lambda r, x: r[_safe(x).mean(1).argmin()],
-            "The mean over the seeds: one unlucky seed outweighs four good ones. Asked is the median.",
+            "The mean over the seeds: one unlucky seed outweighs four good ones. Take the median.",
         ),
         Known(
             lambda r, x: r[_safe(x).min(1).values.argmin()],
@@ -217,7 +217,7 @@ BEST_RATE = Exercise(
         ),
         Known(
             lambda r, x: r[_safe(x).max(1).values.argmin()],
-            "The unluckiest seed decides. That is careful, but asked is the median.",
+            "The unluckiest seed decides. That is careful, but take the median.",
         ),
         Known(
             lambda r, x: r[_safe(x)[:, 0].argmin()],
@@ -233,7 +233,7 @@ BEST_RATE = Exercise(
         ),
         Known(
             lambda r, x: _safe(x).median(1).values.min(),
-            "This is the lowest loss. Asked is the rate at which it was reached.",
+            "This is the lowest loss. Return the rate at which it was reached.",
         ),
         Known(
             lambda r, x: r[_safe(x).median(0).values.argmin()],
@@ -301,7 +301,7 @@ QUESTIONS = (
             "as bad: a run that broke counts as the worst",
         ),
         2,
-        "Who leaves out what broke rewards the rates that break.",
+        "To leave out what broke is to reward the rates that break.",
     ),
     Question(
         "04-halving",

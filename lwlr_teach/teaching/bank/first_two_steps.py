@@ -58,7 +58,7 @@ STEP = Exercise(
         ),
         Known(
             lambda a, b, v, rate, delta: a + rate * (v - delta**2 * a * b) * b,
-            "In your error the product counts by δ². It counts by δ.",
+            "In your error the product is multiplied by δ². The factor is δ.",
         ),
         Known(
             lambda a, b, v, rate, delta: a + rate * (v - delta * (a + b)) * b,
@@ -143,7 +143,7 @@ DIVIDE = Exercise(
     name="14-divide",
     asks=(
         "Write divide(budget, w1, w2): the rates of two layers with these weights. They add up to the budget "
-        "and stand to each other as the norm of the other layer's weights to that of their own."
+        "and each is in proportion to the norm of the other layer's weights."
     ),
     answer=divide,
     problem=_norms_problem,

@@ -102,7 +102,7 @@ TRUST_RATIO = Exercise(
         ),
         Known(
             _or_one(lambda p, g, decay: p.norm() / (g.norm() + decay * g.norm())),
-            "You take the decay of the gradient. What decays are the weights: weight_decay · ‖p‖.",
+            "You take the decay of the gradient. It is the weights that decay: weight_decay · ‖p‖.",
         ),
         Known(
             _or_one(
@@ -191,7 +191,7 @@ LARC = Exercise(
         ),
         Known(
             lambda p, g, lr, c: lr * c * p / g,
-            "This is LARS, where the ratio multiplies the rate. In LARC lr is a limit and no factor.",
+            "This is LARS, where the ratio multiplies the rate. In LARC lr is a limit, not a factor.",
         ),
         Known(
             lambda p, g, lr, c: max(c * p / g, lr),

@@ -64,7 +64,7 @@ STEP = Exercise(
             lambda p, g, lr: p - lr * g / g.norm(),
             "You divide by the gradient's norm, so that every step is equally long. SGD does not.",
         ),
-        Known(lambda p, g, lr: p - g / lr, "You divide by the rate. A larger rate is to give a larger step."),
+        Known(lambda p, g, lr: p - g / lr, "You divide by the rate. A larger rate must give a larger step."),
         Known(
             lambda p, g, lr: (1 - lr) * p, "The gradient is missing: this steps along p, whatever the slope."
         ),

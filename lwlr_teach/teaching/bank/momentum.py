@@ -94,7 +94,7 @@ WALK = Exercise(
             _remembering(lambda b, g, m, lr, t: m * b + lr * g, _inside),
             "Your rate stands inside the memory, as in Keras and in Sutskever's form, or you add β times the "
             "last step. At a constant rate that is the same walk. Here the rate changes, and old steps keep "
-            "the old rate. Asked is torch's form: remember g alone, multiply by lr when you move.",
+            "the old rate. Write torch's form: remember g alone, multiply by lr when you move.",
         ),
         Known(
             _remembering(lambda b, g, m, lr, t: m * b + (1 - m) * g, _outside),
@@ -103,7 +103,7 @@ WALK = Exercise(
         ),
         Known(
             _remembering(lambda b, g, m, lr, t: m * b + (1 if t == 1 else 1 - m) * g, _outside),
-            "This is torch with dampening = β: the first gradient whole, the later ones with 1 − β. Asked is "
+            "This is torch with dampening = β: the first gradient whole, the later ones with 1 − β. Write "
             "the heavy ball without dampening.",
         ),
         Known(
@@ -149,7 +149,7 @@ WALK = Exercise(
         ),
         Known(
             _remembering(lambda b, g, m, lr, t: b + m * g, _outside),
-            "The momentum stands at the wrong place: it multiplies the old buffer, not the gradient.",
+            "The momentum stands in the wrong place: it multiplies the old buffer, not the gradient.",
         ),
         Known(
             _starts_with_the_first_gradient,
@@ -174,9 +174,9 @@ WALK = Exercise(
         ),
         Known(
             _remembering(_heavy, _outside, lambda p, p0, b: p - p0),
-            "This is how far it went. Asked is the place: the start plus all the steps.",
+            "This is how far it went. Return the place: the start plus all the steps.",
         ),
-        Known(_remembering(_heavy, _outside, lambda p, p0, b: b), "This is the buffer. Asked is the place."),
+        Known(_remembering(_heavy, _outside, lambda p, p0, b: b), "This is the buffer. Return the place."),
         Known(
             _remembering(_heavy, lambda p, b, g, m, lr, old, t: p - lr * g - m * b),
             "The rate has to multiply the memory too, and g is in the buffer already.",
@@ -285,7 +285,7 @@ BEST = Exercise(
         ),
         Known(
             _pair(_right_rate, lambda a, b: ((b - a) / (b + a)) ** 2),
-            "Your rate is right. In the momentum stand the roots of the curvatures, √κ and not κ.",
+            "Your rate is right. The momentum has the roots of the curvatures, √κ and not κ.",
         ),
         Known(
             _pair(_right_rate, lambda a, b: (b - a) / (b + a)),
@@ -308,7 +308,7 @@ BEST = Exercise(
         ),
         Known(
             _pair(lambda a, b: 1 / b, lambda a, b: _right_momentum(a, b).sqrt()),
-            "These are Nesterov's usual settings for a convex valley. Asked are the heavy ball's.",
+            "These are Nesterov's usual settings for a convex valley. Give the heavy ball's.",
         ),
         Known(
             lambda c: _of_two(c, 0, -1),
@@ -364,7 +364,7 @@ QUESTIONS = (
             "because it finds a better minimum",
         ),
         1,
-        "At the same rate momentum is a tenfold rate. Fair is each at its own best rate.",
+        "At the same rate momentum is a tenfold rate. A fair race gives each its own best rate.",
     ),
     Question(
         "02-drop",

@@ -217,7 +217,7 @@ STALLED = Exercise(
         ),
         Known(
             lambda losses, p: _since_best(losses) >= p,
-            "One step too early: a patience of 2 bears two steps without progress and fires at the third.",
+            "One step too early: a patience of 2 allows two steps without progress and acts at the third.",
         ),
         Known(
             lambda losses, p: _since_best(losses) > p + 1,
@@ -328,7 +328,7 @@ QUESTIONS = (
         "batches. How long is the warm-up?",
         ("5 epochs", "a quarter of an epoch", "20 epochs"),
         1,
-        "A scheduler counts its own calls. Called after each batch, it is through after 5 batches.",
+        "A scheduler counts its own calls. Called after each batch, it ends the warm-up after 5 batches.",
     ),
     Question(
         "03-what-warm-up-buys",

@@ -8,7 +8,7 @@ import { frame } from "./geometry.js";
 export function plot(ctx, colours, box, x, y, options = {}) {
   const f = frame(box.left, box.top, box.width, box.height, x, y);
   axes(ctx, f, colours, { xTitle: x.title, yTitle: y.title, ...options });
-  const curves = [];
+  const [curves, places] = [[], []];
   const [low, high] = y.range;
   const within = (v) => Math.min(high, Math.max(low, v));
 
@@ -24,8 +24,9 @@ export function plot(ctx, colours, box, x, y, options = {}) {
 
   // n points (x(i), y(i)). What is above the axis runs along its upper edge, with an arrow where it leaves; what is
   // below runs out of the picture, with `floor` along its lower edge. What is no number counts as above, with `gaps` it
-  // is left out. `quiet` curves are drawn and not remembered; `text(v)` writes a value.
-  function curve({ name, style, n, x: xs, y: ys, colour = colourOf(style, colours), quiet, floor, gaps, text, ...looks }) {
+  // is left out. `quiet` curves are drawn and not remembered; `text(v)` writes a value, and `reads(i)` all that is read
+  // at a point.
+  function curve({ name, style, n, x: xs, y: ys, colour = colourOf(style, colours), quiet, floor, gaps, text, reads, ...looks }) {
     if (n < 1) return;
     const py = (i) => (ys(i) < low && !floor ? f.bottom + below(ys(i)) : f.py(within(ys(i))));
     clipped(() => polyline(ctx, n, (i) => f.px(xs(i)), py, { colour, dash: style?.dash, ...looks }));
@@ -34,13 +35,13 @@ export function plot(ctx, colours, box, x, y, options = {}) {
       const leaves = above(i) && (i === 0 || !above(i - 1));
       if (leaves && !quiet) marker(ctx, "triangle-up", f.px(xs(i)), f.top + 5, 4.5, colour, colours.paper);
     }
-    if (!quiet) curves.push({ name, n, x: xs, y: ys, text });
+    if (!quiet) curves.push({ name, n, x: xs, y: ys, text, reads });
   }
   // How far below the plot a value lies, in pixels; not so far that a curve would fall like a wall.
   const below = (v) => (v > 0 || !y.log ? Math.min(4 * f.height, f.py(v) - f.bottom) : 4 * f.height);
 
   // A dot at each point inside the plot; remembered as a curve is.
-  function points({ name, n, x: xs, y: ys, colour, quiet, text }) {
+  function scatter({ name, n, x: xs, y: ys, colour, quiet, text }) {
     const py = (i) => (ys(i) >= low && ys(i) <= high ? f.py(ys(i)) : NaN);
     dots(ctx, n, (i) => f.px(xs(i)), py, colour);
     if (!quiet) curves.push({ name, n, x: xs, y: ys, text });
@@ -59,9 +60,11 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   }
 
   // A line across the plot at this x: where the slider stands.
-  function rule(at, { colour = colours.text, width = 1, alpha = 1 } = {}) {
+  function rule(at, { colour = colours.text, width = 1, alpha = 1, dash = [] } = {}) {
     Object.assign(ctx, { strokeStyle: colour, lineWidth: width, globalAlpha: alpha });
+    ctx.setLineDash(dash);
     line(ctx, f.px(at), f.top, f.px(at), f.bottom);
+    ctx.setLineDash([]);
     ctx.globalAlpha = 1;
   }
 
@@ -106,7 +109,10 @@ export function plot(ctx, colours, box, x, y, options = {}) {
     ctx.globalAlpha = 1;
   }
 
-  const made = { ...f, curves, within, clipped, curve, points, band, rule, mark, cells, once };
+  // n points of the plot that are drawn by other means, such as a path: the nearest is read, as `text(i)`.
+  const points = (all) => places.push(all); // { name, n, x(i), y(i), text(i) }
+
+  const made = { ...f, curves, places, within, clipped, curve, scatter, band, rule, mark, cells, once, points };
   const number = (ctx.canvas.plots ??= []).push(made) - 1;
   return made;
 }
@@ -128,7 +134,15 @@ export function pointAt(plots, left, top, reach = 40) {
       const [px, py] = [p.px(c.x(near)), p.py(p.within(value))];
       const away = Math.hypot(px - left, py - top);
       if (away <= reach && away < (found?.away ?? Infinity)) {
-        found = { plot: p, curve: c, name: c.name, i: near, px, py, away };
+        found = { plot: p, curve: c, name: c.name, i: near, text: c.reads?.(near), px, py, away };
+      }
+    }
+    for (const { name, n, x, y, text } of p.places) {
+      for (let i = 0; i < n; i++) {
+        const [px, py] = [p.px(x(i)), p.py(y(i))];
+        if (px < p.left || px > p.right || py < p.top || py > p.bottom) continue;
+        const away = Math.hypot(px - left, py - top);
+        if (away <= reach && away < (found?.away ?? Infinity)) found = { name, text: text(i), px, py, away };
       }
     }
   }

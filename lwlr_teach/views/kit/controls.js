@@ -49,9 +49,10 @@ export function live(model, el, root, names, { pull, show, draw }) {
   };
 }
 
-// What a person types for a number: 2.5e-3, 0,5, −1, 40 %. NaN for what is none.
+// What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000. NaN for what is none.
 export function typedNumber(text) {
-  const plain = text.trim().replace("−", "-").replace(",", ".");
+  const thousands = /^[1-9]\d{0,2}(,\d{3})+$/.test(text.trim());
+  const plain = text.trim().replace("−", "-").replaceAll(",", thousands ? "" : ".");
   const percent = plain.endsWith("%");
   const number = plain ? Number(percent ? plain.slice(0, -1) : plain) : NaN;
   return percent ? number / 100 : number;
@@ -71,24 +72,30 @@ function leave(control) {
 }
 
 // A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release. The
-// arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed: the nearest is taken.
+// arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed there, or while the
+// slider has the keyboard: the nearest is taken.
+// `labels` are a function where they change with another choice.
 export function slider(name, title, labels, { onInput, onRelease }) {
-  const last = labels.length - 1;
+  const listOf = typeof labels === "function" ? labels : () => labels;
+  const last = () => listOf().length - 1;
+  const values = () => listOf().map((text) => typedNumber(String(text)));
   const input = element("input", {
-    type: "range", min: 0, max: last, step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
+    type: "range", min: 0, max: last(), step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
   });
   const shown = element("input", {
-    type: "text", class: "lwlr-value", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
-    size: Math.max(...labels.map((text) => String(text).length)), "data-value": name, "aria-label": `${title}: type a value`,
+    type: "text", class: "lwlr-value", tabindex: -1, inputmode: "decimal", autocomplete: "off", spellcheck: "false",
+    style: `width: ${Math.max(...listOf().map((text) => String(text).length))}ch`, "data-value": name, "aria-label": `${title}: type a value`,
     ...OWN_KEYS,
   });
   const show = (position) => {
+    input.max = last();
     input.value = position;
-    if (document.activeElement !== shown || !shown.dataset.typing) shown.value = labels[position];
-    input.setAttribute("aria-valuetext", labels[position]);
+    const label = listOf()[position];
+    if (document.activeElement !== shown || !shown.dataset.typing) shown.value = label;
+    input.setAttribute("aria-valuetext", label);
   };
   const go = (position) => {
-    show(Math.min(last, Math.max(0, position)));
+    show(Math.min(last(), Math.max(0, position)));
     onInput(Number(input.value));
   };
   input.addEventListener("input", () => go(Number(input.value)));
@@ -96,27 +103,30 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   const STEPS = { ArrowLeft: -10, ArrowDown: -10, ArrowRight: 10, ArrowUp: 10 };
   input.addEventListener("keydown", (event) => {
     if (event.key === "Escape") leave(input);
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (plain && /^[\d.,−-]$/.test(event.key) && !shown.readOnly) shown.focus(); // which takes the key
     if (!event.shiftKey || !STEPS[event.key]) return;
     event.preventDefault();
     go(Number(input.value) + STEPS[event.key]);
     onRelease(Number(input.value));
   });
-  const values = labels.map((text) => typedNumber(String(text)));
-  shown.readOnly = values.some(Number.isNaN);
-  shown.addEventListener("focus", () => shown.select());
+  shown.readOnly = values().some(Number.isNaN);
+  for (const event of ["focus", "click"]) shown.addEventListener(event, () => shown.select());
   shown.addEventListener("input", () => (shown.dataset.typing = "yes"));
   const done = () => delete shown.dataset.typing;
   const take = () => {
-    if (!shown.dataset.typing) return;
     done();
     const wanted = typedNumber(shown.value);
-    if (Number.isNaN(wanted)) return show(Number(input.value));
-    go(nearest(values, wanted));
+    if (shown.readOnly || Number.isNaN(wanted)) return show(Number(input.value));
+    go(nearest(values(), wanted));
     onRelease(Number(input.value));
   };
   shown.addEventListener("change", take);
   shown.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") take(); // in JupyterLab, Enter changes nothing by itself
+    if (event.key === "Enter") {
+      take();
+      input.focus();
+    }
     if (event.key !== "Escape") return;
     done();
     show(Number(input.value));
@@ -151,7 +161,7 @@ export function choice(name, title, options, onPick) {
     element("label", { class: "lwlr-option" }, input, element("span", {}, options[input.value])));
   const row = element("div", { class: "lwlr-choice", role: "radiogroup", "aria-label": title }, ...rows);
   const show = (value) => {
-    for (const input of inputs) input.checked = input.value === value;
+    for (const input of inputs) input.checked = input.value === String(value);
   };
   return { row, show };
 }

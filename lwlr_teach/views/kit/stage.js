@@ -14,8 +14,10 @@ export function stage({ model, el }) {
   const shows = []; // each lets a control show the state
   const pictures = []; // { canvas, paint, says, drags }
   const stops = []; // each ends something
+  const followed = []; // names of other traits
   let sentence = () => "";
   let root = null;
+  let take = () => {}; // see `follow`
   let pointed = null; // the name of what the pointer is at, in a picture or in the legend
 
   const pull = (name) => (now[name] = model.get(name));
@@ -34,6 +36,7 @@ export function stage({ model, el }) {
   // For as long as something moves, and for good with `commit`.
   const change = (part) => {
     Object.assign(now, part);
+    take();
     draw();
   };
   const commit = (part = {}) => {
@@ -62,7 +65,7 @@ export function stage({ model, el }) {
   const named = (trait) => trait.replace(/_index$/, "");
   const picked = (trait) => (value) => {
     halt();
-    commit({ [trait]: value });
+    commit({ [trait]: typeof now[trait] === "number" ? Number(value) : value }); // the browser's values are texts
   };
   const controls = {
     // `key`: which of the trait's values it moves; `also`: what else changes with it.
@@ -125,15 +128,25 @@ export function stage({ model, el }) {
     return made;
   }
 
+  // For what the kernel sends anew: `taken()` is called now, and whenever the state or one of these other traits has
+  // changed, before it is drawn. It may put the state right, where one choice bounds another.
+  function follow(names, taken) {
+    followed.push(...names);
+    take = taken;
+    take();
+  }
+
   // Puts the view on the page: `say()` is its sentence, `parts` what stands in it. Returns what ends it.
   function open(name, say, ...parts) {
     sentence = say;
     root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), tools(() => root, pictures, say));
     for (const { canvas, drags } of pictures) readable(canvas, root, drags, { goal, change, commit, halt, point });
     traits.forEach(pull);
+    take();
     el.append(root);
-    const unlisten = traits.map((name) => listen(model, [name], () => {
-      pull(name);
+    const unlisten = [...traits, ...followed].map((name) => listen(model, [name], () => {
+      if (traits.includes(name)) pull(name);
+      take();
       draw();
     }));
     const unwatch = onAppearanceChange(root, draw);
@@ -146,7 +159,7 @@ export function stage({ model, el }) {
   }
 
   traits.forEach(pull);
-  return { model, plan, now, change, commit, draw, visible, picture, words, open, plot, shows, halt, ...controls };
+  return { model, plan, now, change, commit, draw, visible, picture, words, follow, open, plot, shows, halt, ...controls };
 }
 
 // One name or several of them, as classes.
@@ -292,10 +305,11 @@ function download(root, said) {
     } else {
       const style = getComputedStyle(part);
       Object.assign(ctx, { fillStyle: style.color, font: `${style.fontWeight} ${style.fontSize} ${style.fontFamily}` });
-      ctx.fillText(part.textContent, left, top + box.height / 2);
+      ctx.textAlign = style.textAlign === "right" ? "right" : "left";
+      ctx.fillText(part.textContent, left + (ctx.textAlign === "right" ? box.width : 0), top + box.height / 2);
     }
   }
-  Object.assign(ctx, { fillStyle: colours.text, font: colours.font });
+  Object.assign(ctx, { fillStyle: colours.text, font: colours.font, textAlign: "left" });
   wrapped(ctx, said, outer.width - 8).slice(0, 2).forEach((text, i) => ctx.fillText(text, 4, bottom + 12 + 15 * i));
   const cut = element("canvas", { width: sheet.width, height: Math.round((bottom + lines) * ratio) });
   cut.getContext("2d").drawImage(sheet, 0, 0);

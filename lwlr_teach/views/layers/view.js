@@ -63,7 +63,7 @@ function render({ model, el }) {
     line(ctx, p.px(here), 0, p.px(here), p.bottom); // from the knob above
     const of = { n: rates.length, x: (i) => values[i], y: (i) => losses[setting(moved(k, i))], colour };
     p.curve({ name: "final loss", ...of });
-    p.points({ ...of, quiet: true });
+    p.scatter({ ...of, quiet: true });
     p.mark({ marker: "circle" }, here, loss(), 6.5);
     if (!now.revealed) return;
     for (const [i, rate] of [[2, plan.best[k]], [3, plan.lars.median[k]]]) {

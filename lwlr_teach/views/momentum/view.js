@@ -89,7 +89,7 @@ function render({ model, el }) {
     const [here, steps] = [values.rates[now.lr_index], (j) => perDigit(measured(j))];
     p.rule(here, { alpha: 0.5 });
     p.curve({ name: "exact", n: finer, x: rate, y: (j) => perDigit(exactly(j)), colour: colours.text, width: 1.5 });
-    p.points({ name: "measured", n: R, x: (j) => values.rates[j], y: steps, colour: style().colour });
+    p.scatter({ name: "measured", n: R, x: (j) => values.rates[j], y: steps, colour: style().colour });
     p.mark(style(), here, steps(now.lr_index), 5.5);
   }
 
@@ -103,7 +103,7 @@ function render({ model, el }) {
     // The exact factor, applied at every step: a straight line on this axis.
     p.curve({ name: "exact", n: points, x, y: (k) => exactly() ** x(k), colour: colours.text, width: 1.5 });
     p.curve({ name: "measured", n: points, x, y: distance, colour: style().colour, width: 1, alpha: 0.5 });
-    p.points({ n: points, x, y: distance, colour: style().colour, quiet: true });
+    p.scatter({ n: points, x, y: distance, colour: style().colour, quiet: true });
   }
 
   const names = methods.map((m) => m.name);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lwlr_teach.core.checks import check_number
 from lwlr_teach.core.text import fixed, label, short
-from lwlr_teach.optim import METHODS
-from lwlr_teach.problems.quadratics import best_settings, edge, steps_per_digit, worst_factor
+from lwlr_teach.problems.quadratics import best_settings, edge, steps_per_digit
+from lwlr_teach.studies.momentum import KINDS, MomentumSweep
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, palette, styles
 from lwlr_teach.views.kit.traits import Position, nearest
 
-RATES = torch.arange(1, 42, dtype=torch.float64) / 10
-MOMENTA = torch.arange(40, dtype=torch.float64) / 40
-_METHODS = (METHODS["Momentum"], METHODS["Nesterov"])
-_NAMES = ("heavy ball", "Nesterov")
-
-# A run is this long, and its factor is measured between the furthest points of two stretches of it: complex
-# roots swing, and a stretch is long enough to hold the peak of a swing.
-_STEPS, _STRETCH, _EARLY, _LATE = 600, 100, 200, 500
-_BEFORE_OVERFLOW = 20, 80  # where a run is measured that does not get that far
-# The start of the run is shown, every other step of it.
-_SHOWN, _STRIDE = 200, 2
+_NAMES = tuple(KINDS)
 _DISTANCES = (1e-6, 10.0)
 _SENT = (-8.0, 2.0)  # log₁₀ of the distances that are sent
 # Colours and axes: how many steps bring the goal ten times closer.
@@ -44,69 +32,60 @@ _FINE = 4  # the exact line has this many points from one rate to the next
 class MomentumView(View):
     """A map of rate and momentum, coloured by the measured speed, with the exact edge and optimum over it.
 
-    The valley is a quadratic whose steepest curvature is 1 and whose gentlest is 1/κ, so that the rate is
-    measured in units of 1/λ of the steepest direction. Beside the map stand the steps that are needed along
-    the rate, at one momentum, and the run at the sliders' position.
+    The rate is measured in units of 1/λ of the steepest direction. Beside the map stand the steps that are
+    needed along the rate, at one momentum, and the run at the sliders' position.
 
     ``lr_index``, ``momentum_index``, ``condition_index`` and ``nesterov`` follow the view's controls, on
     release, and move them when they are set; ``lr``, ``momentum`` and ``condition`` are their values.
-    ``measured`` and ``exact`` are the factors, with the axes (method, condition number, momentum, rate).
 
     Args:
-        conditions: the positions of the slider for the condition number κ, each at least 5.
+        runs: what was measured, see :func:`~lwlr_teach.studies.momentum.sweep_momentum`.
         at_lr, at_momentum, at_condition: where the sliders stand at first (the nearest position is taken).
         nesterov: whether Nesterov's method is shown at first, instead of the heavy ball.
     """
 
     _esm = module("momentum/view.js")
-    _rates, _momenta = RATES, MOMENTA
 
     plan = traitlets.Dict().tag(sync=True)
     factors = traitlets.Bytes().tag(sync=True)
     exact_factors = traitlets.Bytes().tag(sync=True)
     codes = traitlets.Bytes().tag(sync=True)
     distances = traitlets.Bytes().tag(sync=True)
-    lr_index = Position("_rates")
-    momentum_index = Position("_momenta")
-    condition_index = Position("conditions")
+    lr_index = Position("runs.lr")
+    momentum_index = Position("runs.momentum")
+    condition_index = Position("runs.conditions")
     nesterov = traitlets.Bool().tag(sync=True)
 
     def __init__(
         self,
+        runs: MomentumSweep,
         *,
-        conditions: Sequence[float] = (10, 100, 1000),
         at_lr: float = 1.0,
         at_momentum: float = 0.0,
         at_condition: float = 100,
         nesterov: bool = False,
     ) -> None:
-        # Below that a run at the best setting reaches the smallest numbers before it is measured.
-        check_number("conditions", torch.as_tensor(conditions, dtype=torch.float64), low=5)
-        self.conditions = torch.as_tensor(conditions, dtype=torch.float64).reshape(-1)
-        runs = torch.stack([_distances(i, self.conditions) for i in range(2)])
-        self.measured = _factors(runs).float()
-        self._runs = runs[..., : _SHOWN + 1 : _STRIDE].log10()
-        fine = torch.linspace(RATES[0].item(), RATES[-1].item(), (len(RATES) - 1) * _FINE + 1)
-        self._fine = fine.double()
-        self._exact = torch.stack([_exact(self._fine, self.conditions, bool(i)) for i in range(2)]).float()
-        self.exact = self._exact[..., ::_FINE]
-        self._codes = _codes(self.measured)
+        self.runs = runs
+        first, last = runs.lr[[0, -1]].tolist()
+        self._fine = torch.linspace(first, last, (len(runs.lr) - 1) * _FINE + 1, dtype=torch.float64)
+        self._exact = runs.exact(self._fine)
+        self._codes = _codes(runs.factors)
         begin: dict[str, Any] = {
-            "lr_index": nearest(RATES, at_lr),
-            "momentum_index": nearest(MOMENTA, at_momentum),
-            "condition_index": nearest(self.conditions, at_condition),
+            "lr_index": nearest(runs.lr, at_lr),
+            "momentum_index": nearest(runs.momentum, at_momentum),
+            "condition_index": nearest(runs.conditions, at_condition),
             "nesterov": bool(nesterov),
         }
-        both = zip(_NAMES, styles([m.name for m in _METHODS]), strict=True)
+        both = zip(_NAMES, styles([method.name for method in KINDS.values()]), strict=True)
         plan = {
             "methods": [{"name": name, "style": style} for name, style in both],
-            "rates": [label(v) for v in RATES.tolist()],
-            "momenta": [label(v) for v in MOMENTA.tolist()],
-            "conditions": [f"{v:g}" for v in self.conditions.tolist()],
-            "values": {"rates": RATES.tolist(), "momenta": MOMENTA.tolist()},
+            "rates": [label(v) for v in runs.lr.tolist()],
+            "momenta": [label(v) for v in runs.momentum.tolist()],
+            "conditions": [f"{v:g}" for v in runs.conditions.tolist()],
+            "values": {"rates": runs.lr.tolist(), "momenta": runs.momentum.tolist()},
             "fine": _FINE,
-            "edges": [edge(1.0, MOMENTA, nesterov=bool(i)).tolist() for i in range(2)],
-            "best": [[self._best(i, k)[:2] for k in range(len(self.conditions))] for i in range(2)],
+            "edges": [edge(1.0, runs.momentum, nesterov=bool(i)).tolist() for i in range(2)],
+            "best": [[self._best(i, k)[:2] for k in range(len(runs.conditions))] for i in range(2)],
             "colours": palette(_COLOURS),
             "digit": _DIGIT,
             "marks": [
@@ -115,36 +94,36 @@ class MomentumView(View):
             ],
             "distances": _DISTANCES,
             "sent": _SENT,
-            "shown": _SHOWN,
-            "stride": _STRIDE,
+            "shown": runs.steps[-1],
+            "stride": runs.steps[1] - runs.steps[0],
             "start": begin,
         }
         super().__init__(
             **begin,
             plan=plan,
-            factors=pack_float32(self.measured),
+            factors=pack_float32(runs.factors),
             exact_factors=pack_float32(self._exact),
             codes=self._codes.numpy().tobytes(),
-            distances=pack_uint16(self._runs, *_SENT),
+            distances=pack_uint16(runs.distances.log10(), *_SENT),
         )
 
     @property
     def lr(self) -> float:
         """The rate that the slider stands at, in units of 1/λ of the steepest direction."""
-        return RATES[self.lr_index].item()
+        return self.runs.lr[self.lr_index].item()
 
     @property
     def momentum(self) -> float:
         """The momentum that the slider stands at."""
-        return MOMENTA[self.momentum_index].item()
+        return self.runs.momentum[self.momentum_index].item()
 
     @property
     def condition(self) -> float:
         """The condition number that the slider stands at."""
-        return self.conditions[self.condition_index].item()
+        return self.runs.conditions[self.condition_index].item()
 
     def _best(self, i: int, k: int) -> tuple[float, float, float]:
-        return best_settings(1 / self.conditions[k].item(), 1.0, nesterov=bool(i))
+        return best_settings(1 / self.runs.conditions[k].item(), 1.0, nesterov=bool(i))
 
     @property
     def _position(self) -> tuple[int, int, int]:
@@ -153,8 +132,8 @@ class MomentumView(View):
     def describe(self) -> str:
         """The sliders' position, the measured and the exact factor there, and what they mean."""
         name = _NAMES[self.nesterov]
-        found = self.measured[*self._position, self.lr_index].item()
-        exact = self.exact[*self._position, self.lr_index].item()
+        found = self.runs.factors[*self._position, self.lr_index].item()
+        exact = self._exact[*self._position, self.lr_index * _FINE].item()
         return (
             f"{name[0].upper()}{name[1:]}, condition number {self.condition:g}, rate {label(self.lr)}, "
             f"momentum {label(self.momentum)}: each step multiplies the distance by {fixed(found, 4)} "
@@ -165,7 +144,7 @@ class MomentumView(View):
         """The map, the steps along the rate, and the run at the sliders' position."""
         figure = Figure(figsize=(9, 4.2), layout="constrained")
         grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1])
-        style = styles([m.name for m in _METHODS])[self.nesterov]
+        style = styles([method.name for method in KINDS.values()])[self.nesterov]
         self._draw_map(figure.add_subplot(grid[:, 0]), style)
         self._draw_cut(figure.add_subplot(grid[0, 1]), style)
         self._draw_run(figure.add_subplot(grid[1, 1]), style)
@@ -175,7 +154,7 @@ class MomentumView(View):
         i, k, _ = self._position
         codes = self._codes[i, k].float()
         codes[codes == _NOTHING] = torch.nan
-        (x0, x1), (y0, y1) = _cells(RATES), _cells(MOMENTA)
+        (x0, x1), (y0, y1) = _cells(self.runs.lr), _cells(self.runs.momentum)
         picture = ax.imshow(
             codes.numpy(),
             origin="lower",
@@ -185,8 +164,9 @@ class MomentumView(View):
             vmin=0,
             vmax=_COLOURS - 1,
         )
-        border = edge(1.0, MOMENTA, nesterov=self.nesterov)
-        ax.plot(border.numpy(), MOMENTA.numpy(), color="black", linewidth=2)
+        momenta = self.runs.momentum
+        border = edge(1.0, momenta, nesterov=self.nesterov)
+        ax.plot(border.numpy(), momenta.numpy(), color="black", linewidth=2)
         ax.annotate("diverges", (x1 - 0.1, 0.02), ha="right", fontsize=9)
         lr, momentum, _ = self._best(i, k)
         ax.plot(lr, momentum, "*", color="white", mec="black", ms=14)
@@ -209,57 +189,25 @@ class MomentumView(View):
     def _draw_cut(self, ax: Axes, style: Style) -> None:
         low, high = _DIGIT
         exact = steps_per_digit(self._exact[*self._position]).clamp(low / 10, high * 10)
-        found = steps_per_digit(self.measured[*self._position])
+        found = steps_per_digit(self.runs.factors[*self._position])
         ax.plot(self._fine.numpy(), exact.numpy(), color="black", label="exact")
-        ax.plot(RATES.numpy(), found.numpy(), ".", color=style["colour"], label="measured")
+        ax.plot(self.runs.lr.numpy(), found.numpy(), ".", color=style["colour"], label="measured")
         ax.axvline(self.lr, color="black", linewidth=0.8)
-        ax.set(yscale="log", ylim=_DIGIT, xlim=_cells(RATES))
+        ax.set(yscale="log", ylim=_DIGIT, xlim=_cells(self.runs.lr))
         ax.set_title(f"steps to ten times closer, momentum {label(self.momentum)}", fontsize=10, loc="left")
         ax.grid(alpha=0.2)
         ax.legend(fontsize=8)
 
     def _draw_run(self, ax: Axes, style: Style) -> None:
-        steps = torch.arange(0, _SHOWN + 1, _STRIDE)
-        run = 10 ** self._runs[*self._position, self.lr_index].clamp(*_SENT)
-        exact = self.exact[*self._position, self.lr_index].double() ** steps
-        ax.plot(steps.numpy(), exact.clamp(10 ** _SENT[0], 10 ** _SENT[1]).numpy(), color="black")
-        ax.plot(steps.numpy(), run.numpy(), ".", color=style["colour"], markersize=4)
-        ax.set(yscale="log", ylim=_DISTANCES, xlim=(0, _SHOWN), xlabel="step")
+        steps = torch.tensor(self.runs.steps)
+        run = self.runs.distances[*self._position, self.lr_index]
+        exact = self._exact[*self._position, self.lr_index * _FINE].double() ** steps
+        low, high = (10**power for power in _SENT)
+        ax.plot(steps.numpy(), exact.clamp(low, high).numpy(), color="black")
+        ax.plot(steps.numpy(), run.clamp(low, high).numpy(), ".", color=style["colour"], markersize=4)
+        ax.set(yscale="log", ylim=_DISTANCES, xlim=(0, self.runs.steps[-1]), xlabel="step")
         ax.set_title("distance from the goal", fontsize=10, loc="left")
         ax.grid(alpha=0.2)
-
-
-def _distances(i: int, conditions: Tensor) -> Tensor:
-    """The distance from the goal along every run of a method: (condition, momentum, rate, step).
-
-    That is the larger of the two coordinates. Both begin at 1.
-    """
-    curvature = torch.stack([1 / conditions, torch.ones_like(conditions)], -1)[:, None, None]
-    x = torch.ones(len(conditions), len(MOMENTA), len(RATES), 2, dtype=torch.float64)
-    optimizer = _METHODS[i]([x], lr=RATES[None, None], momentum=MOMENTA[None, :, None])
-    distances = torch.empty(_STEPS + 1, *x.shape[:-1], dtype=torch.float64)
-    distances[0] = 1
-    for step in range(1, _STEPS + 1):
-        x.grad = curvature * x
-        optimizer.step()
-        distances[step] = x.abs().amax(-1)
-    return distances.movedim(0, -1)
-
-
-def _factors(runs: Tensor) -> Tensor:
-    """By how much each run's distance was multiplied in a step, late in the run."""
-    early = runs[..., _EARLY : _EARLY + _STRETCH + 1].amax(-1)
-    late = runs[..., _LATE : _LATE + _STRETCH + 1].amax(-1)
-    found = (late / early) ** (1 / (_LATE - _EARLY))
-    first, last = _BEFORE_OVERFLOW
-    soon = (runs[..., last] / runs[..., first]) ** (1 / (last - first))
-    return torch.where(found.isfinite(), found, soon)
-
-
-def _exact(rates: Tensor, conditions: Tensor, nesterov: bool) -> Tensor:
-    """The exact factors: (condition, momentum, rate)."""
-    smallest = (1 / conditions)[:, None, None]
-    return worst_factor(rates, MOMENTA[:, None], smallest, 1.0, nesterov=nesterov)
 
 
 def _share(steps: Tensor) -> Tensor:

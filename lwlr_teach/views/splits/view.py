@@ -30,7 +30,7 @@ from lwlr_teach.studies.splits import (
 )
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.style import palette
-from lwlr_teach.views.kit.traits import check_position, nearest
+from lwlr_teach.views.kit.traits import Position, nearest
 
 WIDTHS = (16, 64, 250, 1000, 4000)
 _LAYERS = {2: "two layers", 3: "three layers"}
@@ -87,9 +87,9 @@ class SplitView(View):
     dynamics = traitlets.Unicode().tag(sync=True)
     start = traitlets.Unicode().tag(sync=True)
     width = traitlets.Int().tag(sync=True)
-    budget_index = traitlets.Int().tag(sync=True)
-    step_index = traitlets.Int().tag(sync=True)
-    share_index = traitlets.Int().tag(sync=True)
+    budget_index = Position("_budgets")
+    step_index = Position("_steps")
+    share_index = Position("_shares")
 
     def __init__(
         self,
@@ -111,6 +111,7 @@ class SplitView(View):
             for name, value in setting.items():
                 _check_setting(name, value)
         splits = self._given or split_losses(**setting)
+        self._budgets = range(len(splits.budgets))  # as many in every setting
         self._steps = splits.steps if self._given else STEPS
         self._shares = splits.shares if self._given else SHARES
         self._edges = _edges(self._steps)
@@ -129,9 +130,9 @@ class SplitView(View):
             "choices": not self._given,
             "layers": {str(count): words for count, words in _LAYERS.items()},
             "dynamics": list(DYNAMICS),
-            "starts": list(STARTS),
-            "widths": [str(w) for w in WIDTHS],
-            "gaussian": [GAUSSIAN, str(GAUSSIAN_WIDTH)],
+            "starts": {name: f"{name} start" for name in STARTS},
+            "widths": WIDTHS,
+            "gaussian": [GAUSSIAN, GAUSSIAN_WIDTH],
             "steps": list(self._steps),
             "edges": self._edges.tolist(),
             "shares": [_percent(s) for s in self._shares.tolist()],
@@ -146,7 +147,7 @@ class SplitView(View):
             "room": _ROOM,
             "equal": splits.equal,
             "networks": 0 if splits.each is None else splits.each.shape[-1],
-            "start": {"layers": 0, "dynamics": "", "start": "", "width": 0, **begin},
+            "start": begin,
         }
         super().__init__(**begin, plan=plan, **self._sent(splits, **setting))
         self.observe(self._compute, _STATES)
@@ -191,19 +192,15 @@ class SplitView(View):
             raise ValueError(f"{name} cannot be chosen in a view of given splits, got {value!r}")
         return value
 
-    @traitlets.validate("budget_index")
-    def _on_the_budgets(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.splits.budgets))
-
     # A view that is told at once to begin elsewhere and to stand at a step or share which that start does not
     # have stands at the nearest below.
     @traitlets.validate("step_index")
     def _on_the_steps(self, proposal: dict[str, Any]) -> int:
-        return min(check_position(proposal, len(self._steps)), len(self.splits.steps) - 1)
+        return min(proposal["value"], len(self.splits.steps) - 1)
 
     @traitlets.validate("share_index")
     def _on_the_shares(self, proposal: dict[str, Any]) -> int:
-        position = check_position(proposal, len(self._shares))
+        position: int = proposal["value"]
         return position - position % self._stride(self.splits)
 
     def _compute(self, _: Any) -> None:
@@ -214,15 +211,17 @@ class SplitView(View):
             self.step_index = min(self.step_index, len(self.splits.steps) - 1)
             self.share_index -= self.share_index % self._stride(self.splits)
 
-    def _sent(
-        self, splits: Splits, layers: int = 0, dynamics: str = "", start: str = "", width: int = 0
-    ) -> dict[str, Any]:
-        trained = f"{_LAYERS.get(layers, '').capitalize()}, width {splits.width}"
-        each = splits.each
+    def _sent(self, splits: Splits, **setting: Any) -> dict[str, Any]:
+        each, title = splits.each, self.title
+        if setting:
+            layers = _LAYERS[setting["layers"]].capitalize()
+            title = (
+                f"{layers}, width {splits.width}, {setting['dynamics']} dynamics, {setting['start']} start"
+            )
         return {
             "table": {
-                "setting": [str(layers), dynamics, start, str(width)],
-                "title": self.title if self._given else f"{trained}, {dynamics} dynamics, {start} start",
+                "setting": [setting[name] for name in _STATES if setting],
+                "title": title,
                 "budgets": [_budget(b) for b in splits.budgets.tolist()],
                 "values": splits.budgets.tolist(),
                 "steps": len(splits.steps),

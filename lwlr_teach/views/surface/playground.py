@@ -128,7 +128,7 @@ class Playground(widgets.VBox):  # type: ignore[misc]
         self._at |= {"at_lr": old.lr, "at_step": old.step}
         if len(old.plan["momenta"]) > 1:
             self._at["at_momentum"] = old.momentum
-        self._hidden = set(old.sweep.names) - set(old.shown)
+        self._hidden = set(old.names) - set(old.shown)
         try:
             self.view = self._make()
         except ValueError as error:  # choices that do not go together; the old picture stays

@@ -21,7 +21,7 @@ from lwlr_teach.problems.surfaces import Point, Surface
 from lwlr_teach.runs.sweeps import NEVER, sweep
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, nearest
 
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
 MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -67,11 +67,11 @@ class SurfaceView(View):
     losses = traitlets.Bytes().tag(sync=True)
     diverged = traitlets.Bytes().tag(sync=True)
     relief = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
-    momentum_index = traitlets.Int().tag(sync=True)
-    limit_index = traitlets.Int().tag(sync=True)
-    step = traitlets.Int().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    lr_index = Position("_rates")
+    momentum_index = Position("_momenta")
+    limit_index = Position("_limits")
+    step = Position("_steps")
+    shown = Shown("names")
 
     def __init__(
         self,
@@ -110,31 +110,31 @@ class SurfaceView(View):
             progress=False,
             **grid,
         )
-        names = self.sweep.names
-        visible = check_shown(names, shown)
         at_step = steps if at_step is None else at_step
         check_count("at_step", at_step, low=0, high=steps)
+        self.names = list(self.sweep.names)
         # Whatever was swept, runs have the axes (method, lr, momentum, limit) from here on.
+        self._rates, self._steps = self.sweep.grid["lr"], range(steps + 1)
         self._momenta = self.sweep.grid.get("momentum", torch.zeros(1))
         self._limits = self.sweep.grid.get("limit", torch.zeros(1))
-        runs = (len(methods), len(self.sweep.grid["lr"]), len(self._momenta), len(self._limits))
+        runs = (len(self.names), len(self._rates), len(self._momenta), len(self._limits))
         gap = (self.sweep.losses - self.sweep.surface.lowest).clamp(min=0)
         self._gap = gap.to(torch.float32).reshape(*runs, steps + 1)
         self._paths = self.sweep.paths.reshape(*runs, steps + 1, 2)
         self._diverged = self.sweep.diverged_at.reshape(*runs)
-        begin = {
-            "lr_index": nearest(self.sweep.grid["lr"], at_lr),
+        begin: dict[str, Any] = {
+            "lr_index": nearest(self._rates, at_lr),
             "momentum_index": nearest(self._momenta, at_momentum),
             "limit_index": nearest(self._limits, at_limit),
             "step": at_step,
-            "shown": visible,
+            "shown": self.names if shown is None else list(shown),
         }
         super().__init__(**begin, **self._payload(begin))
 
     @property
     def lr(self) -> float:
         """The learning rate that the slider stands at."""
-        return self.sweep.grid["lr"][self.lr_index].item()
+        return self._rates[self.lr_index].item()
 
     @property
     def momentum(self) -> float:
@@ -145,16 +145,6 @@ class SurfaceView(View):
     def limit(self) -> float:
         """The limit that the slider stands at."""
         return self._limits[self.limit_index].item()
-
-    @traitlets.validate("lr_index", "momentum_index", "limit_index", "step")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        positions = {
-            "lr_index": len(self.sweep.grid["lr"]),
-            "momentum_index": len(self._momenta),
-            "limit_index": len(self._limits),
-            "step": self.sweep.steps + 1,
-        }
-        return check_position(proposal, positions[proposal["trait"].name])
 
     def _runs(self, values: Tensor, i: int) -> Tensor:
         """``values`` (optimizer, lr, momentum, limit, …) of method i; along an axis of its own only once."""
@@ -175,25 +165,19 @@ class SurfaceView(View):
         heights = _heights(s.surface)
         first = 0
         methods = []
-        for i, (one, style) in enumerate(zip(s.methods, styles(s.names), strict=True)):
+        for i, (one, style) in enumerate(zip(s.methods, styles(self.names), strict=True)):
             _, momenta, limits = self._runs(self._diverged, i).shape
             own = {"first": first, "momenta": momenta, "limits": limits}
             methods.append({"name": one.name, "style": style, **own})
-            first += len(s.grid["lr"]) * momenta * limits
+            first += len(self._rates) * momenta * limits
         plan = {
             "title": self._title,
             "methods": methods,
             "steps": s.steps,
-            "rates": [label(v) for v in s.grid["lr"].tolist()],
+            "rates": [label(v) for v in self._rates.tolist()],
             "momenta": [label(v) for v in self._momenta.tolist()],
             "limits": [label(v) for v in self._limits.tolist()],
-            "start": {
-                "lr": begin["lr_index"],
-                "momentum": begin["momentum_index"],
-                "limit": begin["limit_index"],
-                "step": begin["step"],
-                "shown": begin["shown"],
-            },
+            "start": begin,
             "map": {
                 "bounds": bounds.tolist(),
                 "window": torch.stack(window, -1).tolist(),
@@ -243,12 +227,10 @@ class SurfaceView(View):
 
     def describe(self) -> str:
         """The sliders' position and where each visible method got to, in a sentence."""
-        s = self.sweep
         parts = []
-        for i, name in enumerate(s.names):
-            if name in self.shown:
-                outcome = self._outcome(i)
-                parts.append(f"{name} {outcome}" if "diverges" in outcome else f"{name} reaches {outcome}")
+        for i, _ in self._visible():
+            outcome = self._outcome(i)
+            parts.append(f"{self.names[i]} {'' if 'diverges' in outcome else 'reaches '}{outcome}")
         return f"{self._position}, step {self.step}: {'; '.join(parts) or 'no method is shown'}."
 
     def figure(self) -> Figure:
@@ -293,7 +275,7 @@ class SurfaceView(View):
                 linestyle=linestyle(style),
                 marker=MATPLOTLIB_MARKERS[style["marker"]],
                 markevery=[last],
-                label=f"{self.sweep.names[i]}: {self._outcome(i)}",
+                label=f"{self.names[i]}: {self._outcome(i)}",
             )
         ax.set(yscale="log", xlim=(0, self.sweep.steps), ylim=(low, high), xlabel="step")
         ax.set_title("loss above the minimum", fontsize=10, loc="left")
@@ -302,8 +284,8 @@ class SurfaceView(View):
             ax.legend(fontsize=8)
 
     def _visible(self) -> list[tuple[int, Style]]:
-        both = enumerate(styles(self.sweep.names))
-        return [(i, style) for i, style in both if self.sweep.names[i] in self.shown]
+        both = enumerate(styles(self.names))
+        return [(i, style) for i, style in both if self.names[i] in self.shown]
 
 
 def _gaps_on_map(surface: Surface) -> Tensor:

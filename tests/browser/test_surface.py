@@ -106,6 +106,45 @@ def test_the_heads_are_drawn_where_the_kernel_says(notebook):
     assert inside == 5
 
 
+def inside(view, name, margins, x, y):
+    """Where the mouse meets the share x of a picture's frame's width and y of its height, from below."""
+    left, top, right, bottom = margins
+    box = view.canvas(name).bounding_box()
+    width, height = box["width"] - left - right, box["height"] - top - bottom
+    return box["x"] + left + x * width, box["y"] + top + (1 - y) * height
+
+
+def test_a_click_on_the_curves_goes_to_that_step(notebook):
+    view = notebook.view()
+    view.button("play").click()
+    notebook.page.mouse.click(*inside(view, "curves", (42, 24, 14, 38), 21 / 60, 0.9))
+    view.settle()
+    assert view.position("step") == 21
+    assert "play" in view.button("play").inner_text()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert ", step 21: " in view.sentence()
+
+
+def test_the_pointer_reads_a_path_and_a_curve(notebook):
+    view = notebook.view()
+    tip = view.root.locator(".lwlr-tip")
+    notebook.ask("view.shown = ['Adam']; view.lr_index, view.momentum_index, view.step = 40, 7, 60")
+    view.settle()
+    x, y, said, loss = notebook.ask(
+        "from lwlr_teach.core.text import short; point = view.sweep.paths[5, 40, 7, 0, 33].tolist();"
+        "loss = view.sweep.losses[5, 40, 7, 0, 33].item();"
+        "print(*point, ', '.join(map(short, point)), short(loss), sep='|')"
+    ).split("|")
+    where = inside(view, "map", (34, 8, 10, 24), (float(x) + 3) / 6, (float(y) + 2) / 4)
+    notebook.page.mouse.move(*where)
+    assert tip.inner_text() == f"Adam: step 33, ({said}), loss {loss}"
+    notebook.page.mouse.move(*inside(view, "curves", (42, 24, 14, 38), 33 / 60, 0.8))
+    assert tip.inner_text() == f"Adam: step 33, {loss}"
+    view.press("step", "Home")
+    notebook.page.mouse.move(where[0] + 1, where[1])
+    assert tip.count() == 0  # that is still to come
+
+
 def test_a_box_hides_a_path(notebook):
     view = notebook.view()
     before = view.picture("map")

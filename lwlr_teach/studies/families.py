@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import torch
 
 from lwlr_teach.core.checks import check_choice, check_function, check_number
 from lwlr_teach.core.text import label
@@ -26,8 +24,6 @@ from lwlr_teach.schedules import (
     WarmRestarts,
     Warmup,
 )
-from lwlr_teach.views.kit.style import MOST
-from lwlr_teach.views.kit.traits import nearest
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,16 @@ class Family:
     def labels(self) -> list[str]:
         """The positions of the slider, in words."""
         return [f"{label(value)}{self.unit}" for value in self.values]
+
+    def schedules(self, steps: int) -> list[Schedule]:
+        """The schedule of each value, for a run of so many steps; ValueError for a factor below 0."""
+        made = [self.make(value, steps) for value in self.values]
+        for schedule in made:
+            check_function(f"make of {self.name}", schedule, "Cosine(300)")
+            if not isinstance(schedule, Plateau):
+                for step in range(steps):
+                    check_number(f"the factor of {self.name} at step {step}", schedule(step), low=0)
+        return made
 
 
 def _share(percent: float, steps: int) -> int:
@@ -138,19 +144,19 @@ _TABLE = (
     ),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _TABLE}
-"""The families that a view takes by name."""
+"""The families that are known by name."""
 YOURS = "yours"
 """The name of the schedule that the learner draws."""
 SIX_FAMILIES = ("constant", "step", "inverse time", "cosine", "one-cycle", "WSD")
 
 
 def check_families(families: Sequence[str | Family | Schedule]) -> tuple[Family, ...]:
-    """The families of these names, or around these schedules; ValueError if they cannot be shown together."""
+    """The families of these names, or around these schedules; ValueError if they cannot run together."""
     if isinstance(families, str | Family) or not isinstance(families, Sequence):
         families = [families]
-    found = tuple(map(_family, families))
-    if not 1 <= len(found) <= MOST - 1:
-        raise ValueError(f"families must be from 1 to {MOST - 1}, got {len(found)}")
+    found = tuple(map(as_family, families))
+    if not found:
+        raise ValueError("families must name at least one schedule, got none")
     names = [family.name for family in found]
     for i, name in enumerate(names):
         if name in [YOURS, *names[:i]]:
@@ -158,7 +164,8 @@ def check_families(families: Sequence[str | Family | Schedule]) -> tuple[Family,
     return found
 
 
-def _family(given: str | Family | Schedule) -> Family:
+def as_family(given: str | Family | Schedule) -> Family:
+    """The family of this name, or a family of this one schedule."""
     if isinstance(given, Family):
         return given
     if isinstance(given, str):
@@ -166,34 +173,3 @@ def _family(given: str | Family | Schedule) -> Family:
     check_function("families", given, "'cosine' or Cosine(300)")
     name = getattr(given, "__name__", type(given).__name__)
     return Family("function" if name == "<lambda>" else name, lambda _, steps: given)
-
-
-def first_positions(families: Sequence[Family], at: Mapping[str, float]) -> dict[str, int]:
-    """Where each family's slider stands at first: near the value in ``at``, or at the typical one."""
-    sliders = {family.name: family for family in families if len(family.values) > 1}
-    for name, value in at.items():
-        check_choice("at", name, sliders)
-        check_number(f"at[{name!r}]", value)
-    return {name: position(family, at.get(name, family.typical)) for name, family in sliders.items()}
-
-
-def position(family: Family, value: float) -> int:
-    """Where on the family's slider the nearest value stands."""
-    check_number("value", value)
-    return nearest(torch.tensor(family.values, dtype=torch.float64), value)
-
-
-def all_schedules(families: Sequence[Family], steps: int) -> tuple[list[int], list[Schedule]]:
-    """The schedules of all families at all positions, and where each family begins among them."""
-    first: list[int] = []
-    schedules: list[Schedule] = []
-    for family in families:
-        first.append(len(schedules))
-        for value in family.values:
-            schedule = family.make(value, steps)
-            check_function(f"make of {family.name}", schedule, "Cosine(300)")
-            if not isinstance(schedule, Plateau):
-                for step in range(steps):
-                    check_number(f"the factor of {family.name} at step {step}", schedule(step), low=0)
-            schedules.append(schedule)
-    return first, schedules
