@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,11 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
     for _ in range(count):
         for name, trait in view.traits().items():
             if isinstance(trait, Position):
-                setattr(view, name, draw.randrange(len(getattr(view, trait.along))))
+                setattr(view, name, draw.randrange(len(attrgetter(trait.along)(view))))
             elif isinstance(trait, OneOf):
-                setattr(view, name, draw.choice(list(getattr(view, trait.among))))
+                setattr(view, name, draw.choice(list(attrgetter(trait.among)(view))))
             elif isinstance(trait, Shown):
-                setattr(view, name, [one for one in getattr(view, trait.among) if draw.random() < 0.6])
+                setattr(view, name, [one for one in attrgetter(trait.among)(view) if draw.random() < 0.6])
             elif isinstance(trait, Bool) and name in names:
                 setattr(view, name, draw.random() < 0.5)
         yield sent(view, names)

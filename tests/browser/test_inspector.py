@@ -69,7 +69,7 @@ def cells(view, run=0):
       return Math.max(30, ...ARGS.map((n) => ctx.measureText(n).width));
     }""".replace("ARGS", str([f"block{i}.linear" for i in range(LAYERS)]))
     left = min(view.canvas(f"map-{run}").evaluate(script) + 10, max(60, 0.36 * box["width"]))
-    return left, 52, box["width"] - left - 66, box["height"] - 56
+    return left, 52, box["width"] - left - 74, box["height"] - 56
 
 
 def colour(view, layer, step, steps=60, run=0):
@@ -151,22 +151,43 @@ def test_the_mouse_drags_the_slider_and_the_map(notebook):
 
 def test_the_pointer_reads_a_cell(notebook):
     view = notebook.view()
+    plain = view.picture("lines-0")
     left, top, width, height = cells(view)
     view.canvas("map-0").hover(position={"x": left + 33.5 / 60 * width, "y": top + 3.5 / LAYERS * height})
     view.settle()
-    pointed = view.root.locator(".lwlr-pointed")
-    assert pointed.inner_text() == "block3.linear, step 330: 0"
+    read = view.root.locator(".lwlr-tip")
+    assert read.inner_text() == "block3.linear: step 330, 0"
     assert view.position("step") == 10  # pointing moves nothing
     view.canvas("map-0").hover(position={"x": left + 50.5 / 60 * width, "y": top + 5.5 / LAYERS * height})
     view.settle()
-    assert pointed.inner_text() == "block5.linear, step 500: no number"
-    before = view.picture("lines-0")
+    assert read.inner_text() == "block5.linear: step 500, no number"
+    pointed = view.picture("lines-0")
+    assert pointed != plain  # its line stands out
     view.root.locator(".lwlr-method").nth(8).hover()
-    view.settle()
-    assert view.picture("lines-0") != before  # its line stands out
+    assert view.picture("lines-0") not in (plain, pointed)
     view.slider("step").hover()
+    assert view.picture("lines-0") == plain
+    assert read.count() == 0
+
+
+def test_the_lines_are_read_and_clicked_as_well(notebook):
+    view = notebook.view()
+    pick(view, "relative_update")
+    left, _, width, _ = cells(view)
+    lines = view.canvas("lines-0")
+    lines.hover(position={"x": left + 40.5 / 60 * width, "y": 20})  # 0.9 is near the upper edge
     view.settle()
-    assert pointed.inner_text().startswith("Grey is 0")
+    assert view.root.locator(".lwlr-tip").inner_text() == f"block{LAYERS - 1}.linear: step 400, 0.9"
+    lines.click(position={"x": left + 40.5 / 60 * width, "y": 100})
+    view.settle()
+    assert view.position("step") == 40
+    assert notebook.ask("print(view.step)") == "400"
+    view.button("alone-block2.linear").click()
+    assert notebook.ask("print(view.shown)") == "['block2.linear']"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    view.button("numbers").click()
+    head = view.root.locator(".lwlr-table th").all_inner_texts()
+    assert head == ["step", "block2.linear"]
 
 
 def test_the_keyboard_reaches_everything(notebook):

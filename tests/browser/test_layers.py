@@ -119,3 +119,23 @@ def test_dark_theme_redraws(notebook):
     notebook.page.wait_for_timeout(400)
     assert view.picture("scores") != before
     notebook.theme("JupyterLab Light")
+
+
+def test_a_strip_is_read_clicked_and_listed(notebook):
+    view = notebook.view()
+    strip = view.canvas("strip-1")
+    width = strip.evaluate("c => c.clientWidth - 50")
+    strip.hover(position={"x": 34 + 2 / 3 * width, "y": 60})
+    view.settle()
+    read = view.root.locator(".lwlr-tip").inner_text()
+    assert read.startswith("final loss: rate of hidden 2 0.5, ")
+    strip.click(position={"x": 34 + 2 / 3 * width, "y": 100})
+    view.settle()
+    assert view.position("layer-1") == 2
+    assert notebook.ask("print(view.positions[1])") == "2"
+    assert read.endswith(
+        f", {notebook.ask('from lwlr_teach.core.text import short; print(short(view.loss))')}"
+    )
+    view.button("numbers").click()
+    rows = view.root.locator(".lwlr-table").nth(1).locator("tbody tr").all_inner_texts()
+    assert [row.split()[0] for row in rows] == ["0.001", "0.02", "0.5", "10"]

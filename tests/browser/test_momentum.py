@@ -100,6 +100,24 @@ def test_the_mouse_moves_both_sliders_on_the_map(notebook):
     assert "rate 3.3" in view.sentence()
 
 
+def test_the_map_is_read_and_the_cut_is_clicked(notebook):
+    view = notebook.view()
+    width, height = view.canvas("map").evaluate("c => [c.clientWidth - 50, c.clientHeight - 64 - 42]")
+    view.canvas("map").hover(
+        position={"x": 38 + (2.0 - 0.05) / 4.1 * width, "y": 64 + (0.9875 - 0.4) * height}
+    )
+    view.settle()
+    factor = notebook.ask("print(f'{view.runs.factors[0, 1, 16, 19]:.4f}')")
+    read = view.root.locator(".lwlr-tip").inner_text()
+    assert read.startswith(f"rate 2, momentum 0.4: × {factor} a step, ten times closer every ")
+    assert view.position("lr") == 14  # reading moves nothing
+    width = view.canvas("cut").evaluate("c => c.clientWidth - 56")
+    view.canvas("cut").click(position={"x": 42 + (0.6 - 0.05) / 4.1 * width, "y": 60})
+    view.settle()
+    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert "rate 0.6, momentum 0.5:" in view.sentence()
+
+
 def test_the_cells_and_the_marker_are_where_they_belong(notebook):
     view = notebook.view()
     width, height = view.canvas("map").evaluate("c => [c.clientWidth, c.clientHeight]")

@@ -231,6 +231,34 @@ def test_a_schedule_drawn_with_a_finger_joins_the_race(notebook):
     assert drawn[-2] == pytest.approx(0.41, abs=0.03)
 
 
+def test_the_pictures_are_read_and_a_name_is_shown_alone(notebook):
+    view = notebook.view()
+    left, top, width, height = frame_of(view)
+    view.page.mouse.move(left + width / 2, top + height / 2)
+    view.settle()
+    read = view.root.locator(".lwlr-tip")
+    assert read.inner_text() == "cosine: step 20, 0.05"
+    assert notebook.ask("print(view.drawn)") == "[]"
+    box = view.canvas("ranks").bounding_box()
+    view.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    view.settle()
+    best = notebook.ask("print(view.ranking()[0])")
+    assert read.inner_text().startswith(f"{best}: final loss ")
+    view.button("alone-cosine").click()
+    assert notebook.ask("print(view.shown)") == "['cosine']"
+    view.button("own").click()
+    value = view.root.locator("[data-value=lr]")
+    view.settle()
+    assert value.input_value() == "own best"
+    value.click()
+    notebook.page.keyboard.type("0.19")
+    notebook.page.keyboard.press("Enter")  # a typed rate is for all again
+    view.settle()
+    assert value.input_value() == "0.2"
+    assert notebook.ask("print(view.own_best, round(view.lr, 3))") == "False 0.2"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
 def test_the_kernel_moves_the_view(notebook):
     view = notebook.view()
     notebook.ask(

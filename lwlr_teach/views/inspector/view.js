@@ -1,39 +1,34 @@
 // The layer inspector: for each recording a heat map, one row a layer, and below it the same numbers as lines.
-import {
-  axes, colourBar, colourOf, drawCells, fit, heatmap, line, marker, painter, polyline, theme, typed,
-} from "../kit/canvas.js";
-import { frame, ticks } from "../kit/geometry.js";
+import { colourBar, heatmap, line, typed } from "../kit/canvas.js";
+import { button, element } from "../kit/controls.js";
+import { ticks } from "../kit/geometry.js";
+import { stage } from "../kit/stage.js";
 import { short, tickLabel } from "../kit/text.js";
-import { button, dropdown, element, legend, live, player, save, slider, toggled } from "../kit/controls.js";
 
 const PLAY_MS = 6000; // a whole run, when played
 const [ROW, LEAST, MOST] = [15, 90, 400]; // heights of a row and of all rows, in pixels
-const [TOP, RIGHT] = [52, 66]; // above the rows stands the scale, right of them a word
+const [TOP, RIGHT] = [52, 74]; // above the rows stands the scale, right of them a word
 const SMALL = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const MARKED = 16; // with more lines than this, only those that the sentence names have a marker
 
 function render({ model, el }) {
-  const plan = model.get("plan");
-  const values = typed(Float32Array, model.get("values")); // (run, quantity, layer, step)
+  const view = stage({ model, el });
+  const { plan, now } = view;
   const { names, layers, steps, lengths, quantities } = plan;
+  const values = typed(Float32Array, model.get("values")); // (run, quantity, layer, step)
   const [L, S] = [layers.length, steps.length];
   const runs = names.map((_, run) => run);
-
-  const now = {};
-  const pull = () => Object.assign(now, {
-    step: model.get("step_index"), quantity: model.get("quantity"), shown: model.get("shown"),
-  });
-  const push = () => save(model, { step_index: now.step, quantity: now.quantity, shown: now.shown });
-  const visible = () => layers.map((layer, i) => ({ ...layer, i })).filter((layer) => now.shown.includes(layer.name));
+  const visible = () => view.visible(layers);
   const quantity = () => quantities.find((q) => q.name === now.quantity);
   const numbers = quantities.map((q) => q.name);
   const place = (name, run, i) => ((run * numbers.length + numbers.indexOf(name)) * L + i) * S;
-  const value = (run, i, k = now.step, name = now.quantity) => values[place(name, run, i) + k];
+  const value = (run, i, k = now.step_index, name = now.quantity) => values[place(name, run, i) + k];
+  const titled = (run, text) => (runs.length > 1 ? `${names[run]}: ${text}` : text);
 
-  // As `standing` in inspector.py.
+  // As `standing` in view.py.
   function standing(run) {
     const rows = visible().map(({ i }) => i);
-    const at = (name, i) => value(run, i, now.step, name);
+    const at = (name, i) => value(run, i, now.step_index, name);
     const exploding = rows.filter((i) =>
       at("relative_update", i) > 1 || !Number.isFinite(at("grad_norm", i)) || !Number.isFinite(at("weight_norm", i)));
     const still = rows.filter((i) => at("update_norm", i) === 0 && !exploding.includes(i));
@@ -65,7 +60,7 @@ function render({ model, el }) {
   function state(run) {
     const { rows, highest, lowest, still, exploding } = standing(run);
     if (!rows.length) return "no layer is shown";
-    if (now.step >= lengths[run]) return "the recording has ended";
+    if (now.step_index >= lengths[run]) return "the recording has ended";
     const parts = [];
     if (highest !== undefined) parts.push(extremes(run, highest, lowest));
     else if (still.length < rows.length) parts.push("no layer that moves has a number here");
@@ -80,7 +75,7 @@ function render({ model, el }) {
     return parts.join("; ");
   }
   const sentence = () => {
-    const head = `${plan.title}, ${quantity().title}, step ${steps[now.step]}`;
+    const head = `${plan.title}, ${quantity().title}, step ${steps[now.step_index]}`;
     if (runs.length === 1) return `${head}: ${state(0)}.`;
     return [`${head}.`, ...runs.map((run) => `${names[run]}: ${state(run)}.`)].join(" ");
   };
@@ -99,23 +94,17 @@ function render({ model, el }) {
     return Math.min(N - 1, Math.floor(share(v) * N));
   };
 
-  // What does not depend on the slider is drawn once and kept.
-  const kept = new Map();
-  function once(name, key, draw) {
-    if (kept.get(name)?.key !== key) kept.set(name, { key, made: draw() });
-    return kept.get(name).made;
-  }
-  const chosen = () => [now.quantity, ...now.shown].join("\n");
-
   // All steps have cells of one width. Where their distances differ, the ticks stand accordingly.
-  const x = { range: S > 1 ? [(3 * steps[0] - steps[1]) / 2, (3 * steps[S - 1] - steps[S - 2]) / 2] : [steps[0] - 0.5, steps[0] + 0.5] };
-  const middle = (f, k) => f.left + ((k + 0.5) / S) * f.width;
-  const onSteps = (f) => (step) => {
-    if (S === 1) return middle(f, step - steps[0]);
+  const places = new Map(steps.map((step, k) => [step, k]));
+  function warp(step) {
+    if (places.has(step) || S === 1) return places.get(step) ?? step - steps[0];
     const found = steps.findIndex((other) => other >= step);
     const next = found < 0 ? S - 1 : Math.max(1, found);
-    return middle(f, next - (steps[next] - step) / (steps[next] - steps[next - 1]));
-  };
+    return next - (steps[next] - step) / (steps[next] - steps[next - 1]);
+  }
+  const ends = S > 1 ? [(3 * steps[0] - steps[1]) / 2, (3 * steps[S - 1] - steps[S - 2]) / 2] : [steps[0] - 0.5, steps[0] + 0.5];
+  const stepAxis = { title: "step", range: ends, warp, trait: "step_index", values: steps };
+  const chosen = () => [now.quantity, ...now.shown].join("\n");
   const labelWidth = (ctx) => {
     ctx.font = SMALL;
     const widest = Math.max(30, ...visible().map(({ name }) => ctx.measureText(name).width));
@@ -127,50 +116,47 @@ function render({ model, el }) {
     while (from < name.length && ctx.measureText(`…${name.slice(from)}`).width > width) from++;
     return `…${name.slice(from)}`;
   };
-  const frames = []; // of the heat maps and the lines, for the pointer
 
-  function drawMap(ctx, colours, run) {
+  function drawMap(ctx, colours, pointed, run) {
     const rows = visible();
     const left = labelWidth(ctx);
-    const y = { range: [rows.length || 1, 0] };
-    const f = frame(left, TOP, ctx.cssWidth - left - RIGHT, ctx.cssHeight - TOP - 4, x, y);
-    frames[run] = { ...frames[run], map: f };
+    const box = { left, top: TOP, width: ctx.cssWidth - left - RIGHT, height: ctx.cssHeight - TOP - 4 };
+    const p = view.plot(ctx, { ...colours, faint: "transparent" }, box, stepAxis, { range: [rows.length || 1, 0] },
+      { xLabels: false, xTitle: "", yTicks: 0 });
     Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "left", textBaseline: "alphabetic" });
-    ctx.fillText((runs.length > 1 ? `${names[run]}: ` : "") + quantity().title, 0, 12);
+    ctx.fillText(titled(run, quantity().title), 0, 12);
     const scale = quantity();
-    const marks = ticks(scale, Math.max(2, Math.floor(f.width / 70))).map((v) => [share(v), tickLabel(v, scale)]);
-    colourBar(ctx, f.left, 20, f.width, 9, plan.colours, marks, colours);
+    const marks = ticks(scale, Math.max(2, Math.floor(p.width / 70))).map((v) => [share(v), tickLabel(v, scale)]);
+    colourBar(ctx, p.left, 20, p.width, 9, plan.colours, marks, colours);
 
-    hatch(ctx, f, colours);
-    if (rows.length) {
-      const picture = once(`map${run}`, chosen(), () => {
-        const codes = new Uint8Array(rows.length * S);
-        // `heatmap` has its first row at the bottom.
-        rows.forEach(({ i }, row) => {
-          for (let k = 0; k < S; k++) codes[(rows.length - 1 - row) * S + k] = colourNumber(value(run, i, k));
-        });
-        return heatmap(codes, S, rows.length, table);
+    hatch(ctx, p, colours);
+    p.once(chosen(), () => {
+      const upwards = [...rows].reverse(); // a heat map has its first row at the bottom
+      const codes = upwards.flatMap(({ i }) => steps.map((_, k) => colourNumber(value(run, i, k))));
+      if (!rows.length) return;
+      p.cells(heatmap(codes, S, rows.length, table), S, rows.length, (k, row) => {
+        const { name, i } = upwards[row];
+        return { name, text: `${name}: step ${steps[k]}, ${number(value(run, i, k))}` };
       });
-      drawCells(ctx, picture, f);
-    }
+    });
 
-    const high = f.height / (rows.length || 1);
+    const high = p.height / (rows.length || 1);
     const stride = Math.ceil(11 / high);
     Object.assign(ctx, { font: SMALL, fillStyle: colours.text, textAlign: "right", textBaseline: "middle" });
-    rows.forEach(({ name, i }, row) => {
-      if (row % stride && i !== pointed?.layer) return;
-      ctx.globalAlpha = pointed && pointed.layer !== i ? 0.6 : 1;
-      ctx.fillText(elided(ctx, name, left - 8), f.left - 5, f.py(row + 0.5));
+    rows.forEach(({ name }, row) => {
+      if (row % stride && name !== pointed) return;
+      ctx.globalAlpha = pointed && name !== pointed ? 0.6 : 1;
+      ctx.fillText(elided(ctx, name, left - 8), p.left - 5, p.py(row + 0.5));
     });
     ctx.globalAlpha = 1;
-    cursor(ctx, f, colours);
-    tags(ctx, f, colours, run, rows);
-    const at = rows.findIndex(({ i }) => i === pointed?.layer);
-    if (at >= 0) {
-      for (const [colour, width] of [[colours.dark ? "#000" : "#fff", 4], [colours.text, 1.5]]) {
-        Object.assign(ctx, { strokeStyle: colour, lineWidth: width });
-        ctx.strokeRect(f.left, f.py(at), f.width, high);
-      }
+    const halo = colours.dark ? "#000000" : "#ffffff";
+    p.rule(steps[now.step_index], { colour: halo, width: 3 });
+    p.rule(steps[now.step_index], { width: 1.2 });
+    tags(ctx, p, colours, run, rows);
+    const at = rows.findIndex(({ name }) => name === pointed);
+    for (const [colour, width] of at < 0 ? [] : [[halo, 4], [colours.text, 1.5]]) {
+      Object.assign(ctx, { strokeStyle: colour, lineWidth: width });
+      ctx.strokeRect(p.left, p.py(at), p.width, high);
     }
   }
 
@@ -185,18 +171,9 @@ function render({ model, el }) {
     ctx.restore();
   }
 
-  // Where the slider stands.
-  function cursor(ctx, f, colours) {
-    const at = middle(f, now.step);
-    for (const [colour, width] of [[colours.dark ? "#000000" : "#ffffff", 3], [colours.text, 1.2]]) {
-      Object.assign(ctx, { strokeStyle: colour, lineWidth: width });
-      line(ctx, at, f.top, at, f.bottom);
-    }
-  }
-
   // The words right of the rows: the most important first, and none over another.
   function tags(ctx, f, colours, run, rows) {
-    if (now.step >= lengths[run]) return;
+    if (now.step_index >= lengths[run]) return;
     const { highest, lowest, still, exploding } = standing(run);
     const [most, least] = extremeWords();
     const differ = highest !== lowest && short(value(run, highest)) !== short(value(run, lowest));
@@ -216,182 +193,51 @@ function render({ model, el }) {
     }
   }
 
-  function drawLines(ctx, colours, run) {
-    const rows = visible();
+  function drawLines(ctx, colours, pointed, run) {
     const left = labelWidth(ctx);
-    const scale = quantity();
-    const [low, high] = scale.range;
-    const y = scale.log ? { range: [low / 1.3, high * 1.3], log: true } : { range: [low - 0.05, high + 0.05] };
-    const f = frame(left, 10, ctx.cssWidth - left - RIGHT, ctx.cssHeight - 48, x, y);
-    f.px = onSteps(f);
-    frames[run] = { ...frames[run], lines: f };
-    axes(ctx, f, colours, { xTitle: "step" });
-    const py = (v) => (v === 0 && scale.log ? f.bottom : f.py(Math.min(high, Math.max(low, v))));
-    f.at = py;
-    const draw = (target, { i, style }, options = {}) => {
-      const colour = colourOf(style, colours);
-      // Pieces between what is no number.
-      for (let k = 0; k < S; k++) {
-        if (Number.isNaN(value(run, i, k))) continue;
-        const from = k;
-        while (k < S && !Number.isNaN(value(run, i, k))) k++;
-        polyline(target, k - from, (j) => middle(f, from + j), (j) => py(value(run, i, from + j)),
-          { colour, width: 1.4, dash: style.dash, ...options });
-      }
-    };
-    const key = [chosen(), ctx.cssWidth, ctx.cssHeight, ctx.ratio, colours.text].join();
-    const picture = once(`lines${run}`, key, () => {
-      const sheet = new OffscreenCanvas(ctx.canvas.width, ctx.canvas.height);
-      const target = sheet.getContext("2d");
-      target.setTransform(ctx.ratio, 0, 0, ctx.ratio, 0, 0);
-      for (const row of rows) draw(target, row);
-      return sheet;
-    });
-    ctx.globalAlpha = pointed ? 0.35 : 1;
-    ctx.drawImage(picture, 0, 0, ctx.cssWidth, ctx.cssHeight);
-    ctx.globalAlpha = 1;
-    cursor(ctx, f, colours);
-    const own = rows.find(({ i }) => i === pointed?.layer);
-    if (own) draw(ctx, own, { width: 3, halo: colours.paper });
-    if (now.step >= lengths[run]) return;
-    const { highest, lowest } = standing(run);
-    for (const { i, style } of rows) {
-      if (Number.isNaN(value(run, i)) || (rows.length > MARKED && ![highest, lowest, pointed?.layer].includes(i))) continue;
-      marker(ctx, style.marker, middle(f, now.step), py(value(run, i)), 4.5, colourOf(style, colours), colours.paper);
-    }
-  }
-
-  const canvas = (kind, run) => element("canvas", { class: `lwlr-${kind} lwlr-${kind}-${run}`, role: "img" });
-  const pictures = runs.map((run) => ({ map: canvas("map", run), lines: canvas("lines", run) }));
-  const said = element("div", { class: "lwlr-words", "aria-hidden": "true" });
-  const under = element("div", { class: "lwlr-pointed" });
-  let pointed = null; // the layer under the pointer, and its run and step if it is a cell
-
-  const draw = painter(() => {
-    const colours = theme();
-    const text = sentence();
-    said.textContent = text;
-    const cell = pointed?.step !== undefined;
-    under.textContent = cell
-      ? `${runs.length > 1 ? `${names[pointed.run]}, ` : ""}${layers[pointed.layer].name}, step ${steps[pointed.step]}: ` +
-        number(value(pointed.run, pointed.layer, pointed.step))
-      : "Grey is 0, hatched is no number. Point at a cell to read it.";
-    const height = `${TOP + 4 + Math.min(MOST, Math.max(LEAST, ROW * now.shown.length))}px`;
-    for (const run of runs) {
-      const { map, lines } = pictures[run];
-      if (map.style.height !== height) map.style.height = height;
-      map.setAttribute("aria-label", runs.length > 1 && run ? `${names[run]}: ${state(run)}.` : text);
-      lines.setAttribute("aria-label", `Lines. ${runs.length > 1 ? `${names[run]}: ` : ""}${state(run)}.`);
-      const onMap = fit(map);
-      const onLines = fit(lines);
-      if (onMap) drawMap(onMap, colours, run);
-      if (onLines) drawLines(onLines, colours, run);
-    }
-    list.draw(colours, now.shown, (name) => {
-      const i = layers.findIndex((layer) => layer.name === name);
-      return runs.map((run) => number(value(run, i))).join(" | ");
-    });
-  });
-  const change = (part) => {
-    Object.assign(now, part);
-    draw();
-  };
-
-  const picked = dropdown("quantity", "quantity", Object.fromEntries(quantities.map((q) => [q.name, q.title])), (name) => {
-    change({ quantity: name });
-    push();
-  });
-  const walk = slider("step", "step", steps.map(String), {
-    onInput: (step) => { play.stop(); change({ step }); },
-    onRelease: push,
-  });
-  const play = player(S - 1, PLAY_MS, {
-    position: () => now.step,
-    onStep: (step) => { change({ step }); walk.show(step); },
-    onStop: push,
-  });
-  const show = () => {
-    walk.show(now.step);
-    picked.show(now.quantity);
-  };
-  const reset = button("reset", "reset", "put everything back as it was", () => {
-    play.stop();
-    const { step_index: step, quantity: name, shown } = plan.start;
-    change({ step, quantity: name, shown });
-    show();
-    push();
-  });
-
-  const list = legend(layers, runs.length > 1 ? names.join(" | ") : "at this step", (name, on) => {
-    change({ shown: toggled(layers, now.shown, name, on) });
-    push();
-  });
-  const pickAll = (name, title, shown) => button(name, name, title, () => {
-    change({ shown });
-    push();
-  });
-  const everyone = element("div", { class: "lwlr-controls" },
-    pickAll("all", "show every layer", layers.map(({ name }) => name)), pickAll("none", "show no layer", []));
-  const point = (to) => {
-    if (to?.layer === pointed?.layer && to?.step === pointed?.step && to?.run === pointed?.run) return;
-    pointed = to;
-    draw();
-  };
-  list.root.querySelectorAll(".lwlr-method").forEach((row, i) => {
-    for (const event of ["pointerenter", "focusin"]) row.addEventListener(event, () => point({ layer: i }));
-    for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, () => point(null));
-  });
-
-  // The pictures answer to the pointer: it reads cells, and drags the slider.
-  const NEAR = 12; // as far as this a line is meant
-  function under_pointer(run, kind, event) {
-    const f = frames[run]?.[kind];
-    if (!f) return {};
-    const box = pictures[run][kind].getBoundingClientRect();
-    const [px, py] = [event.clientX - box.left, event.clientY - box.top];
-    const step = Math.min(S - 1, Math.max(0, Math.floor(((px - f.left) / f.width) * S)));
-    const inside = py >= f.top && py < f.bottom && px <= f.right && (kind === "map" || px >= f.left);
+    const { range: [low, high], log, title } = quantity();
+    const range = log ? [low / plan.room, high * plan.room] : [low - 0.05, high + 0.05];
+    const box = { left, top: 10, width: ctx.cssWidth - left - RIGHT, height: ctx.cssHeight - 48 };
+    const p = view.plot(ctx, colours, box, stepAxis, { title: titled(run, title), range, log }, { yTitle: "" });
     const rows = visible();
-    if (!inside || !rows.length) return { step };
-    if (kind === "map") {
-      const layer = rows[Math.min(rows.length - 1, Math.floor(((py - f.top) / f.height) * rows.length))].i;
-      return { step, cell: px < f.left ? { layer } : { layer, run, step } };
-    }
-    const far = ({ i }) => Math.abs(f.at(value(run, i, step)) - py);
-    const near = rows.filter(({ i }) => !Number.isNaN(value(run, i, step)) && far({ i }) < NEAR).sort((a, b) => far(a) - far(b));
-    return { step, cell: near.length ? { layer: near[0].i, run, step } : null };
-  }
-  for (const run of runs) {
-    for (const [kind, picture] of Object.entries(pictures[run])) {
-      const take = (event) => {
-        const { step, cell } = under_pointer(run, kind, event);
-        point(cell ?? null);
-        if (step === undefined || !picture.hasPointerCapture(event.pointerId)) return;
-        change({ step });
-        walk.show(step);
-      };
-      picture.addEventListener("pointerdown", (event) => {
-        play.stop();
-        picture.setPointerCapture(event.pointerId);
-        take(event);
-      });
-      picture.addEventListener("pointermove", take);
-      picture.addEventListener("pointerup", push);
-      picture.addEventListener("pointerleave", () => point(null));
+    const own = rows.filter(({ name }) => name === pointed);
+    const looks = { n: S, x: (k) => steps[k], text: number, floor: true, gaps: true };
+    const curve = (m, more) => p.curve({ ...m, ...looks, y: (k) => value(run, m.i, k), width: 1.4, ...more });
+    p.once(chosen(), () => rows.forEach((m) => curve(m)), own.length ? 0.35 : 1);
+    p.rule(steps[now.step_index], { colour: colours.dark ? "#000000" : "#ffffff", width: 3 });
+    p.rule(steps[now.step_index], { width: 1.2 });
+    for (const m of own) curve(m, { width: 3, halo: colours.paper, quiet: true });
+    if (now.step_index >= lengths[run]) return;
+    const { highest, lowest } = standing(run);
+    for (const { i, name, style } of rows) {
+      if (rows.length > MARKED && i !== highest && i !== lowest && name !== pointed) continue;
+      p.mark(style, steps[now.step_index], Math.max(range[0], value(run, i)), 4.5); // no number stays none
     }
   }
 
-  const root = element("div", { class: `lwlr-view lwlr-inspector${runs.length > 1 ? " lwlr-two" : ""}` },
-    element("div", { class: "lwlr-controls" }, picked.row, walk.row, play.button, reset),
-    said, under,
-    element("div", { class: "lwlr-body" },
-      ...pictures.map(({ map, lines }) => element("div", { class: "lwlr-record" }, map, lines)),
-      element("div", { class: "lwlr-side" }, everyone, list.root)));
-  const end = live(model, el, root, ["step_index", "quantity", "shown"], { pull, show, draw });
-  return () => {
-    play.stop();
-    end();
-  };
+  const lines = (run) => () => `Lines. ${titled(run, state(run))}.`;
+  const maps = runs.map((run) => view.picture(`map map-${run}`, (...to) => drawMap(...to, run),
+    run ? () => `${names[run]}: ${state(run)}.` : "", { drags: true }));
+  const records = runs.map((run) => element("div", { class: "lwlr-record" }, maps[run],
+    view.picture(`lines lines-${run}`, (...to) => drawLines(...to, run), lines(run), { drags: true })));
+  view.shows.push(() => {
+    const rows = Math.min(MOST, Math.max(LEAST, ROW * now.shown.length));
+    for (const map of maps) map.style.height = `${TOP + 4 + rows}px`;
+  });
+  const list = view.legend(layers, runs.length > 1 ? names.join(" | ") : "at this step", (name) => {
+    const i = layers.findIndex((layer) => layer.name === name);
+    return runs.map((run) => number(value(run, i))).join(" | ");
+  });
+  const pick = (name, title, shown) => button(name, name, title, () => view.commit({ shown }));
+  return view.open(runs.length > 1 ? "inspector two" : "inspector", sentence,
+    element("div", { class: "lwlr-controls" },
+      view.dropdown("quantity", "quantity", Object.fromEntries(quantities.map((q) => [q.name, q.title]))),
+      view.slider("step_index", "step", steps.map(String)), view.player("step_index", S - 1, PLAY_MS), view.reset()),
+    view.words(), element("div", { class: "lwlr-note" }, "Grey is 0, hatched is no number. Point at a cell to read it."),
+    element("div", { class: "lwlr-body" }, ...records,
+      element("div", { class: "lwlr-side" },
+        element("div", { class: "lwlr-controls" },
+          pick("all", "show every layer", layers.map(({ name }) => name)), pick("none", "show no layer", [])), list)));
 }
 
 export default { render };

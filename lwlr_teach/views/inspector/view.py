@@ -15,12 +15,12 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lwlr_teach.core.checks import check_choice, check_number
+from lwlr_teach.core.checks import check_number
 from lwlr_teach.core.text import short
-from lwlr_teach.runs.recorder import QUANTITIES, Recording
+from lwlr_teach.runs.recorder import Recording
 from lwlr_teach.views.kit.base import MOST_BYTES, View, module, pack_float32
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, palette
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import OneOf, Position, Shown, check_shown, nearest
 
 TITLES = {
     "relative_update": "relative update ‖Δp‖ / ‖p‖",
@@ -80,12 +80,13 @@ class InspectorView(View):
     """
 
     _esm = module("inspector/view.js")
+    _quantities = tuple(TITLES)
 
     plan = traitlets.Dict().tag(sync=True)
     values = traitlets.Bytes().tag(sync=True)
-    step_index = traitlets.Int().tag(sync=True)
-    quantity = traitlets.Unicode().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    step_index = Position("steps")
+    quantity = OneOf("_quantities")
+    shown = Shown("layers")
 
     def __init__(
         self,
@@ -101,7 +102,6 @@ class InspectorView(View):
         self.layers = self.recordings[0].layers
         self.names = _check_names(names, len(self.recordings))
         self.title = title
-        check_choice("quantity", quantity, QUANTITIES)
         self.steps = _thinned_steps(self.recordings)
         # (run, quantity, layer, step), in the order of TITLES.
         self._values = torch.stack([_on_steps(r, self.steps) for r in self.recordings])
@@ -131,6 +131,7 @@ class InspectorView(View):
             "colours": palette(_COLOURS),
             "grey": _GREY,
             "named": _NAMED,
+            "room": _ROOM,
             "start": begin,
         }
         super().__init__(**begin, plan=plan, values=pack_float32(self._values))
@@ -139,15 +140,6 @@ class InspectorView(View):
     def step(self) -> int:
         """The step that the slider stands at."""
         return int(self.steps[self.step_index])
-
-    @traitlets.validate("step_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.steps))
-
-    @traitlets.validate("quantity")
-    def _one_that_is_recorded(self, proposal: dict[str, Any]) -> str:
-        check_choice("quantity", proposal["value"], QUANTITIES)
-        return str(proposal["value"])
 
     def _of(self, quantity: str) -> Tensor:
         """One quantity of all runs: (run, layer, step)."""

@@ -1,5 +1,5 @@
 // A plot that remembers what was drawn in it, so that its numbers can be read, listed and clicked.
-import { axes, colourOf, drawCells, line, marker, polyline } from "./canvas.js";
+import { axes, colourOf, dots, drawCells, line, marker, polyline } from "./canvas.js";
 import { frame } from "./geometry.js";
 
 // A plot in the rectangle `box` {left, top, width, height} of a canvas. `x` and `y` are axes: {range, log, title, …} as
@@ -39,6 +39,13 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   }
   // How far below the plot a value lies, in pixels; not so far that a curve would fall like a wall.
   const below = (v) => (v > 0 || !y.log ? Math.min(4 * f.height, f.py(v) - f.bottom) : 4 * f.height);
+
+  // A dot at each point inside the plot; remembered as a curve is.
+  function scatter({ name, n, x: xs, y: ys, colour, quiet, text }) {
+    const py = (i) => (ys(i) >= low && ys(i) <= high ? f.py(ys(i)) : NaN);
+    dots(ctx, n, (i) => f.px(xs(i)), py, colour);
+    if (!quiet) curves.push({ name, n, x: xs, y: ys, text });
+  }
 
   // A band between low(i) and high(i).
   function band({ n, x: xs, low: from, high: to, colour, alpha = 0.3 }) {
@@ -105,7 +112,7 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   // n points of the plot that are drawn by other means, such as a path: the nearest is read, as `text(i)`.
   const points = (all) => places.push(all); // { name, n, x(i), y(i), text(i) }
 
-  const made = { ...f, curves, places, within, clipped, curve, band, rule, mark, cells, once, points };
+  const made = { ...f, curves, places, within, clipped, curve, scatter, band, rule, mark, cells, once, points };
   const number = (ctx.canvas.plots ??= []).push(made) - 1;
   return made;
 }

@@ -1,8 +1,12 @@
-"""Traits that check themselves: where a slider stands, what is chosen, what is shown."""
+"""Traits that check themselves: where a slider stands, what is chosen, what is shown.
+
+Each is given the view's attribute that holds what there is to choose from, ``"names"`` or ``"runs.lr"``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import traitlets
@@ -27,7 +31,7 @@ class Position(traitlets.Int[int, int]):
     def validate(self, view: Any, value: Any) -> int:
         """ValueError when the slider has no such position."""
         position: int = super().validate(view, value)
-        check_count(str(self.name), position, low=0, high=len(getattr(view, self.along)) - 1)
+        check_count(str(self.name), position, low=0, high=len(attrgetter(self.along)(view)) - 1)
         return position
 
 
@@ -42,7 +46,7 @@ class OneOf(traitlets.Unicode[str, str | bytes]):
     def validate(self, view: Any, value: Any) -> str:
         """ValueError with the nearest names for one that is not there."""
         name: str = super().validate(view, value)
-        check_choice(str(self.name), name, dict.fromkeys(getattr(view, self.among)))
+        check_choice(str(self.name), name, dict.fromkeys(attrgetter(self.among)(view)))
         return name
 
 
@@ -56,7 +60,7 @@ class Shown(traitlets.List[str]):
 
     def validate(self, view: Any, value: Any) -> list[str]:
         """ValueError with the nearest names for one that is not there."""
-        return check_shown(getattr(view, self.among), super().validate(view, value))
+        return check_shown(attrgetter(self.among)(view), super().validate(view, value))
 
 
 def check_position(proposal: dict[str, Any], positions: int) -> int:

@@ -1,14 +1,13 @@
 // The momentum view: a map of rate and momentum coloured by the measured speed, with the exact edge and optimum;
 // beside it the steps that are needed along the rate, and the run at the sliders' position.
-import {
-  axes, colourBar, dots, drawCells, fit, heatmap, line, marker, painter, polyline, theme, typed,
-} from "../kit/canvas.js";
-import { frame } from "../kit/geometry.js";
+import { colourBar, heatmap, line, marker, typed } from "../kit/canvas.js";
+import { choice, element } from "../kit/controls.js";
+import { stage } from "../kit/stage.js";
 import { short } from "../kit/text.js";
-import { button, choice, element, live, save, slider } from "../kit/controls.js";
 
 function render({ model, el }) {
-  const plan = model.get("plan");
+  const view = stage({ model, el });
+  const { plan, now } = view;
   const factors = typed(Float32Array, model.get("factors")); // (method, condition, momentum, rate)
   const exact = typed(Float32Array, model.get("exact_factors")); // (method, condition, momentum, finer rate)
   const codes = typed(Uint8Array, model.get("codes")); // as factors
@@ -17,200 +16,108 @@ function render({ model, el }) {
   const [R, M, finer] = [rates.length, momenta.length, (rates.length - 1) * fine + 1];
   const points = plan.shown / plan.stride + 1;
 
-  const now = {};
-  const pull = () => Object.assign(now, {
-    lr: model.get("lr_index"), momentum: model.get("momentum_index"), condition: model.get("condition_index"),
-    nesterov: model.get("nesterov"),
-  });
-  const push = () => save(model, {
-    lr_index: now.lr, momentum_index: now.momentum, condition_index: now.condition, nesterov: now.nesterov,
-  });
-
   const method = () => Number(now.nesterov);
-  const map = () => method() * conditions.length + now.condition; // which of the maps
-  const row = () => map() * M + now.momentum; // which row of all maps
-  const measured = (j = now.lr) => factors[row() * R + j];
-  const exactly = (j = now.lr * fine) => exact[row() * finer + j];
+  const style = () => methods[method()].style;
+  const map = () => method() * conditions.length + now.condition_index; // which of the maps
+  const row = () => map() * M + now.momentum_index; // which row of all maps
+  const measured = (j = now.lr_index) => factors[row() * R + j];
+  const exactly = (j = now.lr_index * fine) => exact[row() * finer + j];
   const perDigit = (factor) => (factor < 1 ? -1 / Math.log10(factor) : Infinity);
 
   const meaning = (factor) => {
     if (factor.toFixed(4) === "1.0000") return "which is no nearer and no further";
     return factor > 1 ? "so it diverges" : `ten times closer every ${short(perDigit(factor))} steps`;
   };
+  const effect = () =>
+    `each step multiplies the distance by ${measured().toFixed(4)} (exact: ${exactly().toFixed(4)}), ${meaning(measured())}.`;
   const sentence = () => {
     const { name } = methods[method()];
-    return `${name[0].toUpperCase()}${name.slice(1)}, condition number ${conditions[now.condition]}, rate ${rates[now.lr]}, ` +
-      `momentum ${momenta[now.momentum]}: each step multiplies the distance by ${measured().toFixed(4)} ` +
-      `(exact: ${exactly().toFixed(4)}), ${meaning(measured())}.`;
+    return `${name[0].toUpperCase()}${name.slice(1)}, condition number ${conditions[now.condition_index]}, ` +
+      `rate ${rates[now.lr_index]}, momentum ${momenta[now.momentum_index]}: ${effect()}`;
   };
 
   // Each position of a slider has a cell on the map, with the position in its middle.
-  const cells = (v) => [v[0] - (v[1] - v[0]) / 2, v[v.length - 1] + (v[1] - v[0]) / 2];
-  const [rateRange, momentumRange] = [cells(values.rates), cells(values.momenta)];
-  const mapFrame = (width, height) =>
-    frame(38, 64, width - 50, height - 64 - 42, { range: rateRange }, { range: momentumRange });
-  const pictures = new Map();
+  const axis = (title, trait, v) =>
+    ({ title, trait, values: v, range: [v[0] - (v[1] - v[0]) / 2, v[v.length - 1] + (v[1] - v[0]) / 2] });
+  const rateAxis = axis("rate", "lr_index", values.rates);
+  const momentumAxis = axis("momentum β", "momentum_index", values.momenta);
 
   function drawMap(ctx, colours) {
-    const f = mapFrame(ctx.cssWidth, ctx.cssHeight);
-    Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "left", textBaseline: "alphabetic" });
-    ctx.fillText("measured steps to come ten times closer (yellow is fast)", f.left, 12);
-    colourBar(ctx, f.left, 18, f.width, 9, plan.colours, plan.marks, colours);
-    if (!pictures.has(map())) {
-      pictures.set(map(), heatmap(codes.subarray(map() * M * R, (map() + 1) * M * R), R, M, plan.colours));
-    }
-    axes(ctx, f, { ...colours, faint: "transparent" }, { xTitle: "rate, in units of 1/λ of the steepest direction" });
-    drawCells(ctx, pictures.get(map()), f);
+    const box = { left: 38, top: 64, width: ctx.cssWidth - 50, height: ctx.cssHeight - 64 - 42 };
+    const p = view.plot(ctx, { ...colours, faint: "transparent" }, box, rateAxis, momentumAxis,
+      { xTitle: "rate, in units of 1/λ of the steepest direction", yTitle: "" });
     Object.assign(ctx, { fillStyle: colours.text, textAlign: "left", textBaseline: "alphabetic" });
-    ctx.fillText("momentum β", 2, f.top - 7);
+    ctx.fillText("measured steps to come ten times closer (yellow is fast)", p.left, 12);
+    ctx.fillText("momentum β", 2, p.top - 7);
+    colourBar(ctx, p.left, 18, p.width, 9, plan.colours, plan.marks, colours);
+    const first = map() * M * R;
+    p.cells(heatmap(codes.subarray(first, first + M * R), R, M, plan.colours), R, M, (r, m) => {
+      const factor = factors[first + m * R + r];
+      return { text: `rate ${rates[r]}, momentum ${momenta[m]}: × ${factor.toFixed(4)} a step, ${meaning(factor)}` };
+    });
 
-    const halo = colours.dark ? "#000000" : "#ffffff";
-    const ink = colours.dark ? "#ffffff" : "#000000";
+    const [halo, ink] = colours.dark ? ["#000000", "#ffffff"] : ["#ffffff", "#000000"];
     // Where the sliders stand.
-    const [x, y] = [f.px(values.rates[now.lr]), f.py(values.momenta[now.momentum])];
+    const [x, y] = [p.px(values.rates[now.lr_index]), p.py(values.momenta[now.momentum_index])];
     for (const [colour, width] of [[halo, 3], [ink, 1]]) {
       Object.assign(ctx, { strokeStyle: colour, lineWidth: width, globalAlpha: 0.7 });
-      line(ctx, f.left, y, f.right, y);
-      line(ctx, x, f.top, x, f.bottom);
+      line(ctx, p.left, y, p.right, y);
+      line(ctx, x, p.top, x, p.bottom);
     }
     ctx.globalAlpha = 1;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(f.left, f.top, f.width, f.height);
-    ctx.clip();
     const border = edges[method()];
-    polyline(ctx, M, (j) => f.px(border[j]), (j) => f.py(values.momenta[j]), { colour: ink, halo, width: 2.2 });
-    const [lr, momentum] = best[method()][now.condition];
-    marker(ctx, "star", f.px(lr), f.py(momentum), 8, "#ffffff", "#000000");
-    ctx.restore();
-    Object.assign(ctx, { fillStyle: colours.text, textAlign: "right" });
-    ctx.fillText("beyond the exact edge", f.right - 6, f.bottom - 30);
-    ctx.fillText("it diverges", f.right - 6, f.bottom - 14);
-    const onRight = f.px(lr) < f.right - 110;
-    Object.assign(ctx, { textAlign: onRight ? "left" : "right", lineWidth: 3, strokeStyle: halo, lineJoin: "round" });
-    const at = [f.px(lr) + (onRight ? 14 : -14), f.py(momentum) + 4];
+    const [lr, momentum] = best[method()][now.condition_index];
+    p.curve({ n: M, x: (j) => border[j], y: (j) => values.momenta[j], colour: ink, halo, width: 2.2, quiet: true });
+    p.clipped(() => marker(ctx, "star", p.px(lr), p.py(momentum), 8, "#ffffff", "#000000"));
+    Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "right", textBaseline: "alphabetic" });
+    ctx.fillText("beyond the exact edge", p.right - 6, p.bottom - 30);
+    ctx.fillText("it diverges", p.right - 6, p.bottom - 14);
+    const onRight = p.px(lr) < p.right - 110;
+    Object.assign(ctx, { textAlign: onRight ? "left" : "right", lineWidth: 3, strokeStyle: halo, lineJoin: "round", fillStyle: ink });
+    const at = [p.px(lr) + (onRight ? 14 : -14), p.py(momentum) + 4];
     ctx.strokeText("exact best", ...at);
-    ctx.fillStyle = ink;
     ctx.fillText("exact best", ...at);
-
-    const { style } = methods[method()];
-    marker(ctx, style.marker, x, y, 7, style.colour, "#000000");
+    marker(ctx, style().marker, x, y, 7, style().colour, "#000000");
   }
 
   function drawCut(ctx, colours) {
-    const y = { range: plan.digit, log: true };
-    const f = frame(42, 24, ctx.cssWidth - 56, ctx.cssHeight - 48, { range: rateRange }, y);
-    axes(ctx, f, colours, { yTitle: `steps to come ten times closer, momentum ${momenta[now.momentum]}` });
-    const { style } = methods[method()];
-    const [low, high] = plan.digit;
-    const py = (factor) => f.py(Math.min(high * 10, Math.max(low / 10, perDigit(factor))));
+    const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 48 };
+    const y = { title: `steps to come ten times closer, momentum ${momenta[now.momentum_index]}`, range: plan.digit, log: true };
+    const p = view.plot(ctx, colours, box, rateAxis, y, { xTitle: "" });
     const step = (values.rates[1] - values.rates[0]) / fine;
-    const x = f.px(values.rates[now.lr]);
-    Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1, globalAlpha: 0.5 });
-    line(ctx, x, f.top, x, f.bottom);
-    ctx.globalAlpha = 1;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(f.left, f.top, f.width, f.height);
-    ctx.clip();
-    polyline(ctx, finer, (j) => f.px(values.rates[0] + j * step), (j) => py(exactly(j)), { colour: colours.text, width: 1.5 });
-    for (let j = 0; j < R; j++) {
-      if (measured(j) < 1) marker(ctx, "circle", f.px(values.rates[j]), py(measured(j)), 2.6, style.colour, style.colour);
-    }
-    ctx.restore();
-    const here = Math.min(f.bottom, Math.max(f.top, py(measured())));
-    marker(ctx, style.marker, x, here, 5.5, style.colour, colours.paper);
+    const rate = (j) => (j % fine ? values.rates[0] + j * step : values.rates[j / fine]);
+    const [here, steps] = [values.rates[now.lr_index], (j) => perDigit(measured(j))];
+    p.rule(here, { alpha: 0.5 });
+    p.curve({ name: "exact", n: finer, x: rate, y: (j) => perDigit(exactly(j)), colour: colours.text, width: 1.5 });
+    p.scatter({ name: "measured", n: R, x: (j) => values.rates[j], y: steps, colour: style().colour });
+    p.mark(style(), here, steps(now.lr_index), 5.5);
   }
 
   function drawRun(ctx, colours) {
-    const y = { range: plan.distances, log: true };
-    const f = frame(42, 24, ctx.cssWidth - 56, ctx.cssHeight - 62, { range: [0, plan.shown] }, y);
-    axes(ctx, f, colours, { xTitle: "step", yTitle: "distance from the goal: line exact, dots measured" });
+    const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 62 };
+    const y = { title: "distance from the goal: line exact, dots measured", range: plan.distances, log: true };
+    const p = view.plot(ctx, colours, box, { title: "step", range: [0, plan.shown] }, y);
     const [from, to] = plan.sent;
-    const { style } = methods[method()];
-    const first = (row() * R + now.lr) * points;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(f.left, f.top, f.width, f.height);
-    ctx.clip();
+    const first = (row() * R + now.lr_index) * points;
+    const [x, distance] = [(k) => k * plan.stride, (k) => 10 ** (from + (distances[first + k] / 65535) * (to - from))];
     // The exact factor, applied at every step: a straight line on this axis.
-    const bottom = plan.distances[0] / 100;
-    const slope = Math.log10(exactly());
-    const end = Math.min(plan.shown, slope ? Math.abs(Math.log10(bottom) / slope) : plan.shown);
-    polyline(ctx, 2, (i) => f.px(i * end), (i) => f.py(10 ** (i * end * slope)), { colour: colours.text, width: 1.5 });
-    const py = (k) => f.py(10 ** (from + (distances[first + k] / 65535) * (to - from)));
-    polyline(ctx, points, (k) => f.px(k * plan.stride), py, { colour: style.colour, width: 1, alpha: 0.5 });
-    dots(ctx, points, (k) => f.px(k * plan.stride), py, style.colour);
-    ctx.restore();
+    p.curve({ name: "exact", n: points, x, y: (k) => exactly() ** x(k), colour: colours.text, width: 1.5 });
+    p.curve({ name: "measured", n: points, x, y: distance, colour: style().colour, width: 1, alpha: 0.5 });
+    p.scatter({ n: points, x, y: distance, colour: style().colour, quiet: true });
   }
 
-  const canvases = { map: drawMap, cut: drawCut, run: drawRun };
-  const labels = { map: "", cut: "Steps along the rate. ", run: "The run. " };
-  const made = Object.fromEntries(
-    Object.keys(canvases).map((name) => [name, element("canvas", { class: `lwlr-${name}`, role: "img" })]));
-  const draw = painter(() => {
-    const colours = theme();
-    const said = sentence();
-    words.textContent = said.slice(said.indexOf(": ") + 2);
-    for (const [name, canvas] of Object.entries(made)) {
-      canvas.setAttribute("aria-label", labels[name] + said);
-      const ctx = fit(canvas);
-      if (ctx) canvases[name](ctx, colours);
-    }
-  });
-  const change = (part) => {
-    Object.assign(now, part);
-    draw();
-  };
-  const control = (name, title, positions) =>
-    slider(name, title, positions, { onInput: (value) => change({ [name]: value }), onRelease: push });
-  const sliders = [
-    ["lr", control("lr", "rate", rates)],
-    ["momentum", control("momentum", "momentum β", momenta)],
-    ["condition", control("condition", "condition number", conditions)],
-  ];
-  const [ball, ahead] = methods.map((m) => m.name);
-  const kind = choice("method", "method", { [ball]: ball, [ahead]: ahead }, (name) => {
-    change({ nesterov: name === ahead });
-    push();
-  });
-  const show = () => {
-    for (const [name, s] of sliders) s.show(now[name]);
-    kind.show(methods[method()].name);
-  };
-  const reset = button("reset", "reset", "put everything back as it was", () => {
-    const { lr_index: lr, momentum_index: momentum, condition_index: condition, nesterov } = plan.start;
-    change({ lr, momentum, condition, nesterov });
-    show();
-    push();
-  });
-
-  // The map answers to the pointer as well: its two axes are the first two sliders.
-  const at = (event) => {
-    const box = made.map.getBoundingClientRect();
-    const f = mapFrame(box.width, box.height);
-    const pick = (share, n) => Math.min(n - 1, Math.max(0, Math.floor(share * n)));
-    change({
-      lr: pick((event.clientX - box.left - f.left) / f.width, R),
-      momentum: pick((f.bottom - (event.clientY - box.top)) / f.height, M),
-    });
-    show();
-  };
-  made.map.addEventListener("pointerdown", (event) => {
-    made.map.setPointerCapture(event.pointerId);
-    at(event);
-  });
-  made.map.addEventListener("pointermove", (event) => {
-    if (made.map.hasPointerCapture(event.pointerId)) at(event);
-  });
-  made.map.addEventListener("pointerup", push);
-
-  const words = element("div", { class: "lwlr-words", "aria-hidden": "true" });
-  const root = element("div", { class: "lwlr-view lwlr-momentum" },
-    element("div", { class: "lwlr-controls" }, ...sliders.map(([, s]) => s.row), kind.row, reset),
-    words,
-    element("div", { class: "lwlr-body" }, made.map, element("div", { class: "lwlr-side" }, made.cut, made.run)));
-  return live(model, el, root, ["lr_index", "momentum_index", "condition_index", "nesterov"], { pull, show, draw });
+  const names = methods.map((m) => m.name);
+  const kind = choice("method", "method", Object.fromEntries(names.map((name) => [name, name])),
+    (name) => view.commit({ nesterov: name === names[1] }));
+  view.shows.push(() => kind.show(names[method()]));
+  return view.open("momentum", sentence,
+    element("div", { class: "lwlr-controls" }, view.slider("lr_index", "rate", rates),
+      view.slider("momentum_index", "momentum β", momenta), view.slider("condition_index", "condition number", conditions),
+      kind.row, view.reset()),
+    view.words(effect),
+    element("div", { class: "lwlr-body" }, view.picture("map", drawMap, "", { drags: true }),
+      element("div", { class: "lwlr-side" }, view.picture("cut", drawCut, "Steps along the rate. "),
+        view.picture("run", drawRun, "The run. "))));
 }
 
 export default { render };

@@ -16,7 +16,7 @@ from lwlr_teach.problems.quadratics import best_settings, edge, steps_per_digit
 from lwlr_teach.studies.momentum import KINDS, MomentumSweep
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, palette, styles
-from lwlr_teach.views.kit.traits import check_position, nearest
+from lwlr_teach.views.kit.traits import Position, nearest
 
 _NAMES = tuple(KINDS)
 _DISTANCES = (1e-6, 10.0)
@@ -51,9 +51,9 @@ class MomentumView(View):
     exact_factors = traitlets.Bytes().tag(sync=True)
     codes = traitlets.Bytes().tag(sync=True)
     distances = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
-    momentum_index = traitlets.Int().tag(sync=True)
-    condition_index = traitlets.Int().tag(sync=True)
+    lr_index = Position("runs.lr")
+    momentum_index = Position("runs.momentum")
+    condition_index = Position("runs.conditions")
     nesterov = traitlets.Bool().tag(sync=True)
 
     def __init__(
@@ -121,15 +121,6 @@ class MomentumView(View):
     def condition(self) -> float:
         """The condition number that the slider stands at."""
         return self.runs.conditions[self.condition_index].item()
-
-    @traitlets.validate("lr_index", "momentum_index", "condition_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        positions = {
-            "lr_index": len(self.runs.lr),
-            "momentum_index": len(self.runs.momentum),
-            "condition_index": len(self.runs.conditions),
-        }
-        return check_position(proposal, positions[proposal["trait"].name])
 
     def _best(self, i: int, k: int) -> tuple[float, float, float]:
         return best_settings(1 / self.runs.conditions[k].item(), 1.0, nesterov=bool(i))

@@ -1,16 +1,17 @@
 // The schedule view: the rate under each schedule, which is also the pad to draw one; the training loss under
 // each; and who ends lowest.
-import { axes, colourOf, fit, marker, painter, polyline, theme, typed } from "../kit/canvas.js";
-import { frame } from "../kit/geometry.js";
-import { short } from "../kit/text.js";
-import { button, element, legend, listen, live, save, slider, toggled } from "../kit/controls.js";
+import { colourOf, marker, typed } from "../kit/canvas.js";
+import { button, element, listen, toggled } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
+import { stage } from "../kit/stage.js";
+import { short } from "../kit/text.js";
 
 const PAUSE_MS = 400; // without a key, until a schedule that is drawn with keys counts as drawn
 const PATIENCE_MS = 6000; // until the kernel is said to be away
 
 function render({ model, el }) {
-  const plan = model.get("plan");
+  const view = stage({ model, el });
+  const { plan, now } = view;
   const { families, rates, values, steps, at_steps: atSteps, ceiling, columns } = plan;
   const points = atSteps.length;
   const factors = typed(Uint16Array, model.get("factors")); // (schedule, rate, step)
@@ -21,28 +22,17 @@ function render({ model, el }) {
     curves: typed(Float32Array, model.get("curves")), // (schedule, rate, point)
   };
   let mine = null; // the same for the drawn schedule, when it was trained
-
-  const now = {};
-  let unsaid = false; // drawn here, and not sent yet
-  let sentAt = 0;
-  let pause = 0;
-  const pull = () => {
-    Object.assign(now, { lr: model.get("lr_index"), ownBest: model.get("own_best"), shown: model.get("shown") });
-    now.positions = model.get("positions");
-    if (!unsaid) now.drawn = model.get("drawn");
-  };
-  const pullRace = () => {
-    now.raced = model.get("raced");
+  let raced = []; // the drawn schedule that these numbers are of
+  function pullRace() {
+    raced = model.get("raced");
     mine = null;
-    if (!now.raced.length) return;
+    if (!raced.length) return;
     const row = typed(Float32Array, model.get("race"));
     const n = 3 * rates.length;
     mine = { loss: row.subarray(0, n), accuracy: row.subarray(n, 2 * n), curves: row.subarray(2 * n) };
-  };
-  const push = (also = {}) =>
-    save(model, { lr_index: now.lr, own_best: now.ownBest, shown: now.shown, positions: now.positions, ...also });
+  }
 
-  const known = () => mine && now.drawn.length > 0 && now.drawn.every((v, i) => v === now.raced[i]);
+  const known = () => mine && now.drawn.length > 0 && now.drawn.every((v, i) => v === raced[i]);
   const visible = () => families.filter((m) => now.shown.includes(m.name) && (!m.drawn || now.drawn.length));
   const inRace = () => visible().filter((m) => !m.drawn || known());
 
@@ -50,8 +40,8 @@ function render({ model, el }) {
   function runOf(m) {
     const from = m.drawn ? mine : table;
     const run = m.drawn ? 0 : m.first + (now.positions[m.name] ?? 0);
-    let lr = now.lr;
-    if (now.ownBest && from) {
+    let lr = now.lr_index;
+    if (now.own_best && from) {
       const median = (j) => from.loss[(run * rates.length + j) * 3 + 1];
       lr = rates.reduce((best, _, j) => (median(j) < median(best) ? j : best), 0);
     }
@@ -65,9 +55,9 @@ function render({ model, el }) {
   const ranking = () => inRace().map(outcome).sort((a, b) => a.loss - b.loss || 0);
   const isLeader = (o, first) => o.low <= first.high;
 
-  const mode = () => (now.ownBest ? "each at its own best peak rate" : `all at peak rate ${rates[now.lr]}`);
+  const mode = () => (now.own_best ? "each at its own best peak rate" : `all at peak rate ${rates[now.lr_index]}`);
   const percent = (share) => `${Math.round(100 * share)}%`;
-  const entry = (o) => `${o.m.name} ${short(o.loss)}` + (now.ownBest ? ` at ${rates[o.lr]}` : "");
+  const entry = (o) => `${o.m.name} ${short(o.loss)}` + (now.own_best ? ` at ${rates[o.lr]}` : "");
   function verdict(ranks) {
     if (!ranks.length) return "no schedule is shown";
     if (!Number.isFinite(ranks[0].loss)) return "every run is lost";
@@ -77,54 +67,41 @@ function render({ model, el }) {
     const lead = leaders.length > 1 ? `${first} are about equal (their seeds overlap)` : `lowest ${first}`;
     return rest ? `${lead}; then ${rest}` : lead;
   }
-  const sentence = (ranks) =>
-    `${plan.title}, ${mode()}, final training loss after ${steps} steps: ${verdict(ranks)}.`;
+  const sentence = () => `${plan.title}, ${mode()}, final training loss after ${steps} steps: ${verdict(ranking())}.`;
 
-  const ratesFrame = (width, height, top) =>
-    frame(48, 26, width - 62, height - 66, { range: [0, steps] }, { range: [0, top] });
+  const stepAxis = { title: "step", range: [0, steps] };
+  const box = (ctx) => ({ left: 48, top: 26, width: ctx.cssWidth - 62, height: ctx.cssHeight - 66 });
 
   function drawRates(ctx, colours) {
-    const peakOf = (m) => values[m.drawn && !known() ? now.lr : runOf(m).lr];
-    const tops = now.ownBest ? visible().map(peakOf) : [];
-    const f = ratesFrame(ctx.cssWidth, ctx.cssHeight, ceiling * Math.max(...(tops.length ? tops : [values[now.lr]])));
-    axes(ctx, f, colours, { xTitle: "step", yTitle: `rate, ${mode()}` });
+    const peakOf = (m) => values[m.drawn && !known() ? now.lr_index : runOf(m).lr];
+    const peaks = now.own_best ? visible().map(peakOf) : [];
+    const top = ceiling * Math.max(...(peaks.length ? peaks : [values[now.lr_index]]));
+    const p = view.plot(ctx, colours, box(ctx), stepAxis, { title: `rate, ${mode()}`, range: [0, top] });
     visible().forEach((m, i, all) => {
-      const peak = peakOf(m);
-      const colour = colourOf(m.style, colours);
-      let n, px, py;
-      if (m.drawn) {
-        n = columns;
-        px = (k) => f.px((k / (n - 1)) * (steps - 1));
-        py = (k) => f.py(peak * now.drawn[k]);
-      } else {
-        const from = runOf(m).at * steps;
-        n = steps;
-        px = f.px;
-        py = (k) => f.py((peak * factors[from + k] * ceiling) / 65535);
-      }
-      polyline(ctx, n, px, py, { colour, dash: m.style.dash, width: m.drawn ? 3.5 : 2 });
+      const [peak, n] = [peakOf(m), m.drawn ? columns : steps];
+      const from = m.drawn ? 0 : runOf(m).at * steps;
+      const x = (k) => (m.drawn ? (k / (n - 1)) * (steps - 1) : k);
+      const rate = (k) => peak * (m.drawn ? now.drawn[k] : (factors[from + k] / 65535) * ceiling);
+      p.curve({ ...m, n, x, y: rate, width: m.drawn ? 3.5 : 2 });
       const k = Math.round(((i + 0.5) / all.length) * (n - 1)); // each marker at a place of its own
-      marker(ctx, m.style.marker, px(k), py(k), 4.5, colour, colours.paper);
+      p.mark(m.style, x(k), rate(k), 4.5);
     });
     if (!plan.pad) return;
-    cursorLine(ctx, f, colours);
-    if (now.drawn.length) return;
-    Object.assign(ctx, { font: `600 ${colours.font}`, fillStyle: colours.text, textAlign: "right" });
-    ctx.fillText("✎ draw your own here", f.right, f.top - 7);
+    cursorLine(ctx, p, colours);
+    ctx.font = `600 ${colours.font}`;
+    const [title, call] = [p.y.title, "✎ draw your own here"];
+    if (now.drawn.length || ctx.measureText(title + call).width > p.width) return;
+    Object.assign(ctx, { fillStyle: colours.text, textAlign: "right" });
+    ctx.fillText(call, p.right, p.top - 7);
   }
 
   function drawLosses(ctx, colours) {
-    const y = { range: plan.loss_range, log: true };
-    const f = frame(48, 26, ctx.cssWidth - 62, ctx.cssHeight - 66, { range: [0, steps] }, y);
-    axes(ctx, f, colours, { xTitle: "step", yTitle: "training loss" });
-    const [low, high] = plan.loss_range;
+    const p = view.plot(ctx, colours, box(ctx), stepAxis, { title: "training loss", range: plan.loss_range, log: true });
     for (const m of inRace()) {
       const { from, at } = runOf(m);
-      const px = (k) => f.px(atSteps[k]);
-      const py = (k) => f.py(Math.min(high, Math.max(low, from.curves[at * points + k])));
-      const colour = colourOf(m.style, colours);
-      polyline(ctx, points, px, py, { colour, dash: m.style.dash, width: m.drawn ? 3.5 : 2 });
-      marker(ctx, m.style.marker, px(points - 1), py(points - 1), 4.5, colour, colours.paper);
+      const [x, loss] = [(k) => atSteps[k], (k) => from.curves[at * points + k]];
+      p.curve({ ...m, n: points, x, y: loss, width: m.drawn ? 3.5 : 2 });
+      p.mark(m.style, x(points - 1), loss(points - 1), 4.5);
     }
   }
 
@@ -137,15 +114,24 @@ function render({ model, el }) {
     return [low / wider, high * wider];
   }
 
-  function drawRanks(ctx, colours, ranks) {
+  function drawRanks(ctx, colours) {
+    const ranks = ranking();
     ctx.font = `600 ${colours.font}`;
-    const nameOf = (o) => o.m.name + (now.ownBest ? ` at ${rates[o.lr]}` : "");
+    const nameOf = (o) => o.m.name + (now.own_best ? ` at ${rates[o.lr]}` : "");
     const names = 62 + Math.max(60, ...ranks.map((o) => ctx.measureText(nameOf(o)).width));
     const [low, high] = lossRange(ranks);
-    const f = frame(names, 26, ctx.cssWidth - names - 50, ctx.cssHeight - 74, { range: [low, high], log: true }, { range: [0, 1] });
-    axes(ctx, f, colours, { yTicks: 0 });
+    const box = { left: names, top: 26, width: ctx.cssWidth - names - 50, height: ctx.cssHeight - 74 };
+    const f = view.plot(ctx, colours, box, { range: [low, high], log: true }, { range: [0, 1] }, { yTicks: 0 });
     const rowHeight = f.height / Math.max(ranks.length, 1);
     const px = (loss) => f.px(Math.min(high, Math.max(low, loss)));
+    f.cellAt = (_, top) => {
+      const row = Math.floor((top - f.top) / rowHeight);
+      const o = ranks[row];
+      return o && {
+        text: `${nameOf(o)}: final loss ${short(o.loss)}, seeds ${short(o.low)} to ${short(o.high)}, ${percent(o.accuracy)} right`,
+        px: px(o.loss), py: f.top + (row + 0.5) * rowHeight, away: 0,
+      };
+    };
     const leaders = ranks.filter((o) => isLeader(o, ranks[0]));
     const lost = ranks.length > 0 && !Number.isFinite(ranks[0].loss);
     Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "left" });
@@ -169,7 +155,7 @@ function render({ model, el }) {
       ctx.lineTo(px(o.high) + 1, y);
       ctx.stroke();
       ctx.globalAlpha = 1;
-      marker(ctx, o.m.style.marker, px(o.loss), y, 5, colour, colours.paper);
+      marker(ctx, o.loss > high ? "triangle-right" : o.m.style.marker, px(o.loss), y, 5, colour, colours.paper);
       Object.assign(ctx, { font: (leaders.includes(o) ? "600 " : "") + colours.font, fillStyle: colours.text, textBaseline: "middle" });
       ctx.textAlign = "left";
       ctx.fillText(nameOf(o), 4, y);
@@ -180,29 +166,16 @@ function render({ model, el }) {
     ctx.textBaseline = "alphabetic";
   }
 
-  const canvases = ["factors", "curves", "ranks"].map((name) => element("canvas", { class: `lwlr-${name}`, role: "img" }));
-  const draw = painter(() => {
-    const colours = theme();
-    const ranks = ranking();
-    const said = sentence(ranks);
-    ["", "Training loss. ", "Ranking. "].forEach((what, i) => canvases[i].setAttribute("aria-label", what + said));
-    list.draw(colours, now.shown, readout);
-    const [onRates, onLosses, onRanks] = canvases.map(fit);
-    if (onRates) drawRates(onRates, colours);
-    if (onLosses) drawLosses(onLosses, colours);
-    if (onRanks) drawRanks(onRanks, colours, ranks);
-    const words = state(ranks);
-    if (status.textContent !== words) status.textContent = words;
-  });
   function readout(name) {
     if (!families.find((m) => m.name === name).drawn || known()) return "";
     return now.drawn.length ? "…" : "not drawn yet";
   }
 
   // What has become of the drawn schedule.
-  function state(ranks) {
+  function state() {
     if (!plan.pad) return "";
-    if (!now.drawn.length) return "Draw a schedule of your own on the left: with mouse, finger or arrow keys.";
+    if (!now.drawn.length) return "Draw a schedule of your own in the first picture: with mouse, finger or arrow keys.";
+    const ranks = ranking();
     const place = 1 + ranks.findIndex((o) => o.m.drawn);
     if (place) return `Yours is number ${place} of ${ranks.length}. Draw again to change it.`;
     if (known()) return "Yours is in the race, and hidden.";
@@ -211,77 +184,28 @@ function render({ model, el }) {
     return "Your schedule is not in the race: the kernel is busy or gone.";
   }
 
-  const change = (part) => {
-    Object.assign(now, part);
-    draw();
-  };
-  const peak = slider("lr", "peak rate", rates, {
-    onInput: (lr) => {
-      change({ lr, ownBest: false });
-      show();
-    },
-    onRelease: () => push(),
-  });
-  const own = button("own", "each at its own best peak", "give every schedule the peak rate at which it ends lowest", () => {
-    change({ ownBest: !now.ownBest });
-    show();
-    push();
-  });
-  const reset = button("reset", "reset", "put everything back as it was", () => {
-    const { lr_index: lr, own_best: ownBest, shown, positions } = plan.start;
-    clearTimeout(pause);
-    unsaid = false;
-    change({ lr, ownBest, shown, positions, drawn: [] });
-    show();
-    push({ drawn: [] });
-  });
-  const list = legend(families, "", (name, on) => {
-    change({ shown: toggled(families, now.shown, name, on) });
-    push();
-  });
-  // The slider of a schedule's parameter stands beside its name.
-  const parameters = [];
-  [...list.root.querySelectorAll(".lwlr-method")].forEach((row, i) => {
-    const { name, parameter, labels } = families[i];
-    if (labels.length < 2) {
-      row.classList.add("lwlr-alone");
-      return;
-    }
-    const made = slider(name, parameter, labels, {
-      onInput: (position) => change({ positions: { ...now.positions, [name]: position } }),
-      onRelease: () => push(),
-    });
-    made.row.querySelector("input").setAttribute("aria-label", `${name}, ${parameter}`);
-    row.after(made.row);
-    parameters.push([name, made]);
-  });
-  function show() {
-    peak.show(now.lr);
-    if (now.ownBest) peak.row.querySelector("output").textContent = "own best";
-    own.setAttribute("aria-pressed", now.ownBest);
-    for (const [name, made] of parameters) made.show(now.positions[name]);
-  }
-
+  // The pad is the picture of the rates. What is drawn is the rate at the peak that all share: that is its height.
+  const canvas = view.picture("factors", drawRates);
+  let unsaid = false; // drawn here, and not sent yet
+  let sentAt = 0;
+  let pause = 0;
   function send() {
     clearTimeout(pause);
     unsaid = false;
     sentAt = performance.now();
-    push({ drawn: now.drawn });
-    setTimeout(draw, PATIENCE_MS + 100);
-    draw();
+    view.commit();
+    setTimeout(view.draw, PATIENCE_MS + 100);
   }
-  // What is drawn is the rate at the peak that all share: that is the height of the picture.
-  const cursorLine = plan.pad && pad(canvases[0], {
+  const cursorLine = plan.pad && pad(canvas, {
     columns,
-    frameOf: (width, height) => ratesFrame(width, height, 1),
+    frameOf: () => canvas.plots[0],
     open: () => true,
     heights: () => now.drawn.map((factor) => factor / ceiling),
     change: (heights) => {
       unsaid = true;
       clearTimeout(pause);
       const shown = toggled(families, now.shown, families[families.length - 1].name, true);
-      change({ drawn: heights.map((height) => height * ceiling), ownBest: false, shown });
-      show();
+      view.change({ drawn: heights.map((height) => height * ceiling), own_best: false, shown });
     },
     release: (event) => {
       clearTimeout(pause);
@@ -289,24 +213,43 @@ function render({ model, el }) {
       if (event.type === "keyup") pause = setTimeout(send, PAUSE_MS);
       else send();
     },
-    redraw: draw,
+    redraw: view.draw,
   });
-  if (plan.pad) canvases[0].classList.add("lwlr-pad");
+  canvas.classList.toggle("lwlr-pad", plan.pad);
 
+  const peak = view.slider("lr_index", "peak rate", rates, "lr", { also: { own_best: false } });
+  const own = button("own", "each at its own best peak", "give every schedule the peak rate at which it ends lowest",
+    () => view.commit({ own_best: !now.own_best }));
   const status = element("span", { class: "lwlr-status", role: "status" });
-  const root = element("div", { class: "lwlr-view lwlr-schedules" },
-    element("div", { class: "lwlr-controls" }, peak.row, own, reset, ...(plan.pad ? [status] : [])),
-    element("div", { class: "lwlr-body" }, ...canvases, list.root));
-  pull();
-  pullRace();
-  const end = live(model, el, root, ["lr_index", "own_best", "shown", "positions", "drawn"], { pull, show, draw });
-  const unlistenRace = listen(model, ["race", "raced"], () => {
-    pullRace();
-    draw();
+  view.shows.push(() => {
+    const shown = peak.querySelector(".lwlr-value");
+    if (now.own_best && document.activeElement !== shown) shown.value = "own best";
+    own.setAttribute("aria-pressed", now.own_best);
+    if (status.textContent !== state()) status.textContent = state();
   });
+  // The slider of a schedule's parameter stands beside its name.
+  const list = view.legend(families, "", readout);
+  list.querySelectorAll(".lwlr-method").forEach((row, i) => {
+    const { name, parameter, labels } = families[i];
+    row.classList.toggle("lwlr-alone", labels.length < 2);
+    if (labels.length < 2) return;
+    const made = view.slider("positions", parameter, labels, name, { key: name });
+    for (const input of made.querySelectorAll("input")) input.setAttribute("aria-label", `${name}, ${input.getAttribute("aria-label")}`);
+    row.after(made);
+  });
+
+  pullRace();
+  const unlisten = listen(model, ["race", "raced"], () => {
+    pullRace();
+    view.draw();
+  });
+  const end = view.open("schedules", sentence,
+    element("div", { class: "lwlr-controls" }, peak, own, view.reset(), ...(plan.pad ? [status] : [])),
+    element("div", { class: "lwlr-body" }, canvas, view.picture("curves", drawLosses, "Training loss. "),
+      view.picture("ranks", drawRanks, "Ranking. "), list));
   return () => {
     clearTimeout(pause);
-    unlistenRace();
+    unlisten();
     end();
   };
 }

@@ -20,7 +20,7 @@ from lwlr_teach.studies.scheduled import FamilyRuns, Outcome, ScheduleRuns
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.curves import over_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, MOST, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
 from lwlr_teach.views.prediction.view import COLUMNS
 
 _LOSS_RANGE = (0.02, 4.0)
@@ -55,10 +55,10 @@ class ScheduleView(View):
     curves = traitlets.Bytes().tag(sync=True)
     final_losses = traitlets.Bytes().tag(sync=True)
     accuracies = traitlets.Bytes().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
+    lr_index = Position("runs.lr")
     positions: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
     own_best = traitlets.Bool().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shown = Shown("names")
     drawn: traitlets.List[float] = traitlets.List().tag(sync=True)
     raced: traitlets.List[float] = traitlets.List().tag(sync=True)
     race = traitlets.Bytes().tag(sync=True)
@@ -150,10 +150,6 @@ class ScheduleView(View):
         """The runs of a schedule, and the one of them (value, rate) that is shown."""
         own, i = self._in_the_race[name], self.positions.get(name, 0)
         return own, (i, own.peak(i, self._peak))
-
-    @traitlets.validate("lr_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self.runs.lr))
 
     @traitlets.validate("positions")
     def _on_the_sliders(self, proposal: dict[str, Any]) -> dict[str, int]:
