@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from traitlets import Bool
+from traitlets import Bool, List
 
 from lwlr_teach.optim import SGD, Method
 from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
@@ -85,6 +85,8 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
                 setattr(view, name, draw.choice(list(attrgetter(trait.among)(view))))
             elif isinstance(trait, Shown):
                 setattr(view, name, [one for one in attrgetter(trait.among)(view) if draw.random() < 0.6])
+            elif isinstance(trait, List) and name == "positions":  # a slider for each layer
+                setattr(view, name, [draw.randrange(len(view.runs.rates)) for _ in view.positions])
             elif isinstance(trait, Bool) and name in names:
                 setattr(view, name, draw.random() < 0.5)
         yield sent(view, names)

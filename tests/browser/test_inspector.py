@@ -1,11 +1,9 @@
 """The layer inspector in JupyterLab: it says what the kernel computed, and draws it where it belongs."""
 
-import random
 from pathlib import Path
 
 import pytest
 
-from lwlr_teach.runs.recorder import QUANTITIES
 from tests.browser.lab import write_notebook
 
 LAYERS = 12
@@ -76,27 +74,6 @@ def colour(view, layer, step, steps=60, run=0):
     left, top, width, height = cells(view, run)
     x, y = left + (step + 0.5) / steps * width, top + (layer + 0.5) / LAYERS * height
     return view.colour(f"map-{run}", x, y)
-
-
-def test_every_position_says_what_the_kernel_computed(notebook):
-    chosen = random.Random(0)
-    said = ""
-    for number, name in enumerate(["view", "other"]):
-        view = notebook.view(number)
-        for step in [0, 27, 39, 40, 59, *(chosen.randrange(60) for _ in range(6))]:
-            pick(view, chosen.choice(list(QUANTITIES)))
-            put(view, step)
-            box = view.box(f"block{chosen.randrange(LAYERS)}.linear")
-            box.set_checked(not box.is_checked())
-            view.settle()
-            assert view.sentence() == notebook.ask(f"print({name}.describe())")
-            said += view.sentence()
-        for quantity in QUANTITIES:
-            pick(view, quantity)
-            assert view.sentence() == notebook.ask(f"print({name}.describe())")
-            said += view.sentence()
-    for words in ("fastest", "lowest", "standing still", "exploding", "has ended", "no number"):
-        assert words in said
 
 
 def test_the_colours_lie_where_the_layers_and_steps_are(notebook):
@@ -241,42 +218,6 @@ def test_play_walks_to_the_end_and_reset_goes_back(notebook):
     assert view.position("step") == 10
     assert view.picture("map-0") == before
     assert notebook.ask("print(view.step_index, view.quantity)") == "10 relative_update"
-
-
-def test_the_kernel_moves_the_view(notebook):
-    view = notebook.view()
-    notebook.ask("view.step_index = 33; view.quantity = 'cosine'; view.shown = list(layers[2:6])")
-    view.settle()
-    assert view.position("step") == 33
-    assert view.root.locator("select").input_value() == "cosine"
-    assert not view.box("block0.linear").is_checked()
-    assert view.sentence() == notebook.ask("print(view.describe())")
-
-
-def test_two_views_and_a_cell_that_runs_again(notebook):
-    first, second = notebook.view(0), notebook.view(1)
-    before = second.picture("map-0")
-    first.drag("step", 0.8)
-    assert second.picture("map-0") == before
-    notebook.run_cell(1)
-    notebook.run_cell(1)
-    alive = "print(sum(isinstance(w, InspectorView) for w in ipywidgets.widgets.widget._instances.values()))"
-    assert notebook.ask(f"import ipywidgets; {alive}") == "2"
-    assert notebook.page.locator(".lwlr-view").count() == 2
-
-
-def test_light_dark_and_without_a_kernel(notebook):
-    view = notebook.view()
-    light = view.picture("lines-0")
-    notebook.theme("JupyterLab Dark")
-    notebook.page.wait_for_timeout(300)
-    dark = view.picture("lines-0")
-    assert dark != light
-    assert colour(view, LAYERS - 1, 30) == YELLOW
-    notebook.shut_down_kernel()
-    view.drag("step", 0.3)
-    assert view.picture("lines-0") != dark
-    notebook.theme("JupyterLab Light")
 
 
 def test_a_narrow_window_stacks_the_runs(open_notebook, two_views):

@@ -1,6 +1,5 @@
 """The view of rates by hand in JupyterLab."""
 
-import random
 from pathlib import Path
 
 import pytest
@@ -30,25 +29,6 @@ def layer_views(root: Path) -> str:
 @pytest.fixture
 def notebook(run_again, layer_views):
     yield from run_again(layer_views)
-
-
-def test_every_setting_says_what_the_kernel_computed(notebook):
-    chosen = random.Random(0)
-    for number, (name, layers) in enumerate([("view", 3), ("other", 2)]):
-        view = notebook.view(number)
-        for turn in range(6):
-            view.drag(f"layer-{chosen.randrange(layers)}", chosen.random())
-            if turn % 2:
-                view.button("reveal").click()
-                view.settle()
-            assert view.sentence() == notebook.ask(f"print({name}.describe())")
-            assert (
-                f"beat {notebook.ask(f'print({name}.score)')}% of"
-                in view.root.locator(".lwlr-words").inner_text()
-            )
-    view.drag("layer-0", 1)
-    view.drag("layer-1", 1)
-    assert "reach the loss ∞, better than 0%" in view.sentence()
 
 
 def test_lars_is_hidden_until_asked_for_and_after_a_reset(notebook):
@@ -102,23 +82,6 @@ def test_keys_move_a_slider_and_leave_the_notebook_alone(notebook):
     assert "LARS chose" in view.sentence()
     assert notebook.active_cell() == cell
     assert notebook.ask("print(view.positions[2], view.revealed)") == "2 True"
-
-
-def test_it_goes_on_without_a_kernel(notebook):
-    view = notebook.view()
-    notebook.shut_down_kernel()
-    before = view.sentence()
-    view.press("layer-0", "End")
-    assert view.sentence() != before
-
-
-def test_dark_theme_redraws(notebook):
-    view = notebook.view()
-    before = view.picture("scores")
-    notebook.theme("JupyterLab Dark")
-    notebook.page.wait_for_timeout(400)
-    assert view.picture("scores") != before
-    notebook.theme("JupyterLab Light")
 
 
 def test_a_strip_is_read_clicked_and_listed(notebook):

@@ -1,7 +1,6 @@
 """The schedule view in JupyterLab: the sliders, the pad, and how the drawn schedule joins the race."""
 
 import json
-import random
 import re
 from itertools import pairwise
 
@@ -97,29 +96,6 @@ OVERLAP = (
     "first = [view.outcome(name) for name in view.leaders()]\n"
     "print(any(o.low <= first[0].high < o.loss for o in first))"
 )
-
-
-def test_every_position_says_what_the_kernel_computed(notebook):
-    view = notebook.view()
-    chosen = random.Random(2)
-    notebook.ask("view.drawn = [1 - i / 60 for i in range(60)]")
-    view.settle()
-    said, overlaps = set(), 0
-    for _ in range(14):
-        set_slider(view, "lr", chosen.randrange(5))
-        set_slider(view, "cosine", chosen.randrange(5))
-        set_slider(view, "WSD", chosen.randrange(5))
-        if chosen.random() < 0.5:
-            view.button("own").click()
-        view.box(chosen.choice(["constant", "cosine", "WSD", "yours"])).click()
-        view.settle()
-        said.add(view.sentence())
-        assert view.sentence() == notebook.ask("print(view.describe())")
-        overlaps += notebook.ask(OVERLAP) == "True"
-    assert overlaps > 0  # by the ranges of the seeds, not by the medians
-    assert len(said) > 10
-    assert any("yours" in s for s in said)
-    assert any("own best" in s for s in said)
 
 
 def test_each_at_its_own_best_and_back(notebook):
@@ -259,32 +235,6 @@ def test_the_pictures_are_read_and_a_name_is_shown_alone(notebook):
     assert view.sentence() == notebook.ask("print(view.describe())")
 
 
-def test_the_kernel_moves_the_view(notebook):
-    view = notebook.view()
-    notebook.ask(
-        "view.lr_index = 4; view.positions = {'WSD': 0}; view.drawn = [0.5] * 60;"
-        " view.shown = ['WSD', 'yours']"
-    )
-    view.settle()
-    assert view.position("lr") == 4
-    assert view.position("WSD") == 0
-    assert not view.box("cosine").is_checked()
-    assert black(view, "factors", 0.3, 0.5)
-    assert view.sentence() == notebook.ask("print(view.describe())")
-    assert "yours" in view.sentence()
-
-
-def test_two_views_do_not_disturb_each_other(notebook):
-    first, second = notebook.view(0), notebook.view(1)
-    before = pictures(second)
-    first = notebook.view(0)
-    draw(first, (0, 0.5), (1, 0.1))
-    wait_until_raced(first)
-    first.press("WSD", "End")
-    assert pictures(second) == before
-    assert notebook.ask("print(other.drawn, other.positions)") == "[] {'cosine': 0, 'WSD': 2}"
-
-
 def test_without_a_kernel_the_view_goes_on_and_says_what_is_missing(notebook):
     view = notebook.view()
     notebook.shut_down_kernel()
@@ -316,20 +266,6 @@ def test_a_busy_kernel_trains_it_later(notebook):
     wait_until_raced(view)
     assert notebook.ask("print(round(view.drawn[0], 1), view.raced == view.drawn)") == "0.9 True"
     assert view.sentence() == notebook.ask("print(view.describe())")
-
-
-def test_light_and_dark(notebook):
-    view = notebook.view()
-    draw(view, (0, 0.5), (1, 0.5))
-    wait_until_raced(view)
-    light = pictures(view)
-    notebook.theme("JupyterLab Dark")
-    notebook.page.wait_for_timeout(300)
-    assert all(a != b for a, b in zip(light, pictures(view), strict=True))
-    assert not black(view, "factors", 0.3, 0.5)
-    notebook.theme("JupyterLab Light")
-    notebook.page.wait_for_timeout(300)
-    assert black(view, "factors", 0.3, 0.5)
 
 
 def test_a_narrow_window_stacks_everything(open_notebook, two_views):

@@ -1,6 +1,5 @@
 """The width view in JupyterLab."""
 
-import random
 from pathlib import Path
 
 import pytest
@@ -31,22 +30,6 @@ def notebook(run_again, width_views):
 
 def radio(view, name):
     return view.root.locator(f'input[type=radio][data-name="run"][value="{name}"]')
-
-
-def test_every_position_says_what_the_kernel_computed(notebook):
-    view = notebook.view()
-    chosen = random.Random(0)
-    for _ in range(10):
-        radio(view, chosen.choice(["standard", "muP"])).click()
-        view.box(f"width {chosen.choice([8, 16, 32])}").click()
-        view.drag("lr", chosen.random())
-        assert view.sentence() == notebook.ask("print(view.describe())")
-    state = "print(view.lr_index, view.run, view.shown)"
-    said = notebook.ask(state)
-    assert (
-        f"{view.position('lr')} {view.root.locator('input[type=radio]:checked').get_attribute('value')}"
-        in said
-    )
 
 
 def test_the_best_rate_is_drawn_where_the_kernel_says(notebook):
@@ -113,12 +96,3 @@ def test_one_run_has_no_buttons_and_moves_without_a_kernel(notebook):
     view.press("lr", "End")
     assert view.sentence() != before
     assert "∞" in view.readout("width 8") or float(view.readout("width 8")) > 1
-
-
-def test_dark_theme_redraws(notebook):
-    view = notebook.view()
-    before = view.picture("curves")
-    notebook.theme("JupyterLab Dark")
-    notebook.page.wait_for_timeout(400)
-    assert view.picture("curves") != before
-    notebook.theme("JupyterLab Light")
