@@ -240,6 +240,12 @@ class Race:
         return self.valid_loss.nan_to_num(nan=torch.inf, posinf=torch.inf).median(2).values.argmin(1)
 
     @cached_property
+    def at_end(self) -> Tensor:
+        """Whether the best rate is the first or the last of a grid of several: (contestant, checkpoint)."""
+        last = self.lr.shape[1] - 1
+        return ((self.best == 0) | (self.best == last)) & (last > 0)
+
+    @cached_property
     def good(self) -> Tensor:
         """First and last index of the unbroken stretch of good rates around the best:
         (contestant, checkpoint, 2)."""
@@ -287,7 +293,7 @@ class Race:
                     highest=right.max().item(),
                     steps=int(self.checkpoints[k]),
                     leads=leads,
-                    at_end=best in (0, self.lr.shape[1] - 1) and self.lr.shape[1] > 1,
+                    at_end=bool(self.at_end[i, k]),
                 )
             )
         return tuple(places)

@@ -1,5 +1,6 @@
 """The race view in JupyterLab, and a race that is stopped."""
 
+import math
 import random
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_every_position_says_what_the_kernel_computed(notebook):
             shared(view).click()
         if chosen.random() < 0.3:
             view.box(name).click()
-        for slider in [per, *(["lr"] if shared(view).is_checked() else [])]:
+        for slider in ["budget", *(["lr"] if shared(view).is_checked() else [])]:
             low, high = (int(view.slider(slider).get_attribute(end)) for end in ("min", "max"))
             view.slider(slider).evaluate(
                 "(input, value) => { input.value = value;"
@@ -67,10 +68,10 @@ def test_every_position_says_what_the_kernel_computed(notebook):
 
 def test_the_mouse_drags_the_budget(notebook):
     view = notebook.view()
-    assert view.position("steps") == 2
+    assert view.position("budget") == 2
     before = view.picture("results"), view.picture("byrate")
-    view.drag("steps", 1.0)
-    assert view.position("steps") == 7
+    view.drag("budget", 1.0)
+    assert view.position("budget") == 7
     assert view.picture("results") != before[0]
     assert view.picture("byrate") != before[1]
     assert notebook.ask("print(view.budget)") == "40.0"
@@ -81,9 +82,9 @@ def test_the_mouse_drags_the_budget(notebook):
 
 def test_the_keyboard_reaches_everything_and_nothing_else(notebook):
     view = notebook.view()
-    view.press("steps", "ArrowRight", times=2)
+    view.press("budget", "ArrowRight", times=2)
     cell = notebook.active_cell()
-    assert view.position("steps") == 4
+    assert view.position("budget") == 4
     shared(view).focus()
     notebook.page.keyboard.press("Space")
     assert shared(view).is_checked()
@@ -99,13 +100,12 @@ def test_the_keyboard_reaches_everything_and_nothing_else(notebook):
 
 def test_equal_time_stays_where_the_fastest_has_taken_as_many_steps(notebook):
     view = notebook.view()
-    view.press("steps", "End")
-    assert not view.slider("seconds").is_visible()
+    view.press("budget", "End")
+    assert view.slider("budget").get_attribute("aria-valuetext") == "40 steps"
     unit(view, "seconds").click()
-    assert not view.slider("steps").is_visible()
-    assert view.slider("seconds").get_attribute("aria-valuetext") == "0.04 s"
+    assert view.slider("budget").get_attribute("aria-valuetext") == "0.04 s"
     assert notebook.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "40"
-    view.press("seconds", "Home")
+    view.press("budget", "Home")
     assert notebook.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "10"
     unit(view, "steps").click()
     assert notebook.ask("print(view.budget)") == "10.0"
@@ -123,6 +123,80 @@ def test_moving_the_rate_gives_it_to_all(notebook):
     assert view.sentence() == before == notebook.ask("print(view.describe())")
 
 
+def test_a_budget_is_typed_and_a_click_on_the_winners_goes_to_theirs(notebook):
+    view = notebook.view()
+    typed = view.root.locator('[data-value="budget"]')
+    typed.fill("29 steps")
+    typed.press("Tab")
+    assert notebook.ask("print(view.budget)") == "30.0"
+    unit(view, "seconds").click()
+    typed.fill("0.0199")
+    typed.press("Tab")
+    assert notebook.ask("print(view.per, round(view.budget, 4))") == "seconds 0.02"
+    unit(view, "steps").click()
+    width = view.canvas("ribbon").bounding_box()["width"]
+    view.canvas("ribbon").click(position={"x": 8 + (width - 16) * 6 / 7, "y": 5})
+    view.settle()
+    assert typed.input_value() == "35 steps"
+    assert notebook.ask("print(view.budget)") == "35.0"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
+def test_the_pointer_reads_seeds_rates_and_winners_and_all_are_listed(notebook):
+    view = notebook.view()
+    tip = view.root.locator(".lwlr-tip")
+    right, edge, winner = notebook.ask(
+        "i = METHODS.index('Adam'); k = view.budget_index; rate = result.best[i, k];"
+        "right = result.test_accuracy[i, rate, :, k];"
+        "print(right[2].item(), view.plan['fewest_wrong'], view.table.places[0].name)"
+    ).split()
+    share = math.log(1 - float(right)) / math.log(float(edge))
+    width = view.canvas("results").bounding_box()["width"]
+    at = 24 + 2 * 38 + 19 + (2.5 / 3 - 0.5) * 26
+    view.canvas("results").hover(position={"x": 14 + share * (width - 28), "y": at})
+    assert tip.inner_text() == f"Adam, seed 3: {100 * float(right):.1f}%"
+    valid = notebook.ask("print(format(view._valid[2, 4, view.budget_index].item(), '.1%'))")
+    width = view.canvas("byrate").bounding_box()["width"]
+    view.canvas("byrate").hover(
+        position={"x": width / 2, "y": 24 + 3 * 38 - 4 - float(valid[:-1]) / 100 * 30}
+    )
+    assert tip.inner_text() == f"Adam: learning rate 0.1, {valid}"
+    width = view.canvas("ribbon").bounding_box()["width"]
+    view.canvas("ribbon").hover(position={"x": 8 + (width - 16) * 2 / 7, "y": 5})
+    assert tip.inner_text().startswith((f"15 steps: {winner} leads", "15 steps: nobody wins"))
+    view.button("numbers").click()
+    listed = view.root.locator(".lwlr-table")
+    assert listed.first.locator("th").all_inner_texts() == [
+        "contestant",
+        "rate",
+        "seed 1",
+        "seed 2",
+        "seed 3",
+    ]
+    cells = listed.first.locator("tbody tr").nth(2).locator("td").all_inner_texts()
+    assert cells[0] == "Adam"
+    assert float(cells[-1]) == pytest.approx(float(right), abs=1e-4)
+    assert listed.nth(1).locator("tbody tr").count() == 5 * 9
+    view.press("budget", "End")
+    assert "after 40 steps" in listed.first.locator("caption").inner_text()
+
+
+def test_a_name_alone_and_a_drag_over_the_rates(notebook):
+    view = notebook.view()
+    view.button("alone-Adam").click()
+    assert notebook.ask("print(view.shown)") == "['Adam']"
+    view.button("alone-Adam").click()
+    assert notebook.ask("print(len(view.shown))") == "5"
+    box = view.canvas("byrate").bounding_box()
+    mouse, width = notebook.page.mouse, box["width"] - 32
+    mouse.move(box["x"] + 16 + width / 2, box["y"] + 60)
+    mouse.down()
+    mouse.move(box["x"] + 16 + width * 7 / 8, box["y"] + 62, steps=5)
+    mouse.up()
+    assert notebook.ask("print(view.shared, view.lr_index)") == "True 7"
+    assert view.sentence() == notebook.ask("print(view.describe())")
+
+
 def test_a_click_on_the_pictures_of_the_rates_gives_that_rate_to_all(notebook):
     view = notebook.view()
     canvas = view.canvas("byrate")
@@ -137,7 +211,7 @@ def test_a_click_on_the_pictures_of_the_rates_gives_that_rate_to_all(notebook):
 def test_dots_are_drawn_where_the_kernel_says(notebook):
     """Adam's colour lies at each of its seeds, and the band of its row ends where its good rates do."""
     view = notebook.view()
-    view.press("steps", "End")
+    view.press("budget", "End")
     wrong, edge = notebook.ask(
         "i = METHODS.index('Adam'); rate = result.best[i, -1]\n"
         "print((1 - result.test_accuracy[i, rate, :, -1]).tolist(), view.plan['fewest_wrong'], sep=';')"
@@ -175,7 +249,7 @@ def test_the_readout_is_the_tables(notebook):
 
 def test_a_control_that_makes_no_sense_is_not_there(notebook):
     other = notebook.view(1)
-    assert not other.slider("steps").is_visible()  # one budget
+    assert not other.slider("budget").is_visible()  # one budget
     assert not other.slider("lr").is_visible()  # own rates
     assert not shared(other).is_visible()
     assert other.sentence() == notebook.ask("print(other.describe())")
@@ -186,7 +260,7 @@ def test_two_views_do_not_disturb_each_other(notebook):
     assert unit(first, "steps").is_checked()
     assert unit(second, "steps").is_checked()
     before = second.picture("results")
-    first.drag("steps", 0.9)
+    first.drag("budget", 0.9)
     unit(first, "seconds").click()
     assert unit(second, "steps").is_checked()
     assert second.picture("results") == before
@@ -196,7 +270,7 @@ def test_the_kernel_moves_the_view(notebook):
     view = notebook.view()
     notebook.ask(f"{TRAITS} = 3, 'seconds', True, 8, ['SGD', 'Adam']")
     view.settle()
-    assert view.position("seconds") == 3
+    assert view.position("budget") == 3
     assert view.position("lr") == 8
     assert shared(view).is_checked()
     assert not view.box("Momentum").is_checked()
@@ -207,7 +281,7 @@ def test_the_view_outlives_its_kernel(notebook):
     view = notebook.view()
     before = view.picture("results")
     notebook.shut_down_kernel()
-    view.drag("steps", 0.9)
+    view.drag("budget", 0.9)
     assert view.picture("results") != before
     view.button("reset").click()
     assert view.picture("results") == before

@@ -77,6 +77,27 @@ def test_the_dots_lie_where_the_kernel_says(notebook):
         assert all(isinstance(alpha, int) and alpha > 120 for alpha in alphas), alphas
 
 
+def test_the_pointer_reads_seeds_and_layers_and_all_are_listed(notebook):
+    view = notebook.view()
+    tip = view.root.locator(".lwlr-tip")
+    radio(view, "test accuracy").click()
+    value, share = notebook.ask(
+        "t, s, m = view._position; low, high = view._ranges[m]; value = view._values[t, s, m, 1, 0].item();"
+        "print(round(value), (value - low) / (high - low))"
+    ).split()
+    width = view.canvas("gains").bounding_box()["width"]
+    place = {"x": 14 + float(share) * (width - 28), "y": 24 + 38 + 19 + (0.5 / 3 - 0.5) * 26}
+    view.canvas("gains").hover(position=place)
+    assert tip.inner_text() == f"smaller early, seed 1: {value}%"
+    view.canvas("depths").hover(position={"x": 6, "y": 24 + 2 * 38 - 8})
+    assert tip.inner_text() == "smaller early, layer 1 of 3: 15% of the rate at step 0"
+    view.button("numbers").click()
+    heads = [table.locator("th").all_inner_texts() for table in view.root.locator(".lwlr-table").all()]
+    assert [head[:2] for head in heads] == [["arrangement", "layer"], ["arrangement", "seed 1"]]
+    view.button("alone-smaller late").click()
+    assert notebook.ask("print(view.shown)") == "['smaller late']"
+
+
 def test_keys_move_the_slider_and_the_choices(notebook):
     view = notebook.view()
     view.press("shots", "Home")

@@ -59,6 +59,7 @@ def test_what_is_sent_is_what_was_measured():
     np.testing.assert_array_equal(valid, np.median(race.valid_accuracy.numpy(), axis=2))
     assert view.plan["best"] == race.best.tolist()
     assert view.plan["good"] == race.good.tolist()
+    assert view.plan["at_end"] == [[best in (0, 4) for best in row] for row in race.best.tolist()]
     assert view.plan["budgets"]["steps"] == ["10 steps", "20 steps", "30 steps", "40 steps"]
     assert view.plan["last"]["steps"] == [[k] * 4 for k in range(4)]
 
@@ -133,10 +134,17 @@ def test_the_sentence(test, said):
 def test_many_unbeaten_are_counted():
     view = RaceView(at([[0.9, 0.9]] * 5 + [[0.1, 0.1]] * 2, names=list("ABCDEFG")))
     assert (
-        "A leads with 90% of the test images right, and it beats 2 of the 6 others from all 2 seeds;"
-        in result(view)
+        result(view)
+        == "A leads with 90% of the test images right, and it beats 2 of the 6 others from all 2 seeds."
     )
-    assert result(view).endswith("; the best rate is at the end of the grid for 7 of the 7.")
+
+
+def test_a_single_rate_is_no_end_of_a_grid():
+    view = RaceView(at([[0.9, 0.9], [0.8, 0.8]]))
+    assert not any(place.at_end for place in view.table.places)
+    assert view.plan["at_end"] == [[False], [False]]
+    assert "end of the grid" not in view.describe()
+    assert not [line for line in view.figure().axes[1].lines if line.get_marker() in "<>"]
 
 
 def test_a_best_rate_at_the_end_of_the_grid_is_said():
@@ -323,7 +331,8 @@ def test_everything_right_is_drawn():
     view = RaceView(at([[1.0, 1.0], [0.0, 0.0]]))
     assert view.plan["fewest_wrong"] == module._FEWEST_WRONG
     results = view.figure().axes[0]
-    assert results.lines[0].get_xdata().tolist() == pytest.approx([module._FEWEST_WRONG] * 2)
+    (hollow,) = (line for line in results.lines if line.get_markerfacecolor() == "none")
+    assert hollow.get_xdata().tolist() == pytest.approx([module._FEWEST_WRONG] * 2)
     view._repr_mimebundle_()
 
 

@@ -72,18 +72,25 @@ export function fit(canvas) {
   return Object.assign(ctx, { cssWidth: width, cssHeight: height, ratio });
 }
 
-// Grid lines, tick labels and axis titles of a frame.
-export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, yTicks = 5 } = {}) {
+// Grid lines, tick labels and axis titles of a frame; a label that would run into the one before it is left out.
+// There is a tick about every so many pixels.
+export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery = 60, yTicks = 5 } = {}) {
   ctx.font = colours.font;
   ctx.lineWidth = 1;
   ctx.strokeStyle = colours.faint;
   ctx.fillStyle = colours.text;
   ctx.textAlign = "center";
   ctx.textBaseline = "top";
-  for (const value of ticks(f.x, Math.max(2, Math.floor(f.width / 60)))) {
+  let free = -Infinity; // where the last label ended
+  for (const value of ticks(f.x, Math.max(2, Math.floor(f.width / xEvery)))) {
     const at = Math.round(f.px(value)) + 0.5;
     line(ctx, at, f.top, at, f.bottom);
-    if (xLabels) ctx.fillText(tickLabel(value, f.x), at, f.bottom + 5);
+    if (!xLabels) continue;
+    const label = tickLabel(value, f.x);
+    const half = ctx.measureText(label).width / 2;
+    if (at - half < free + 4) continue;
+    ctx.fillText(label, at, f.bottom + 5);
+    free = at + half;
   }
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";

@@ -4,7 +4,8 @@ import { frame } from "./geometry.js";
 
 // A plot in the rectangle `box` {left, top, width, height} of a canvas. `x` and `y` are axes: {range, log, title, …} as
 // `frame` and `axes` take them. An axis with a `trait` can be clicked: the view goes to the nearest of its `values`, or
-// to the whole number there; where the trait has many positions, `key` says which. What `axes` draws is set by `options`.
+// to the whole number there; where the trait has many positions, `key` says which, and `also` what else changes with it.
+// What `axes` draws is set by `options`. A plot that is drawn by other means can have a `table` {title, head, rows}.
 export function plot(ctx, colours, box, x, y, options = {}) {
   const f = frame(box.left, box.top, box.width, box.height, x, y);
   axes(ctx, f, colours, { xTitle: x.title, yTitle: y.title, ...options });
@@ -155,18 +156,19 @@ export function plotAt(plots, left, top) {
   return plots.find((p) => (p.x.trait || p.y.trait) && inside(p));
 }
 
-// Where the axes of a plot stand at a place on the canvas: {trait, key, position} for each that can be clicked.
+// Where the axes of a plot stand at a place on the canvas: {trait, key, position, also} for each that can be clicked.
 export function goals(p, left, top) {
   const nearby = ({ values, range }, to, place) => {
     const away = (values ?? Array.from({ length: range[1] + 1 }, (_, i) => i)).map((v) => Math.abs(to(v) - place));
     return away.indexOf(Math.min(...away));
   };
   return [[p.x, p.px, left], [p.y, p.py, top]].filter(([axis]) => axis.trait)
-    .map(([axis, to, place]) => ({ trait: axis.trait, key: axis.key, position: nearby(axis, to, place) }));
+    .map(([axis, to, place]) => ({ trait: axis.trait, key: axis.key, also: axis.also, position: nearby(axis, to, place) }));
 }
 
 // The numbers of a plot: a heading, then a row for each x with every curve's value there.
 export function tableOf(p) {
+  if (p.table) return p.table;
   const at = new Map();
   p.curves.forEach((c, k) => {
     for (let i = 0; i < c.n; i++) {

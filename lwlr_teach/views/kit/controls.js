@@ -49,10 +49,10 @@ export function live(model, el, root, names, { pull, show, draw }) {
   };
 }
 
-// What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000. NaN for what is none.
+// What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none.
 export function typedNumber(text) {
   const thousands = /^[1-9]\d{0,2}(,\d{3})+$/.test(text.trim());
-  const plain = text.trim().replace("−", "-").replaceAll(",", thousands ? "" : ".");
+  const plain = text.trim().replace(/(\d) [a-z]+$/i, "$1").replace("−", "-").replaceAll(",", thousands ? "" : ".");
   const percent = plain.endsWith("%");
   const number = plain ? Number(percent ? plain.slice(0, -1) : plain) : NaN;
   return percent ? number / 100 : number;
@@ -84,11 +84,11 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   });
   const shown = element("input", {
     type: "text", class: "lwlr-value", tabindex: -1, inputmode: "decimal", autocomplete: "off", spellcheck: "false",
-    style: `width: ${Math.max(...listOf().map((text) => String(text).length))}ch`, "data-value": name, "aria-label": `${title}: type a value`,
-    ...OWN_KEYS,
+    "data-value": name, "aria-label": `${title}: type a value`, ...OWN_KEYS,
   });
   const show = (position) => {
     input.max = last();
+    shown.style.width = `${Math.max(...listOf().map((text) => String(text).length))}ch`;
     input.value = position;
     const label = listOf()[position];
     if (document.activeElement !== shown || !shown.dataset.typing) shown.value = label;

@@ -18,6 +18,7 @@ export function stage({ model, el }) {
   let sentence = () => "";
   let root = null;
   let take = () => {}; // see `follow`
+  let relist = () => {}; // keeps the listed numbers up to date
   let pointed = null; // the name of what the pointer is at, in a picture or in the legend
 
   const pull = (name) => (now[name] = model.get(name));
@@ -32,6 +33,7 @@ export function stage({ model, el }) {
       const ctx = fit(canvas);
       if (ctx) paint(ctx, colours, pointed);
     }
+    relist();
   });
   // For as long as something moves, and for good with `commit`.
   const change = (part) => {
@@ -61,11 +63,11 @@ export function stage({ model, el }) {
     copy[key] = value;
     return { [trait]: copy };
   };
-  const goal = (p, left, top) => Object.assign({}, ...goals(p, left, top).map((g) => part(g.trait, g.key, g.position)));
+  const goal = (p, left, top) => Object.assign({}, ...goals(p, left, top).map((g) => ({ ...part(g.trait, g.key, g.position), ...g.also })));
   const named = (trait) => trait.replace(/_index$/, "");
-  const picked = (trait) => (value) => {
+  const picked = (trait, also = () => ({})) => (value) => {
     halt();
-    commit({ [trait]: typeof now[trait] === "number" ? Number(value) : value }); // the browser's values are texts
+    commit({ [trait]: typeof now[trait] === "number" ? Number(value) : value, ...also(value) }); // the browser's values are texts
   };
   const controls = {
     // `key`: which of the trait's values it moves; `also`: what else changes with it.
@@ -77,7 +79,8 @@ export function stage({ model, el }) {
       return bind(slider(name, title, labels, { onInput: moved, onRelease: push }), trait, key);
     },
     // `options` are {value: words}, or a list of values that speak for themselves.
-    choice: (trait, title, options) => bind(choice(trait, title, worded(options), picked(trait)), trait),
+    // `also(value)` is what else changes with the choice.
+    choice: (trait, title, options, also) => bind(choice(trait, title, worded(options), picked(trait, also)), trait),
     dropdown: (trait, title, options) => bind(dropdown(trait, title, worded(options), picked(trait)), trait),
     check: (trait, title) => bind(check(trait, title, picked(trait)), trait),
     reset: () => button("reset", "reset", "put everything back as it was", () => {
@@ -139,7 +142,9 @@ export function stage({ model, el }) {
   // Puts the view on the page: `say()` is its sentence, `parts` what stands in it. Returns what ends it.
   function open(name, say, ...parts) {
     sentence = say;
-    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), tools(() => root, pictures, say));
+    const below = tools(() => root, pictures, say);
+    relist = below.relist;
+    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), below.row);
     for (const { canvas, drags } of pictures) readable(canvas, root, drags, { goal, change, commit, halt, point });
     traits.forEach(pull);
     take();
@@ -245,21 +250,28 @@ const wrote = (v) => (Number.isInteger(v) ? String(v) : String(Number(v.toPrecis
 function tools(root, pictures, say) {
   const panel = element("div", { class: "lwlr-numbers" });
   panel.hidden = true;
-  const tables = () => pictures.flatMap(({ canvas }) => canvas.plots ?? []).filter((p) => p.curves.length).map(tableOf);
+  const tables = () => pictures.flatMap(({ canvas }) => canvas.plots ?? []).filter((p) => p.curves.length || p.table).map(tableOf);
   const numbers = button("numbers", "numbers", "the values of the picture as a table, and as text to copy", () => {
     panel.hidden = !panel.hidden;
     numbers.setAttribute("aria-expanded", String(!panel.hidden));
-    if (!panel.hidden) panel.replaceChildren(...listed(tables()));
+    relist();
   });
+  let last = null;
+  const relist = () => {
+    const csv = panel.hidden ? null : csvOf(tables());
+    if (csv !== null && csv !== last) panel.replaceChildren(...listed(tables(), csv));
+    last = csv;
+  };
   numbers.setAttribute("aria-expanded", "false");
   const keep = button("png", "save picture", "keep this picture as a file (PNG)", () => download(root(), say()));
-  return element("div", { class: "lwlr-tools" }, numbers, keep, panel);
+  return { row: element("div", { class: "lwlr-tools" }, numbers, keep, panel), relist };
 }
 
-function listed(tables) {
+const csvOf = (tables) => tables.map(({ title, head, rows }) =>
+  [`# ${title ?? ""}`, ...[head, ...rows].map((row) => row.map(quoted).join(","))].join("\n")).join("\n\n");
+
+function listed(tables, csv) {
   if (!tables.length) return [element("p", {}, "This picture has no curves to list.")];
-  const csv = tables.map(({ title, head, rows }) =>
-    [`# ${title ?? ""}`, ...[head, ...rows].map((row) => row.map(quoted).join(","))].join("\n")).join("\n\n");
   const copy = button("csv", "copy as CSV", "put these numbers on the clipboard", async () => {
     try {
       await navigator.clipboard.writeText(csv);

@@ -17,8 +17,9 @@ from lwlr_teach.core.checks import check_number
 from lwlr_teach.core.text import label
 from lwlr_teach.runs.races import Race, Table
 from lwlr_teach.views.kit.base import View, module, pack_float32
+from lwlr_teach.views.kit.rows import draw_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, check_position, nearest
 
 MOST = 12
 """Contestants that a picture has room for."""
@@ -63,8 +64,8 @@ class RaceView(View):
     budget_index = traitlets.Int().tag(sync=True)
     per = traitlets.Unicode("steps").tag(sync=True)
     shared = traitlets.Bool().tag(sync=True)
-    lr_index = traitlets.Int().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    lr_index = Position("_rates")
+    shown = Shown("names")
 
     def __init__(
         self,
@@ -78,6 +79,8 @@ class RaceView(View):
     ) -> None:
         self.race = race
         self.title = title
+        self.names = race.names
+        self._rates = race.lr[0]
         self._styles = styles(race.names, most=MOST)
         self._budgets = _budgets(race)
         race.budgets(per)  # says why a race has no budgets in seconds
@@ -96,8 +99,8 @@ class RaceView(View):
             "budget_index": len(budgets) - 1 if at_budget is None else nearest(budgets, at_budget),
             "per": per,
             "shared": shared_lr is not None,
-            "lr_index": nearest(race.lr[0].log(), math.log(shared_lr or _middle(race.lr[0]))),
-            "shown": check_shown(race.names, shown),
+            "lr_index": nearest(self._rates.log(), math.log(shared_lr or _middle(self._rates))),
+            "shown": list(race.names if shown is None else shown),
         }
         self._edge = _edge(race.test_accuracy)
         both = zip(race.names, self._styles, strict=True)
@@ -109,7 +112,8 @@ class RaceView(View):
             "seeds": race.test_accuracy.shape[2],
             "values": race.lr.tolist(),
             "same_grid": race.same_grid,
-            "rates": [label(v) for v in race.lr[0].tolist()],
+            "rates": [label(v) for v in self._rates.tolist()],
+            "labels": [[label(v) for v in own] for own in race.lr.tolist()],
             "budgets": {
                 unit: [_budget_label(v, unit) for v in values.tolist()]
                 for unit, values in self._budgets.items()
@@ -117,6 +121,7 @@ class RaceView(View):
             "last": {unit: last.tolist() for unit, last in self._last.items()},
             "best": race.best.tolist(),
             "good": race.good.tolist(),
+            "at_end": race.at_end.tolist(),
             "fewest_wrong": self._edge,
             "accuracies": _ACCURACIES,
             "start": begin,
@@ -138,7 +143,7 @@ class RaceView(View):
     @property
     def lr(self) -> float:
         """The rate that all are given while ``shared`` is true."""
-        return self.race.lr[0, self.lr_index].item()
+        return self._rates[self.lr_index].item()
 
     @property
     def table(self) -> Table:
@@ -148,10 +153,6 @@ class RaceView(View):
     @traitlets.validate("budget_index")
     def _on_the_slider(self, proposal: dict[str, Any]) -> int:
         return check_position(proposal, len(self._budgets[self.per]))
-
-    @traitlets.validate("lr_index")
-    def _on_the_grid(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, self.race.lr.shape[1])
 
     @traitlets.validate("per")
     def _a_unit(self, proposal: dict[str, Any]) -> str:
@@ -188,12 +189,12 @@ class RaceView(View):
         (winner, _), *others = standing
         # Halves go up, as they do in JavaScript.
         percents = [math.floor(100 * self._medians[i, at[i], last[i]].item() + 0.5) for i, _ in standing]
-        percent, name = percents[0], self.race.names[winner]
+        percent, name = percents[0], self.names[winner]
         if not others:
             return f"{name} gets {percent}% of the test images right"
         seeds = self.race.test_accuracy.shape[2]
         sure = f"from all {seeds} seeds" if seeds > 1 else "from the only seed"
-        unbeaten = [self.race.names[i] for i, leads in others if leads]
+        unbeaten = [self.names[i] for i, leads in others if leads]
         if _nobody_wins(standing):
             return (
                 f"nobody wins: from {percents[-1]}% to {percent}% of the test images right, and the first "
@@ -206,14 +207,11 @@ class RaceView(View):
 
     def _at_the_ends(self) -> str:
         last, _ = self._position
-        at_end = [self.race.names[i] for i in self._visible() if self._best_at_end(i, int(last[i]))]
+        at_end = [self.names[i] for i in self._visible() if self.race.at_end[i, last[i]]]
         if self.shared or not at_end:
             return ""
         names = _listed(at_end) or f"{len(at_end)} of the {len(self._visible())}"
         return f"; the best rate is at the end of the grid for {names}"
-
-    def _best_at_end(self, i: int, k: int) -> bool:
-        return int(self.race.best[i, k]) in (0, self.race.lr.shape[1] - 1)
 
     @property
     def _position(self) -> tuple[Tensor, Tensor]:
@@ -234,7 +232,8 @@ class RaceView(View):
         last, at = self._position
         standing = self.race.standing(last, at, rows)
         for row, i in enumerate(rows):
-            self._draw_result(results, row, i, int(at[i]), int(last[i]))
+            wrong = 1 - self.race.test_accuracy[i, at[i], :, last[i]]
+            draw_seeds(results, row, wrong, (self._edge, 1.0), self._styles[i])
             self._draw_rates(rates, row, i, int(at[i]), int(last[i]))
             # A first that beats nobody has not won.
             wins, leads = i == standing[0][0] and not _nobody_wins(standing), dict(standing)[i]
@@ -245,7 +244,7 @@ class RaceView(View):
         marks = [a for a in _ACCURACIES if 1 - a >= self._edge]
         results.set(
             yticks=range(len(rows)),
-            yticklabels=[self.race.names[i] for i in rows],
+            yticklabels=[self.names[i] for i in rows],
             ylim=(max(len(rows), 1) - 0.5, -0.5),
             xscale="log",
             xlim=(1, self._edge),
@@ -260,15 +259,6 @@ class RaceView(View):
         results.grid(alpha=0.2, axis="x")
         return figure
 
-    def _draw_result(self, ax: Axes, row: int, i: int, at: int, k: int) -> None:
-        wrong = (1 - self.race.test_accuracy[i, at, :, k]).clamp(min=self._edge)
-        # A seed has the same height in every row.
-        heights = row + ((torch.arange(len(wrong)) + 0.5) / len(wrong) - 0.5) * 0.7
-        ax.plot(wrong, heights, "o", color=self._colour(i), alpha=0.75, ms=4.5, mew=0)
-        middle = max(1 - self._medians[i, at, k].item(), self._edge)
-        ax.plot([middle, middle], [row - 0.4, row + 0.4], color="black", linewidth=1.5)
-        ax.plot(middle, row, self._marker(i), color=self._colour(i), mec="white", ms=9)
-
     def _draw_rates(self, ax: Axes, row: int, i: int, at: int, k: int) -> None:
         rates, best = self.race.lr[i], int(self.race.best[i, k])
         height = row + 0.4 - 0.8 * self._valid[i, :, k]
@@ -278,7 +268,7 @@ class RaceView(View):
             _around(rates, low, high), row - 0.45, row + 0.45, color=colour, alpha=0.3, linewidth=0
         )
         ax.plot(rates, height, color=colour)
-        if self._best_at_end(i, k):  # a better rate may lie outside: an arrow out of the grid
+        if self.race.at_end[i, k]:  # a better rate may lie outside: an arrow out of the grid
             end = _around(rates, best, best)[bool(best)]
             ax.plot(end, row, ">" if best else "<", color="black", ms=8)
         if self.shared:

@@ -17,8 +17,9 @@ from lwlr_teach.core.checks import check_choice
 from lwlr_teach.core.text import short
 from lwlr_teach.studies.transfer import EQUAL, Comparison
 from lwlr_teach.views.kit.base import View, module, pack_float32
-from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, styles
-from lwlr_teach.views.kit.traits import check_position, check_shown
+from lwlr_teach.views.kit.rows import draw_seeds
+from lwlr_teach.views.kit.style import styles
+from lwlr_teach.views.kit.traits import OneOf, Position, Shown
 
 MOST = 12
 """Arrangements that a picture has room for."""
@@ -34,18 +35,21 @@ class Measure(NamedTuple):
     times: float
     """100 where a share is shown in per cent."""
     hint: str
+    unit: str
 
 
 GAIN = "gain"
 MEASURES = {
-    GAIN: Measure("gain", "gain over equal rates, in points of test accuracy", "points gained", 100, ""),
+    GAIN: Measure(
+        "gain", "gain over equal rates, in points of test accuracy", "points gained", 100, "", " points"
+    ),
     "test accuracy": Measure(
-        "test_accuracy", "test accuracy in %", "accuracy in %", 100, "further right is better"
+        "test_accuracy", "test accuracy in %", "accuracy in %", 100, "further right is better", "%"
     ),
     "over-fitting": Measure(
-        "gap", "training less test accuracy, in points", "points", 100, "further left is better"
+        "gap", "training less test accuracy, in points", "points", 100, "further left is better", " points"
     ),
-    "test loss": Measure("test_loss", "test loss", "test loss", 1, "further left is better"),
+    "test loss": Measure("test_loss", "test loss", "test loss", 1, "further left is better", ""),
 }
 
 # Columns of the squares that show who moves when.
@@ -81,10 +85,10 @@ class TransferView(View):
 
     plan = traitlets.Dict().tag(sync=True)
     values = traitlets.Bytes().tag(sync=True)
-    transfer = traitlets.Unicode().tag(sync=True)
-    shots_index = traitlets.Int().tag(sync=True)
-    measure = traitlets.Unicode().tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    transfer = OneOf("transfers")
+    shots_index = Position("_shots")
+    measure = OneOf("_measures")
+    shown = Shown("names")
 
     def __init__(
         self,
@@ -101,11 +105,9 @@ class TransferView(View):
         self.title = title
         self.transfers = list(dict.fromkeys(c.transfer for c in given))
         self._shots = sorted({c.shots for c in given})
-        if transfer is not None:
-            check_choice("transfer", transfer, dict.fromkeys(self.transfers))
+        self._measures = list(MEASURES)
         if at_shots is not None:
             check_choice("at_shots", str(at_shots), dict.fromkeys(map(str, self._shots)))
-        check_choice("measure", measure, MEASURES)
         first = given[0]
         self.names = list(first.names)
         self._styles = styles(self.names, most=MOST)
@@ -114,12 +116,13 @@ class TransferView(View):
             [torch.stack([self._measured(t, s) for s in self._shots]) for t in self.transfers]
         )
         self._ranges = [_range(self._values[:, :, m]) for m in range(len(MEASURES))]
-        self._depths = _depths(first)
+        columns = [round(column * (first.steps - 1) / (_COLUMNS - 1)) for column in range(_COLUMNS)]
+        self._depths = _depths(first, columns)
         begin: dict[str, Any] = {
-            "transfer": transfer or self.transfers[0],
+            "transfer": self.transfers[0] if transfer is None else transfer,
             "shots_index": 0 if at_shots is None else self._shots.index(at_shots),
             "measure": measure,
-            "shown": check_shown(self.names, shown),
+            "shown": list(self.names if shown is None else shown),
         }
         both = zip(self.names, self._styles, strict=True)
         plan = {
@@ -128,12 +131,13 @@ class TransferView(View):
             "transfers": self.transfers,
             "shots": [str(shots) for shots in self._shots],
             "measures": {
-                name: {"title": m.title, "brief": m.brief, "hint": m.hint, "range": span}
+                name: {"title": m.title, "brief": m.brief, "hint": m.hint, "unit": m.unit, "range": span}
                 for (name, m), span in zip(MEASURES.items(), self._ranges, strict=True)
             },
             "gain": GAIN,
             "seeds": self._seeds,
             "depths": self._depths,
+            "steps": columns,
             # Both as [transfer][shots][measure][arrangement].
             "medians": self._medians.tolist(),
             "words": self._words_everywhere(),
@@ -150,20 +154,6 @@ class TransferView(View):
     def comparison(self) -> Comparison:
         """The comparison that is drawn."""
         return self.comparisons[self.transfer, self.shots]
-
-    @traitlets.validate("transfer")
-    def _a_transfer(self, proposal: dict[str, Any]) -> str:
-        check_choice("transfer", proposal["value"], dict.fromkeys(self.transfers))
-        return str(proposal["value"])
-
-    @traitlets.validate("shots_index")
-    def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self._shots))
-
-    @traitlets.validate("measure")
-    def _a_measure(self, proposal: dict[str, Any]) -> str:
-        check_choice("measure", proposal["value"], MEASURES)
-        return str(proposal["value"])
 
     def _measured(self, transfer: str, shots: int) -> Tensor:
         """(measure, arrangement, seed), as it is shown."""
@@ -186,7 +176,7 @@ class TransferView(View):
 
     def _words(self, t: int, s: int, m: int, i: int) -> tuple[str, str]:
         name, middle = self.names[i], self._medians[t, s, m, i].item()
-        measure = list(MEASURES)[m]
+        measure = self._measures[m]
         if measure == GAIN and name == EQUAL:
             return "", f"{name} are the line"
         if measure == GAIN:
@@ -195,12 +185,12 @@ class TransferView(View):
             said = f"{points:+d} points".replace("-", "−") if points else "0 points"
             return f"{better} of {self._seeds}", f"{name} {said}, better from {better} of {self._seeds} seeds"
         number = short(middle) if measure == "test loss" else f"{round(middle)}".replace("-", "−")
-        number += {"test accuracy": "%", "over-fitting": " points"}.get(measure, "")
+        number += MEASURES[measure].unit
         return number, f"{name} {number}"
 
     @property
     def _position(self) -> tuple[int, int, int]:
-        return self.transfers.index(self.transfer), self.shots_index, list(MEASURES).index(self.measure)
+        return self.transfers.index(self.transfer), self.shots_index, self._measures.index(self.measure)
 
     def _visible(self) -> list[int]:
         return [i for i, name in enumerate(self.names) if name in self.shown]
@@ -221,9 +211,13 @@ class TransferView(View):
         figure = Figure(figsize=(9, 1.3 + 0.38 * max(len(rows), 3)), layout="constrained")
         depths, ax = figure.subplots(1, 2, sharey=True, width_ratios=[1, 11])
         t, s, m = self._position
+        low, high = self._ranges[m]
         for row, i in enumerate(rows):
             self._draw_depths(depths, row, i)
-            self._draw_seeds(ax, row, i, self._values[t, s, m, i])
+            if self.measure == GAIN:
+                middle = self._medians[t, s, m, i].clamp(low, high).item()
+                ax.barh(row, middle, 0.8, color=self._styles[i]["colour"] or "black", alpha=0.25)
+            draw_seeds(ax, row, self._values[t, s, m, i], (low, high), self._styles[i])
         depths.set(
             xlim=(0, 1),
             xticks=[],
@@ -237,7 +231,6 @@ class TransferView(View):
         if self.measure == GAIN:
             ax.axvline(0, color="black", linewidth=2, zorder=1)
             ax.set_title("◂ worse than equal rates | better ▸", fontsize=10)
-        low, high = self._ranges[m]
         ax.set(xlim=(low, high), xlabel=MEASURES[self.measure].title)
         right = ax.secondary_yaxis("right")
         right.set_yticks(range(len(rows)), [self._words(t, s, m, i)[0] for i in rows])
@@ -257,32 +250,14 @@ class TransferView(View):
                 )
             ax.add_patch(Rectangle((0, y), 1, height, fill=False, edgecolor="black", linewidth=0.3))
 
-    def _draw_seeds(self, ax: Axes, row: int, i: int, values: Tensor) -> None:
-        style = self._styles[i]
-        colour = style["colour"] or "black"
-        low, high = self._ranges[list(MEASURES).index(self.measure)]
-        heights = row + ((torch.arange(len(values)) + 0.5) / len(values) - 0.5) * 0.7
-        inside = (values >= low) & (values <= high)
-        ax.plot(values[inside], heights[inside], "o", color=colour, alpha=0.75, ms=4.5, mew=0)
-        if not inside.all():  # an empty line that is not clipped would take the layout to the figure's corner
-            beyond = values[~inside].clamp(low, high)  # hollow, at the edge
-            (hollow,) = ax.plot(beyond, heights[~inside], "o", color=colour, mfc="none", alpha=0.75, ms=4.5)
-            hollow.set_clip_on(False)
-        middle = values.median().clamp(low, high).item()
-        if self.measure == GAIN:
-            ax.barh(row, middle, 0.8, color=colour, alpha=0.25)
-        ax.plot([middle, middle], [row - 0.4, row + 0.4], color="black", linewidth=1.5)
-        ax.plot(middle, row, MATPLOTLIB_MARKERS[style["marker"]], color=colour, mec="white", ms=9)
-
 
 def _shade(share: float) -> float:
     """How dark a share of the rate is drawn: the root, so that a twentieth is still seen."""
     return math.sqrt(min(1.0, max(0.0, share)))
 
 
-def _depths(compared: Comparison) -> list[list[list[float]]]:
-    """Each layer's share of the rate over the steps, [arrangement][layer][column]."""
-    steps = [round(column * (compared.steps - 1) / (_COLUMNS - 1)) for column in range(_COLUMNS)]
+def _depths(compared: Comparison, steps: list[int]) -> list[list[list[float]]]:
+    """Each layer's share of the rate at these steps, [arrangement][layer][column]."""
     return [
         [[float(f(step)) if callable(f) else float(f) for step in steps] for f in layers]
         for layers in compared.moves.values()
