@@ -1,8 +1,6 @@
 import itertools
 import json
 import random
-import shutil
-import subprocess
 
 import pytest
 import torch
@@ -11,6 +9,7 @@ from lwlr_teach.core.text import fixed, label, short
 from lwlr_teach.optim import METHODS
 from lwlr_teach.views.kit.base import module
 from lwlr_teach.views.kit.style import _OWN, MATPLOTLIB_MARKERS, styles
+from tests.javascript import run_node
 
 
 @pytest.mark.parametrize(
@@ -51,10 +50,6 @@ def test_fixed(value, places, text):
     assert fixed(value, places) == text
 
 
-NODE = shutil.which("node")
-
-
-@pytest.mark.skipif(NODE is None, reason="needs Node")
 def test_the_browser_writes_every_number_as_python_does():
     draw = random.Random(0)
     ties = [(2 * k + 1) / 2**n for n in range(8) for k in (*range(70), 624, 1249, 4999)]
@@ -68,11 +63,8 @@ def test_the_browser_writes_every_number_as_python_does():
         const write = (v) => [short(v), ...[0, 1, 4, 5].map((n) => v.toFixed(n))];
         console.log(JSON.stringify(numbers.map(write)));
     """
-    found = subprocess.run(
-        [NODE, "--input-type=module", "-"], input=script, capture_output=True, text=True, check=True
-    )
     wanted = [[short(v), *(fixed(v, places) for places in (0, 1, 4, 5))] for v in numbers]
-    written = json.loads(found.stdout)
+    written = json.loads(run_node("--input-type=module", "-", script=script))
     assert len(written) == len(numbers) > 15_000
     assert [(v, a, b) for v, a, b in zip(numbers, written, wanted, strict=True) if a != b] == []
 

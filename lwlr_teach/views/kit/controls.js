@@ -186,8 +186,12 @@ export function player(last, milliseconds, { position, onStep, onStop }) {
     const tick = (t) => {
       const at = Math.min(end, Math.max(from, Math.floor(((t - start) / milliseconds) * end)));
       if (at !== position()) onStep(at);
-      if (at < end) playing = requestAnimationFrame(tick);
-      else (stop(), onStop());
+      if (at < end) {
+        playing = requestAnimationFrame(tick);
+      } else {
+        stop();
+        onStop();
+      }
     };
     playing = requestAnimationFrame(tick);
   }

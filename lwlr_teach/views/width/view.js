@@ -1,6 +1,6 @@
 // The width view: final loss against the rate, a curve for each width, their best rates marked and joined; and
 // beside it the best rate against the width, for all runs.
-import { colourOf, marker, polyline, typed } from "../kit/canvas.js";
+import { colourOf, marker, typed } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { short } from "../kit/text.js";
