@@ -54,7 +54,8 @@ export function typedNumber(text) {
   const thousands = /^[1-9]\d{0,2}(,\d{3})+$/.test(text.trim());
   const plain = text.trim().replace("−", "-").replaceAll(",", thousands ? "" : ".");
   const percent = plain.endsWith("%");
-  const number = plain ? Number(percent ? plain.slice(0, -1) : plain) : NaN;
+  const digits = percent ? plain.slice(0, -1).trim() : plain;
+  const number = digits ? Number(digits) : NaN;
   return percent ? number / 100 : number;
 }
 

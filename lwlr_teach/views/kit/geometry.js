@@ -21,7 +21,9 @@ export function ticks({ range: [low, high], log, at }, most) {
     const [a, b] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
     const stride = Math.max(1, Math.ceil((b - a + 1) / most));
     const found = [];
-    for (let e = Math.ceil(a / stride) * stride; e <= b; e += stride) found.push(10 ** e);
+    // From a multiple of the stride, if there are two of them.
+    const first = Math.ceil(a / stride) * stride;
+    for (let e = first + stride <= b ? first : a; e <= b; e += stride) found.push(10 ** e);
     if (found.length > 1) return found;
     // A short axis, where powers of ten are too far apart.
     for (let e = a - 1; e <= b + 1; e++) found.push(...[2, 5].map((m) => m * 10 ** e));

@@ -4,7 +4,7 @@ import { fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import { button, check, choice, dropdown, element, legend, listen, player, save, slider, toggled } from "./controls.js";
 import { dragged } from "./pointer.js";
-import { short } from "./text.js";
+import { label, short } from "./text.js";
 
 // The state of a view, `now`, has the traits that stand in `plan.start`, by their names.
 export function stage({ model, el }) {
@@ -239,7 +239,7 @@ function reads({ plot: p, curve, i, text }) {
   return `${name}${p.x.title} ${wrote(curve.x(i))}, ${value}`;
 }
 
-const wrote = (v) => (Number.isInteger(v) ? String(v) : String(Number(v.toPrecision(3))).replace("-", "−"));
+const wrote = (v) => (Number.isInteger(v) ? String(v) : label(v)); // a step is written in full
 
 // Below a view: its numbers as a table and as CSV, and its picture as a file.
 function tools(root, pictures, say) {
