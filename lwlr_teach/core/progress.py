@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,8 +18,8 @@ def progress_bar(says: str, total: int | None, *, shown: bool = True) -> Iterato
     Where ``TQDM_DISABLE=1`` is in the environment there are no bars. ``total=None`` counts without an end. An
     interruption goes on to whoever catches it outside the block.
     """
-    hidden = {} if shown else {"disable": True}  # not said where the environment decides
-    with Bar(total=total, desc=says, delay=1, leave=False, **hidden) as bar:
+    hidden = not shown or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own for notebooks does not look there
+    with Bar(total=total, desc=says, delay=1, leave=False, disable=hidden) as bar:
         try:
             yield bar
         except KeyboardInterrupt:

@@ -1,48 +1,33 @@
-"""Views in an empty page, without JupyterLab: in a narrow column, and with names that look like HTML."""
+"""Views in an empty page, without JupyterLab: at every position, in a narrow column, with names like HTML."""
 
 from __future__ import annotations
 
-import base64
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from playwright.sync_api import Browser, Page
+from traitlets import Bool
 
 from lwlr_teach.optim import SGD, Method
-from lwlr_teach.runs.recorder import QUANTITIES, Recording
-from lwlr_teach.studies import sweep_momentum, train_layer_rates
 from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.questions import Recall
-from lwlr_teach.views import InspectorView, LayerRatesView, MomentumView, SplitView, SurfaceView
+from lwlr_teach.views import InspectorView, SurfaceView
 from lwlr_teach.views.kit.base import View
+from lwlr_teach.views.kit.traits import OneOf, Position, Shown
+from tests.browser.bare import mount, sent
+from tests.browser.small import MAKERS, recording, small
 
-RENDER = """async ([source, state]) => {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const { default: { render } } = await import(url);
-  const model = { get: (name) => state[name], set() {}, save_changes() {}, on() {}, off() {} };
-  await render({ model, el: document.querySelector("main") });
-}"""
 RESIZE = """(width) => new Promise((done) => {
   document.querySelector("main").style.width = `${width}px`;
   requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 })"""
 
 
-def recording(first: str = "first") -> Recording:
-    values = torch.rand(len(QUANTITIES), 3, 4, generator=torch.Generator().manual_seed(0))
-    return Recording((first, "a.much.longer.name", "last"), torch.tensor([0, 10, 20, 25]), values)
-
-
-VIEWS: dict[str, Callable[[], View]] = {
-    "surface": lambda: SurfaceView("quadratic", ["SGD"], lr=[0.05, 0.1], steps=5),
-    "momentum": lambda: MomentumView(sweep_momentum()),
-    "splits": SplitView,
-    "inspector": lambda: InspectorView(recording()),
-    "layers": lambda: LayerRatesView(train_layer_rates(seeds=1, steps=5, rates=(0.1, 1), progress=False)),
+ASKED: dict[str, Callable[[], View]] = {
     "number": lambda: predict_number("x", "How many?", [1, 2, 3], within=1),
     "curve": lambda: predict_curve("y", "How?", x={"range": [0, 9]}, y={"range": [0, 1]}),
 }
@@ -59,31 +44,17 @@ STRANGE: dict[str, Callable[[], View]] = {
 
 
 @pytest.fixture
-def show(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[[View], Page]]:
-    """Shows a view in an empty page, without a kernel."""
+def page(browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Page]:
+    """An empty page, and a record of progress of its own."""
     monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "progress.json"))
     page = browser.new_page()
-    page.set_content("<main style='width: 600px; overflow: hidden'></main>")
-
-    def put(view: View) -> Page:
-        state: dict[str, Any] = {
-            name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
-            for name, value in view.trait_values(sync=True).items()
-            if not name.startswith("_") and name not in ("layout", "tooltip", "tabbable")
-        }
-        page.add_style_tag(content=view._css)
-        page.evaluate(RENDER, [view._esm, state])
-        return page
-
-    yield put
+    yield page
     page.close()
 
 
-@pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
-def test_a_view_is_drawn_at_every_width(show: Callable[[View], Page], make: Callable[[], View]) -> None:
-    page = show(make())
+@pytest.mark.parametrize("name", [*MAKERS, *ASKED])
+def test_a_view_is_drawn_at_every_width(page: Page, name: str) -> None:
+    mount(page, ASKED[name]() if name in ASKED else small(name))
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     for width in (600, 150, 90, 60, 45, 20, 1, 400):
@@ -93,9 +64,45 @@ def test_a_view_is_drawn_at_every_width(show: Callable[[View], Page], make: Call
 
 
 @pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
-def test_what_looks_like_html_is_text(show: Callable[[View], Page], make: Callable[[], View]) -> None:
-    page = show(make())
+def test_what_looks_like_html_is_text(page: Page, make: Callable[[], View]) -> None:
+    mount(page, make())
     page.evaluate(RESIZE, 500)
     assert page.locator("main img, main script").count() == 0
     assert page.evaluate("window.hacked") is None
     assert HOSTILE in (page.locator("main").text_content() or "")
+
+
+def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
+    """Puts a view at ``count`` random positions of its controls, and tells each."""
+    draw = random.Random(0)
+    names = set(view.plan["start"])
+    for _ in range(count):
+        for name, trait in view.traits().items():
+            if isinstance(trait, Position):
+                setattr(view, name, draw.randrange(len(getattr(view, trait.along))))
+            elif isinstance(trait, OneOf):
+                setattr(view, name, draw.choice(list(getattr(view, trait.among))))
+            elif isinstance(trait, Shown):
+                setattr(view, name, [one for one in getattr(view, trait.among) if draw.random() < 0.6])
+            elif isinstance(trait, Bool) and name in names:
+                setattr(view, name, draw.random() < 0.5)
+        yield sent(view, names)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_at_every_position_the_browser_says_what_python_says(page: Page, name: str) -> None:
+    view = small(name)
+    begin = sent(view, set(view.plan["start"]))
+    mount(page, view)
+    first = page.evaluate("sentence()")
+    assert view.describe() in first
+    said = set()
+    for state in positions(view, 60):
+        found = page.evaluate("changes => tell(changes)", state)
+        assert view.describe() in found
+        said.add(found)
+    assert len(said) > 10
+    page.locator("button[data-name=reset]").click()
+    assert page.evaluate("sentence()") == first
+    assert {key: page.evaluate("key => state[key]", key) for key in begin} == begin
+    view.set_state(begin)

@@ -45,10 +45,15 @@ def test_a_value_is_typed_and_the_nearest_is_taken(notebook):
         view.settle()
         assert notebook.ask("print(v.lr_index)") == str(index)
         assert field.input_value() == shown
+    view.slider("lr").focus()
+    notebook.page.keyboard.type("0.2")  # while the slider has the keyboard
+    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("ArrowLeft")
+    assert notebook.ask("print(v.lr_index)") == "11"
     field.click()
     notebook.page.keyboard.type("dd")  # JupyterLab would delete the cell
     notebook.page.keyboard.press("Escape")
-    assert field.input_value() == "10"
+    assert field.input_value() == "0.158"
     assert notebook.page.locator(".jp-CodeCell").count() == 2
 
 

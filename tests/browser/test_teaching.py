@@ -65,8 +65,10 @@ def option(view: View, number: int):
 
 
 def controls(view: View) -> list[bool]:
-    """Which inputs are disabled."""
-    return view.root.locator("input").evaluate_all("inputs => inputs.map(input => input.disabled)")
+    """Which inputs are disabled, but for the values beside sliders, which go with them."""
+    return view.root.locator("input:not(.lwlr-value)").evaluate_all(
+        "inputs => inputs.map(input => input.disabled)"
+    )
 
 
 def has(view: View, name: str, colour: tuple[int, int, int]) -> int:

@@ -49,3 +49,10 @@ def test_a_hidden_bar_counts_nothing(closed):
     with progress_bar("training", 3, shown=False) as bar:
         bar.update(2)
     assert closed == []
+
+
+@pytest.mark.parametrize(("value", "hidden"), [("1", True), ("", False)])
+def test_the_environment_switches_all_bars_off(monkeypatch, value, hidden):
+    monkeypatch.setenv("TQDM_DISABLE", value)
+    with progress_bar("walking", 3) as bar:
+        assert bar.disable == hidden

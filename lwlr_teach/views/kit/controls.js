@@ -102,7 +102,8 @@ function leave(control) {
 }
 
 // A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release. The
-// arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed: the nearest is taken.
+// arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed there, or while the
+// slider has the keyboard: the nearest is taken.
 // `labels` are a function where they change with another choice.
 /**
  * @param {string} name
@@ -118,7 +119,7 @@ export function slider(name, title, labels, { onInput, onRelease }) {
     type: "range", min: 0, max: last(), step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
   });
   const shown = element("input", {
-    type: "text", class: "lwlr-value", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
+    type: "text", class: "lwlr-value", tabindex: -1, inputmode: "decimal", autocomplete: "off", spellcheck: "false",
     style: `width: ${Math.max(...listOf().map((text) => String(text).length))}ch`, "data-value": name, "aria-label": `${title}: type a value`,
     ...OWN_KEYS,
   });
@@ -139,6 +140,8 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   const STEPS = { ArrowLeft: -10, ArrowDown: -10, ArrowRight: 10, ArrowUp: 10 };
   input.addEventListener("keydown", (event) => {
     if (event.key === "Escape") leave(input);
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (plain && /^[\d.,−-]$/.test(event.key) && !shown.readOnly) shown.focus(); // which takes the key
     if (!event.shiftKey || !STEPS[event.key]) return;
     event.preventDefault();
     go(Number(input.value) + STEPS[event.key]);
@@ -157,7 +160,10 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   };
   shown.addEventListener("change", take);
   shown.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") take();
+    if (event.key === "Enter") {
+      take();
+      input.focus();
+    }
     if (event.key !== "Escape") return;
     done();
     show(Number(input.value));

@@ -21,13 +21,13 @@ class Position(traitlets.Int[int, int]):
 
     def __init__(self, along: str) -> None:
         super().__init__()
-        self._along = along
+        self.along = along
         self.tag(sync=True)
 
     def validate(self, view: Any, value: Any) -> int:
         """ValueError when the slider has no such position."""
         position: int = super().validate(view, value)
-        check_count(str(self.name), position, low=0, high=len(getattr(view, self._along)) - 1)
+        check_count(str(self.name), position, low=0, high=len(getattr(view, self.along)) - 1)
         return position
 
 
@@ -36,13 +36,13 @@ class OneOf(traitlets.Unicode[str, str | bytes]):
 
     def __init__(self, among: str) -> None:
         super().__init__()
-        self._among = among
+        self.among = among
         self.tag(sync=True)
 
     def validate(self, view: Any, value: Any) -> str:
         """ValueError with the nearest names for one that is not there."""
         name: str = super().validate(view, value)
-        check_choice(str(self.name), name, dict.fromkeys(getattr(view, self._among)))
+        check_choice(str(self.name), name, dict.fromkeys(getattr(view, self.among)))
         return name
 
 
@@ -51,12 +51,12 @@ class Shown(traitlets.List[str]):
 
     def __init__(self, among: str) -> None:
         super().__init__(traitlets.Unicode())
-        self._among = among
+        self.among = among
         self.tag(sync=True)
 
     def validate(self, view: Any, value: Any) -> list[str]:
         """ValueError with the nearest names for one that is not there."""
-        return check_shown(getattr(view, self._among), super().validate(view, value))
+        return check_shown(getattr(view, self.among), super().validate(view, value))
 
 
 def check_position(proposal: dict[str, Any], positions: int) -> int:

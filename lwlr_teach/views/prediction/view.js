@@ -147,7 +147,7 @@ function render({ model, el }) {
     for (const input of root.querySelectorAll("input")) input.disabled = !open();
     lock.hidden = !open();
     lock.disabled = !now.guess.length;
-    if (number && !now.guess.length) number.row.querySelector("output").textContent = "–";
+    if (number && !now.guess.length) number.row.querySelector(".lwlr-value").value = "–";
     status.textContent = said();
   }
 

@@ -1,0 +1,126 @@
+"""A small one of every view, made in a second or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import nn
+
+from lwlr_teach.problems import digits
+from lwlr_teach.runs import QUANTITIES, Contestant, Minibatches, Recording, race, range_test, train_ensemble
+from lwlr_teach.studies import (
+    compare,
+    pretrain,
+    sweep_momentum,
+    train_layer_rates,
+    train_schedules,
+    train_widths,
+)
+from lwlr_teach.views import (
+    InspectorView,
+    LayerRatesView,
+    MomentumView,
+    RaceView,
+    RangeTestView,
+    RatesView,
+    ScheduleView,
+    SplitView,
+    SurfaceView,
+    TransferView,
+    WidthView,
+)
+from lwlr_teach.views.kit.base import View
+
+RATES = [0.01, 0.1, 1.0, 10.0]
+
+
+def recording(first: str = "first") -> Recording:
+    """Of three layers, with random numbers."""
+    values = torch.rand(len(QUANTITIES), 3, 4, generator=torch.Generator().manual_seed(0))
+    return Recording((first, "a.much.longer.name", "last"), torch.tensor([0, 10, 20, 25]), values)
+
+
+def surface() -> View:
+    """With three sliders and a step; some of its runs diverge."""
+    return SurfaceView("rosenbrock", lr=torch.logspace(-4, -1, 7), momentum=(0.0, 0.5, 0.9), steps=20)
+
+
+def rates() -> View:
+    """Of three methods."""
+    return RatesView(train_ensemble(lr=RATES, steps=20, progress=False))
+
+
+def width() -> View:
+    """Of two runs."""
+    how = {
+        "lr": [0.001, 0.016, 5.0],
+        "widths": [8, 16],
+        "base": 8,
+        "seeds": 2,
+        "steps": 12,
+        "progress": False,
+    }
+    return WidthView([train_widths("Adam", way, **how) for way in ("standard", "muP")])
+
+
+def ranges() -> View:
+    """Of two lengths."""
+    data = digits()
+    torch.manual_seed(0)
+    model = nn.Linear(64, 10)
+    batches = Minibatches(data.x_train, data.y_train)
+    how = {"low": 1e-4, "stop": 1e3}
+    tests = [
+        range_test(model, nn.functional.cross_entropy, batches, torch.optim.SGD, steps=steps, **how)
+        for steps in (40, 80)
+    ]
+    return RangeTestView(tests, race(["SGD"], lr=RATES, seeds=2, steps=20, progress=False), "SGD")
+
+
+def contest() -> View:
+    """Of four contestants at the same rates."""
+    entered = ["SGD", "Momentum", "Adam", Contestant("Adagrad", name="mine")]
+    return RaceView(race(entered, lr=RATES, seeds=3, steps=20, checkpoints=5, progress=False))
+
+
+def transfer() -> View:
+    """Of two transfers with two numbers of examples."""
+    known = pretrain(seeds=2, steps=40, hidden=(8, 8))
+    how = {"lr": [0.003, 0.01], "steps": 12, "names": ["smaller early"], "progress": False}
+    return TransferView(
+        [compare(known, t, shots=n, **how) for t in ("new digits", "mirrored") for n in (1, 3)]
+    )
+
+
+def layers() -> View:
+    """Of two layers."""
+    return LayerRatesView(train_layer_rates(seeds=1, steps=5, rates=(0.1, 1), progress=False))
+
+
+def schedules() -> View:
+    """Of three families."""
+    names = ["constant", "cosine", "WSD"]
+    return ScheduleView(train_schedules(names, lr=[0.05, 0.1, 0.5], seeds=2, steps=20, progress=False))
+
+
+MAKERS: dict[str, Callable[[], View]] = {
+    "surface": surface,
+    "rates": rates,
+    "momentum": lambda: MomentumView(sweep_momentum()),
+    "schedules": schedules,
+    "range test": ranges,
+    "race": contest,
+    "inspector": lambda: InspectorView(recording()),
+    "layers": layers,
+    "transfer": transfer,
+    "splits": SplitView,
+    "width": width,
+}
+
+
+@cache
+def small(name: str) -> View:
+    """The small view of this name; the same one at every call."""
+    return MAKERS[name]()
