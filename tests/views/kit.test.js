@@ -47,7 +47,8 @@ for (const [name, axis] of Object.entries({ linear: linearAxis, logarithmic: log
     for (const _ of many) {
       const [x, y] = [axis(), axis()];
       const f = frame(between(0, 50), between(0, 50), between(2, 900), between(2, 900), x, y);
-      const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6 * (1 + Math.abs(b)), `${a} is not ${b}: ${JSON.stringify([x, y])}`);
+      const said = JSON.stringify([x, y]);
+      const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6 * (1 + Math.abs(b)), `${a} is not ${b}: ${said}`);
       close(f.px(x.range[0]), f.left);
       close(f.px(x.range[1]), f.right);
       close(f.py(y.range[0]), f.bottom);
@@ -131,7 +132,8 @@ test("the pointer reads the nearest point of a curve, and a click goes to the ne
 
 test("the table of a plot has a row for each x, and a gap where a curve has none", () => {
   const curve = (name, xs) => ({ name, n: xs.length, x: (i) => xs[i], y: (i) => 10 * xs[i] });
-  const p = remembered({ title: "step", range: [0, 3] }, { title: "loss", range: [0, 30] }, [curve("a", [2, 0]), curve("b", [0, 1])]);
+  const [x, y] = [{ title: "step", range: [0, 3] }, { title: "loss", range: [0, 30] }];
+  const p = remembered(x, y, [curve("a", [2, 0]), curve("b", [0, 1])]);
   assert.deepEqual(tableOf(p), {
     title: "loss", head: ["step", "a", "b"], rows: [[0, 0, 0], [1, "", 10], [2, 20, ""]],
   });

@@ -40,8 +40,9 @@ export function plot(ctx, colours, box, x, y, options = {}) {
   // is left out. `quiet` curves are drawn and not remembered; `text(v)` writes a value, and `reads(i)` all that is read
   // at a point.
   /** @param {Curve} all */
-  function curve({ name, style, n, x: xs, y: ys, colour = style ? colourOf(style, colours) : colours.text, quiet, floor, gaps, text, reads, ...looks }) {
+  function curve({ name, style, n, x: xs, y: ys, colour: own, quiet, floor, gaps, text, reads, ...looks }) {
     if (n < 1) return;
+    const colour = own ?? (style ? colourOf(style, colours) : colours.text);
     const py = (i) => (ys(i) < low && !floor ? f.bottom + below(ys(i)) : f.py(within(ys(i))));
     clipped(() => polyline(ctx, n, (i) => f.px(xs(i)), py, { colour, dash: style?.dash, ...looks }));
     for (let i = 0; i < n; i++) {
