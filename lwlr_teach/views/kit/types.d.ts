@@ -11,9 +11,9 @@ interface Model {
 
 /** How a method is drawn everywhere; without a colour it takes the text's. */
 interface Style {
-  colour: string | null;
+  colour?: string | null;
   marker: string;
-  dash: number[];
+  dash?: number[];
 }
 
 interface Method {
