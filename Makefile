@@ -6,6 +6,8 @@ VENV ?= .venv
 LAB_ARGS ?=
 BIN := $(VENV)/bin
 LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
+# What checks the views' JavaScript. Its Node is a Python wheel in .venv, so that no machine needs one.
+JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher picture bench \
@@ -32,10 +34,12 @@ test: lint ## run everything that CI runs: lint, the tests, a browser, every les
 test-fast: $(VENV)/.test ## run the tests that need neither a browser nor patience
 	$(BIN)/pytest -m "not browser and not slow" $(PARALLEL)
 
-lint: $(VENV)/.test ## check style, format and types
+lint: $(VENV)/.test $(JAVASCRIPT)/.installed ## check style, format and types, of Python and of JavaScript
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/node $(JAVASCRIPT)/node_modules/oxlint/bin/oxlint
+	$(BIN)/node $(JAVASCRIPT)/node_modules/typescript/bin/tsc
 
 elsewhere: $(VENV)/.test ## run lessons and tests as if on other machines: half an hour
 	$(BIN)/python authoring/elsewhere.py
@@ -86,6 +90,13 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -c constraints.txt -e ".[lab,test]"
 	@touch $@ $(VENV)/.lab
+
+# In build, because a node_modules beside package.json would be in the way of every search through the project.
+$(JAVASCRIPT)/.installed: package.json package-lock.json | $(VENV)/.test
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	$(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

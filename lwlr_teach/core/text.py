@@ -1,4 +1,4 @@
-"""Numbers and tables as text. What a view shows, its JavaScript writes the same."""
+"""Numbers and tables as text. ``short``, ``label`` and ``percent`` of views/kit/text.js write the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 
 
 def short(value: float) -> str:
-    """Two significant digits: 0.035, 12, 1.2e−7. ``short`` in canvas.js writes the same."""
+    """Two significant digits: 0.035, 12, 1.2e−7."""
     if not math.isfinite(value):
         return "∞"
     if value == 0:
@@ -28,7 +28,13 @@ def fixed(value: float, places: int) -> str:
 
 def label(value: float) -> str:
     """Three significant digits, for the positions of a slider: 0.0126, 0.5, 1000, 1e-05."""
-    return f"{float(f'{value:.3g}'):.0f}" if 999.5 <= value < 99950 else f"{value:.3g}"
+    text = f"{value + 0.0:.3g}"  # −0 is 0
+    return f"{float(text):.0f}" if 1000 <= abs(float(text)) < 1e5 else text
+
+
+def percent(share: float) -> str:
+    """A share in whole percent; a half goes up."""
+    return f"{math.floor(100 * share + 0.5)}%"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -1,16 +1,16 @@
 import itertools
 import json
+import math
 import random
-import shutil
-import subprocess
 
 import pytest
 import torch
 
-from lwlr_teach.core.text import fixed, label, short
+from lwlr_teach.core.text import fixed, label, percent, short
 from lwlr_teach.optim import METHODS
 from lwlr_teach.views.kit.base import module
 from lwlr_teach.views.kit.style import _OWN, MATPLOTLIB_MARKERS, styles
+from tests.javascript import run_node
 
 
 @pytest.mark.parametrize(
@@ -51,28 +51,26 @@ def test_fixed(value, places, text):
     assert fixed(value, places) == text
 
 
-NODE = shutil.which("node")
-
-
-@pytest.mark.skipif(NODE is None, reason="needs Node")
 def test_the_browser_writes_every_number_as_python_does():
     draw = random.Random(0)
     ties = [(2 * k + 1) / 2**n for n in range(8) for k in (*range(70), 624, 1249, 4999)]
-    ties += [(10 * k + 5) * 10.0**n for k in range(10, 100) for n in range(-9, 19)]
+    ties += [(10 * k + 5) * 10.0**n for k in (*range(10, 100), *range(100, 1000, 7)) for n in range(-9, 17)]
+    ties += [0.03125, 1.125, 1.375, 99950.0, 999.5, 0.005, 0.125]
     wild = [draw.uniform(1, 10) * 10 ** draw.randint(-12, 12) for _ in range(3000)]
     single = torch.tensor(wild).float().tolist()
     numbers = [0.0, 5e-324, *ties, *wild, *single]
     numbers += [-number for number in numbers]
     script = f"""{module("kit/text.js")}
         const numbers = {json.dumps(numbers)};
-        const write = (v) => [short(v), ...[0, 1, 4, 5].map((n) => v.toFixed(n))];
+        const write = (v) => [short(v), label(v), percent(v % 10), ...[0, 1, 4, 5].map((n) => v.toFixed(n))];
         console.log(JSON.stringify(numbers.map(write)));
     """
-    found = subprocess.run(
-        [NODE, "--input-type=module", "-"], input=script, capture_output=True, text=True, check=True
-    )
-    wanted = [[short(v), *(fixed(v, places) for places in (0, 1, 4, 5))] for v in numbers]
-    written = json.loads(found.stdout)
+    shares = [math.fmod(v, 10) for v in numbers]
+    wanted = [
+        [short(v), label(v), percent(share), *(fixed(v, places) for places in (0, 1, 4, 5))]
+        for v, share in zip(numbers, shares, strict=True)
+    ]
+    written = json.loads(run_node("--input-type=module", "-", script=script))
     assert len(written) == len(numbers) > 15_000
     assert [(v, a, b) for v, a, b in zip(numbers, written, wanted, strict=True) if a != b] == []
 
@@ -134,7 +132,19 @@ def test_nine_are_too_many():
         (999.6, "1000"),
         (12345, "12300"),
         (1e6, "1e+06"),
+        (0.03125, "0.0312"),  # a tie goes to the even digit
+        (998.5, "998"),
+        (999.5, "1000"),
+        (99950, "1e+05"),
+        (-12345, "-12300"),
     ],
 )
 def test_a_sliders_label_has_three_significant_digits(value, text):
     assert label(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0%"), (0.005, "1%"), (0.125, "13%"), (0.9949, "99%"), (1, "100%")]
+)
+def test_percent(share, text):
+    assert percent(share) == text

@@ -19,6 +19,7 @@ function render({ model, el }) {
 }
 
 // What makes JupyterLab open the lesson in a tab. Elsewhere, and where its folder is not known, the link is one.
+/** @returns {Record<string, string>} */
 function opening(file) {
   const [, here] = decodeURIComponent(location.pathname).split("/tree/");
   if (here === undefined) return {};

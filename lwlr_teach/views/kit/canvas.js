@@ -4,6 +4,7 @@ import { tickLabel } from "./text.js";
 
 // JupyterLab sets its theme's colours as CSS variables on the body. They must be read there: the view's own
 // element is not attached yet when it is first drawn.
+/** @returns {Colours} */
 export function theme() {
   const style = getComputedStyle(document.body);
   const flag = document.body.dataset.jpThemeLight;
@@ -24,6 +25,10 @@ export function theme() {
 }
 
 // Calls back when the theme changes, the window zooms, or the element's width changes; returns a stop function.
+/**
+ * @param {Element} element
+ * @param {() => void} callback
+ */
 export function onAppearanceChange(element, callback) {
   // While JupyterLab changes its theme, pictures have no size for a frame and cannot be drawn: once more a little later.
   let later = 0;
@@ -48,6 +53,7 @@ export function onAppearanceChange(element, callback) {
 }
 
 // At most one drawing a frame, however often it is asked for.
+/** @param {() => void} draw */
 export function painter(draw) {
   let pending = 0;
   return () => {
@@ -58,7 +64,20 @@ export function painter(draw) {
   };
 }
 
+// No canvas of a view has a context of another kind, so that this one is never refused.
+/**
+ * @param {HTMLCanvasElement | OffscreenCanvas} canvas
+ * @returns {CanvasRenderingContext2D}
+ */
+export function contextOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
 // A context in CSS pixels on a backing store in device pixels, or null while the canvas has no size.
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Context | null}
+ */
 export function fit(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
@@ -66,7 +85,7 @@ export function fit(canvas) {
   if (!width || !height) return null;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
-  const ctx = canvas.getContext("2d");
+  const ctx = contextOf(canvas);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   ctx.clearRect(0, 0, width, height);
   return Object.assign(ctx, { cssWidth: width, cssHeight: height, ratio });
@@ -74,6 +93,12 @@ export function fit(canvas) {
 
 // Grid lines, tick labels and axis titles of a frame; a label that would run into the one before it is left out.
 // There is a tick about every so many pixels.
+/**
+ * @param {Context} ctx
+ * @param {Frame} f
+ * @param {Colours} colours
+ * @param {AxesOptions} options
+ */
 export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery = 60, yTicks = 5 } = {}) {
   ctx.font = colours.font;
   ctx.lineWidth = 1;
@@ -110,6 +135,13 @@ export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery =
   }
 }
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} x0
+ * @param {number} y0
+ * @param {number} x1
+ * @param {number} y1
+ */
 export function line(ctx, x0, y0, x1, y1) {
   ctx.beginPath();
   ctx.moveTo(x0, y0);
@@ -119,6 +151,13 @@ export function line(ctx, x0, y0, x1, y1) {
 
 // A line through n points, with a halo so that it stands out from whatever is below. It ends where a height is no
 // number, and begins anew behind.
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} n
+ * @param {At} px
+ * @param {At} py
+ * @param {Line} looks
+ */
 export function polyline(ctx, n, px, py, { colour, width = 2, dash = [], halo, alpha = 1 }) {
   if (n < 1) return;
   ctx.beginPath();
@@ -145,6 +184,13 @@ export function polyline(ctx, n, px, py, { colour, width = 2, dash = [], halo, a
 }
 
 // A dot at each of n points, but not where dots would run into each other.
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} n
+ * @param {At} px
+ * @param {At} py
+ * @param {string} colour
+ */
 export function dots(ctx, n, px, py, colour) {
   ctx.fillStyle = colour;
   let [x, y] = [-Infinity, -Infinity];
@@ -172,6 +218,15 @@ const MARKERS = {
   }),
 };
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} shape
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size
+ * @param {string} fill
+ * @param {string} edge
+ */
 export function marker(ctx, shape, x, y, size, fill, edge) {
   ctx.beginPath();
   if (MARKERS[shape]) {
@@ -188,11 +243,23 @@ export function marker(ctx, shape, x, y, size, fill, edge) {
 }
 
 // A style's colour: the method without a colour of its own is drawn in the colour of the text.
+/**
+ * @param {Style} style
+ * @param {Colours} colours
+ */
 export function colourOf(style, colours) {
   return style.colour || colours.text;
 }
 
 // A height map, drawn once for a size and a theme: bands with a thin line between them, light in the valley.
+/**
+ * @param {ArrayLike<number>} heights
+ * @param {number} columns
+ * @param {number} rows
+ * @param {number} width
+ * @param {number} height
+ * @param {boolean} dark
+ */
 export function relief(heights, columns, rows, width, height, dark) {
   const bands = 16;
   const [valley, peak] = dark ? [[74, 84, 98], [22, 25, 30]] : [[255, 255, 255], [168, 180, 196]];
@@ -222,12 +289,18 @@ export function relief(heights, columns, rows, width, height, dark) {
     }
   }
   const picture = new OffscreenCanvas(width, height);
-  picture.getContext("2d").putImageData(image, 0, 0);
+  contextOf(picture).putImageData(image, 0, 0);
   return picture;
 }
 
 // A grid of colour numbers, the first row at the bottom, as a picture with one pixel a cell, to be drawn large
 // without smoothing. `table` holds colours as "#rrggbb"; a number beyond it leaves its cell empty.
+/**
+ * @param {ArrayLike<number>} codes
+ * @param {number} columns
+ * @param {number} rows
+ * @param {string[]} table
+ */
 export function heatmap(codes, columns, rows, table) {
   const image = new ImageData(columns, rows);
   for (let row = 0; row < rows; row++) {
@@ -240,11 +313,16 @@ export function heatmap(codes, columns, rows, table) {
     }
   }
   const picture = new OffscreenCanvas(columns, rows);
-  picture.getContext("2d").putImageData(image, 0, 0);
+  contextOf(picture).putImageData(image, 0, 0);
   return picture;
 }
 
 // Draws such a picture into a frame, each cell with sharp edges.
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {CanvasImageSource} picture
+ * @param {Box} f
+ */
 export function drawCells(ctx, picture, f) {
   ctx.imageSmoothingEnabled = false;
   ctx.drawImage(picture, f.left, f.top, f.width, f.height);
@@ -252,6 +330,16 @@ export function drawCells(ctx, picture, f) {
 }
 
 // The colours of a heat map from left to right; `marks` are [share of the width, label].
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} left
+ * @param {number} top
+ * @param {number} width
+ * @param {number} height
+ * @param {string[]} table
+ * @param {any[][]} marks
+ * @param {Colours} colours
+ */
 export function colourBar(ctx, left, top, width, height, table, marks, colours) {
   table.forEach((colour, i) => {
     ctx.fillStyle = colour;
@@ -262,6 +350,11 @@ export function colourBar(ctx, left, top, width, height, table, marks, colours) 
 }
 
 // Binary traits arrive as a DataView from a kernel, and as base64 text where a host cannot carry bytes.
+/**
+ * @template T
+ * @param {new (buffer: ArrayBuffer) => T} Type
+ * @param {DataView<ArrayBuffer> | string} value
+ */
 export function typed(Type, value) {
   if (typeof value === "string") value = new DataView(Uint8Array.from(atob(value), (c) => c.charCodeAt(0)).buffer);
   return new Type(value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength));

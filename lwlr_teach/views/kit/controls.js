@@ -1,9 +1,16 @@
 // The controls that all views share: sliders, check boxes with their legend, buttons.
 import { colourOf, fit, marker, onAppearanceChange, polyline } from "./canvas.js";
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number>} attributes
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
   made.append(...children);
   return made;
 }
@@ -12,6 +19,10 @@ export function element(tag, attributes = {}, ...children) {
 const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 // Tells the kernel, if there is one. A page without a kernel, or with a dead one, goes on without.
+/**
+ * @param {Model} model
+ * @param {Record<string, unknown>} changes
+ */
 export function save(model, changes) {
   try {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
@@ -22,6 +33,11 @@ export function save(model, changes) {
 }
 
 // Listens to the kernel's changes; returns a stop function.
+/**
+ * @param {Model} model
+ * @param {string[]} names
+ * @param {() => void} callback
+ */
 export function listen(model, names, callback) {
   const events = names.map((name) => `change:${name}`);
   for (const event of events) model.on(event, callback);
@@ -32,6 +48,13 @@ export function listen(model, names, callback) {
 
 // Puts a view on the page and keeps it true to the kernel's values of these names, to the theme and to the page's width.
 // Returns what ends that.
+/**
+ * @param {Model} model
+ * @param {HTMLElement} el
+ * @param {HTMLElement} root
+ * @param {string[]} names
+ * @param {{ pull: () => void, show: () => void, draw: () => void }} does
+ */
 export function live(model, el, root, names, { pull, show, draw }) {
   pull();
   show();
@@ -50,15 +73,21 @@ export function live(model, el, root, names, { pull, show, draw }) {
 }
 
 // What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none.
+/** @param {string} text */
 export function typedNumber(text) {
   const thousands = /^[1-9]\d{0,2}(,\d{3})+$/.test(text.trim());
   const plain = text.trim().replace(/(\d) [a-z]+$/i, "$1").replace("−", "-").replaceAll(",", thousands ? "" : ".");
   const percent = plain.endsWith("%");
-  const number = plain ? Number(percent ? plain.slice(0, -1) : plain) : NaN;
+  const digits = percent ? plain.slice(0, -1).trim() : plain;
+  const number = digits ? Number(digits) : NaN;
   return percent ? number / 100 : number;
 }
 
 // The position whose value is nearest: by ratio where all values are positive, as on a logarithmic slider.
+/**
+ * @param {number[]} values
+ * @param {number} wanted
+ */
 export function nearest(values, wanted) {
   const ratio = wanted > 0 && values.every((value) => value > 0);
   const away = values.map((value) => Math.abs(ratio ? Math.log(value / wanted) : value - wanted));
@@ -66,15 +95,22 @@ export function nearest(values, wanted) {
 }
 
 // Gives the keyboard back to the notebook, if the view is in one.
+/** @param {HTMLElement} control */
 function leave(control) {
   control.blur();
-  control.closest(".jp-Notebook")?.focus();
+  /** @type {HTMLElement | null} */ (control.closest(".jp-Notebook"))?.focus();
 }
 
 // A labelled slider over the positions of `labels`. It moves the picture on every input, and saves on release. The
 // arrow keys move it by one, with Shift by ten; beside it stands its value, which can be typed there, or while the
 // slider has the keyboard: the nearest is taken.
 // `labels` are a function where they change with another choice.
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {Labels} labels
+ * @param {{ onInput: (position: number) => void, onRelease: (position: number) => void }} does
+ */
 export function slider(name, title, labels, { onInput, onRelease }) {
   const listOf = typeof labels === "function" ? labels : () => labels;
   const last = () => listOf().length - 1;
@@ -86,11 +122,12 @@ export function slider(name, title, labels, { onInput, onRelease }) {
     type: "text", class: "lwlr-value", tabindex: -1, inputmode: "decimal", autocomplete: "off", spellcheck: "false",
     "data-value": name, "aria-label": `${title}: type a value`, ...OWN_KEYS,
   });
+  /** @param {number} position */
   const show = (position) => {
-    input.max = last();
+    input.max = String(last());
     shown.style.width = `${Math.max(...listOf().map((text) => String(text).length))}ch`;
-    input.value = position;
-    const label = listOf()[position];
+    input.value = String(position);
+    const label = String(listOf()[position]);
     if (document.activeElement !== shown || !shown.dataset.typing) shown.value = label;
     input.setAttribute("aria-valuetext", label);
   };
@@ -136,6 +173,12 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   return { row, show };
 }
 
+/**
+ * @param {string} name
+ * @param {string} text
+ * @param {string} title
+ * @param {() => void} onClick
+ */
 export function button(name, text, title, onClick) {
   const made = element("button", { type: "button", "data-name": name, title, ...OWN_KEYS }, text);
   made.addEventListener("click", onClick);
@@ -143,6 +186,11 @@ export function button(name, text, title, onClick) {
 }
 
 // A check box with its words.
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {(on: boolean) => void} onPick
+ */
 export function check(name, title, onPick) {
   const box = element("input", { type: "checkbox", "data-name": name, ...OWN_KEYS });
   box.addEventListener("change", () => onPick(box.checked));
@@ -151,6 +199,12 @@ export function check(name, title, onPick) {
 }
 
 // Radio buttons, one for each entry of `options` {value: words}.
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {Record<string, string>} options
+ * @param {(value: string) => void} onPick
+ */
 export function choice(name, title, options, onPick) {
   // Two views of a page must not share a group, and each has loaded a module of its own, so that none can count.
   const group = `lwlr-${name}-${Math.random()}`;
@@ -167,6 +221,12 @@ export function choice(name, title, options, onPick) {
 }
 
 // A list to choose one of `options` {value: words} from.
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {Record<string, string>} options
+ * @param {(value: string) => void} onPick
+ */
 export function dropdown(name, title, options, onPick) {
   const made = element("select", { "data-name": name, "aria-label": title, ...OWN_KEYS },
     ...Object.entries(options).map(([value, words]) => element("option", { value }, words)));
@@ -178,6 +238,11 @@ export function dropdown(name, title, options, onPick) {
 // A button that walks from `position()` to the last one, or from 0 if it is there already. `last` is a function where
 // the last position may change. All of it takes `milliseconds`. `onStop` is called when it ends by itself or is paused,
 // not by `stop`.
+/**
+ * @param {number | (() => number)} last
+ * @param {number} milliseconds
+ * @param {{ position: () => number, onStep: (position: number) => void, onStop: () => void }} does
+ */
 export function player(last, milliseconds, { position, onStep, onStop }) {
   let playing = 0;
   const made = button("play", "▶ play", "walk through the steps", () => (playing ? (stop(), onStop()) : begin()));
@@ -192,8 +257,12 @@ export function player(last, milliseconds, { position, onStep, onStop }) {
     const tick = (t) => {
       const at = Math.min(end, Math.max(from, Math.floor(((t - start) / milliseconds) * end)));
       if (at !== position()) onStep(at);
-      if (at < end) playing = requestAnimationFrame(tick);
-      else (stop(), onStop());
+      if (at < end) {
+        playing = requestAnimationFrame(tick);
+      } else {
+        stop();
+        onStop();
+      }
     };
     playing = requestAnimationFrame(tick);
   }
@@ -207,6 +276,12 @@ export function player(last, milliseconds, { position, onStep, onStop }) {
 
 // One row a method: check box, the line and marker that it is drawn with, name, read-out. The box takes a method in or
 // out: `onToggle(name, on)`. A click on its name shows it alone, and all when it is alone already: `onAlone(name)`.
+/**
+ * @param {Method[]} methods
+ * @param {string} title
+ * @param {(name: string, on: boolean) => void} onToggle
+ * @param {(name: string) => void} [onAlone]
+ */
 export function legend(methods, title, onToggle, onAlone) {
   const rows = methods.map(({ name, style }) => {
     const box = element("input", { type: "checkbox", "data-method": name, ...OWN_KEYS });
@@ -244,6 +319,12 @@ export function legend(methods, title, onToggle, onAlone) {
 }
 
 // Adds or removes a name, keeping the legend's order.
+/**
+ * @param {Method[]} methods
+ * @param {string[]} shown
+ * @param {string} name
+ * @param {boolean} on
+ */
 export function toggled(methods, shown, name, on) {
   return methods.map((m) => m.name).filter((n) => (n === name ? on : shown.includes(n)));
 }

@@ -5,6 +5,12 @@ import { line } from "./canvas.js";
 // list), `change` takes the new heights, `release` is told when the pen or the key is lifted. `frameOf(width,
 // height)` is the frame on a canvas of that size, and `open` says whether one may draw now. Returns a function
 // that draws where the keys write, for the time that the pad has the focus.
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {{ columns: number, frameOf: (width: number, height: number) => Frame, open: () => boolean, heights: () => number[],
+ *   change: (heights: number[]) => void, release: (event: Event) => void, redraw: () => void }} does
+ * @returns {(ctx: Context, f: Frame, colours: Colours) => void}
+ */
 export function pad(canvas, { columns, frameOf, open, heights, change, release, redraw }) {
   const clamp = (v) => Math.min(1, Math.max(0, v));
   let cursor = 0;

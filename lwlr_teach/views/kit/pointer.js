@@ -2,6 +2,11 @@
 
 // Tells `at(left, top, begins)` every place where the pointer is pressed and to which it is drawn, in pixels of the
 // canvas and also beyond its edges; and `done()` when it is lifted.
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {(left: number, top: number, begins: boolean) => void} at
+ * @param {() => void} done
+ */
 export function dragged(canvas, at, done) {
   const tell = (event, begins) => {
     const box = canvas.getBoundingClientRect();

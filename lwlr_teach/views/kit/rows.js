@@ -7,6 +7,11 @@ const [ABOVE, BELOW] = [24, 38]; // view.css has ROW and ABOVE for the names
 
 // `readout(i)` stands beside a method's name and `title()` above them; a row that stands out has `tint(i, colours)`:
 // {colour, alpha, bold}.
+/**
+ * @param {any} view
+ * @param {Method[]} methods
+ * @param {{ readout: (i: number) => string, title?: () => string, tint?: (i: number, colours: Colours) => Tint | null }} looks
+ */
 export function rows(view, methods, { readout, title = () => "", tint = () => null }) {
   const list = view.legend(methods, "", (name) => readout(methods.findIndex((m) => m.name === name)));
   const [heading, ...names] = list.children;
@@ -17,9 +22,9 @@ export function rows(view, methods, { readout, title = () => "", tint = () => nu
   view.shows.push((colours) => {
     heading.textContent = title();
     names.forEach(({ style }, i) => {
-      const { colour, alpha, bold } = tint(i, colours) ?? {};
-      style.background = colour ? `color-mix(in srgb, ${colour} ${100 * alpha}%, transparent)` : "";
-      style.fontWeight = bold ? "700" : "";
+      const lit = tint(i, colours);
+      style.background = lit ? `color-mix(in srgb, ${lit.colour} ${100 * lit.alpha}%, transparent)` : "";
+      style.fontWeight = lit?.bold ? "700" : "";
       style.borderTopColor = colours.faint;
     });
   });
@@ -33,9 +38,9 @@ export function rows(view, methods, { readout, title = () => "", tint = () => nu
   // A plot over all rows: y counts them, from the top.
   function plot(ctx, colours, [left, right], x, options = {}) {
     methods.forEach((_, i) => {
-      const { colour, alpha } = tint(i, colours) ?? {};
-      if (!colour) return;
-      Object.assign(ctx, { fillStyle: colour, globalAlpha: alpha });
+      const lit = tint(i, colours);
+      if (!lit) return;
+      Object.assign(ctx, { fillStyle: lit.colour, globalAlpha: lit.alpha });
       ctx.fillRect(0, y0(i), ctx.cssWidth, ROW);
       ctx.globalAlpha = 1;
     });

@@ -1,24 +1,30 @@
 // The stage of a view. It keeps the state equal to the kernel's traits, and binds to it the controls, the pictures and
 // the sentence; what every picture can do with its numbers is here as well.
-import { fit, onAppearanceChange, painter, theme } from "./canvas.js";
+import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import { button, check, choice, dropdown, element, legend, listen, player, save, slider, toggled } from "./controls.js";
 import { dragged } from "./pointer.js";
-import { short } from "./text.js";
+import { label, short } from "./text.js";
 
 // The state of a view, `now`, has the traits that stand in `plan.start`, by their names.
+/** @param {{ model: Model, el: HTMLElement }} page */
 export function stage({ model, el }) {
   const plan = model.get("plan");
   const traits = Object.keys(plan.start);
+  /** @type {Record<string, any>} */
   const now = {};
+  /** @type {((colours: Colours) => void)[]} */
   const shows = []; // each lets a control show the state
   const pictures = []; // { canvas, paint, says, drags }
   const stops = []; // each ends something
+  /** @type {string[]} */
   const followed = []; // names of other traits
   let sentence = () => "";
-  let root = null;
+  /** @type {HTMLElement} */
+  let root; // what `open` puts on the page
   let take = () => {}; // see `follow`
   let relist = () => {}; // keeps the listed numbers up to date
+  /** @type {string | null} */
   let pointed = null; // the name of what the pointer is at, in a picture or in the legend
 
   const pull = (name) => (now[name] = model.get(name));
@@ -65,12 +71,20 @@ export function stage({ model, el }) {
   };
   const goal = (p, left, top) => Object.assign({}, ...goals(p, left, top).map((g) => ({ ...part(g.trait, g.key, g.position), ...g.also })));
   const named = (trait) => trait.replace(/_index$/, "");
+  /** @type {(trait: string, also?: (value: any) => object) => (value: any) => void} */
   const picked = (trait, also = () => ({})) => (value) => {
     halt();
     commit({ [trait]: typeof now[trait] === "number" ? Number(value) : value, ...also(value) }); // the browser's values are texts
   };
   const controls = {
     // `key`: which of the trait's values it moves; `also`: what else changes with it.
+    /**
+     * @param {string} trait
+     * @param {string} title
+     * @param {Labels} labels
+     * @param {string} name
+     * @param {{ key?: string | number, also?: Record<string, unknown> }} more
+     */
     slider: (trait, title, labels, name = named(trait), { key, also = {} } = {}) => {
       const moved = (value) => {
         halt();
@@ -80,14 +94,18 @@ export function stage({ model, el }) {
     },
     // `options` are {value: words}, or a list of values that speak for themselves.
     // `also(value)` is what else changes with the choice.
+    /** @type {(trait: string, title: string, options: Options, also?: (value: any) => object) => HTMLElement} */
     choice: (trait, title, options, also) => bind(choice(trait, title, worded(options), picked(trait, also)), trait),
+    /** @type {(trait: string, title: string, options: Options) => HTMLElement} */
     dropdown: (trait, title, options) => bind(dropdown(trait, title, worded(options), picked(trait)), trait),
+    /** @type {(trait: string, title: string) => HTMLElement} */
     check: (trait, title) => bind(check(trait, title, picked(trait)), trait),
     reset: () => button("reset", "reset", "put everything back as it was", () => {
       halt();
       commit(structuredClone(plan.start));
     }),
     // Plays a trait from where it stands to `last`, in so many milliseconds.
+    /** @type {(trait: string, last: number | (() => number), milliseconds: number) => HTMLElement} */
     player: (trait, last, milliseconds) => {
       const made = player(last, milliseconds, {
         position: () => now[trait], onStep: (at) => change({ [trait]: at }), onStop: push,
@@ -96,6 +114,7 @@ export function stage({ model, el }) {
       return made.button;
     },
     // Which of the methods are `shown`. `readout(name)` is what stands beside one.
+    /** @type {(methods: Method[], title: string, readout: (name: string) => string) => HTMLElement} */
     legend: (methods, title, readout) => {
       const all = methods.map((m) => m.name);
       const list = legend(methods, title,
@@ -109,12 +128,20 @@ export function stage({ model, el }) {
       return list.root;
     },
   };
+  /** @type {<M extends Method>(methods: M[]) => (M & { i: number })[]} */
   const visible = (methods) => methods.map((m, i) => ({ ...m, i })).filter((m) => now.shown.includes(m.name));
 
   // A canvas that `paint(ctx, colours, pointed)` draws; `pointed` is the name that the pointer is at, or null. `says`
   // begins its label, or is a function that returns it; null for one that is described elsewhere. Where a plot of it can
   // be clicked, the pointer can go on and drag the position, if it `drags`.
+  /**
+   * @param {string} name
+   * @param {(ctx: Context, colours: Colours, pointed: string | null) => void} paint
+   * @param {string | (() => string) | null} says
+   * @param {{ drags?: boolean }} more
+   */
   function picture(name, paint, says = "", { drags = false } = {}) {
+    /** @type {Record<string, string>} */
     const seen = says === null ? { "aria-hidden": "true" } : { role: "img" };
     const canvas = element("canvas", { class: classes(name) + (drags ? " lwlr-drags" : ""), ...seen });
     pictures.push({ canvas, paint, says, drags });
@@ -133,6 +160,10 @@ export function stage({ model, el }) {
 
   // For what the kernel sends anew: `taken()` is called now, and whenever the state or one of these other traits has
   // changed, before it is drawn. It may put the state right, where one choice bounds another.
+  /**
+   * @param {string[]} names
+   * @param {() => void} taken
+   */
   function follow(names, taken) {
     followed.push(...names);
     take = taken;
@@ -140,6 +171,11 @@ export function stage({ model, el }) {
   }
 
   // Puts the view on the page: `say()` is its sentence, `parts` what stands in it. Returns what ends it.
+  /**
+   * @param {string} name
+   * @param {() => string} say
+   * @param {(Node | string)[]} parts
+   */
   function open(name, say, ...parts) {
     sentence = say;
     const below = tools(() => root, pictures, say);
@@ -168,11 +204,17 @@ export function stage({ model, el }) {
 }
 
 // One name or several of them, as classes.
+/** @param {string} names */
 const classes = (names) => names.split(" ").map((name) => `lwlr-${name}`).join(" ");
+/**
+ * @param {Options} options
+ * @returns {Record<string, string>}
+ */
 const worded = (options) =>
   Array.isArray(options) ? Object.fromEntries(options.map((name) => [name, name])) : options;
 
 // An error of Python's that a change of this view has met.
+/** @param {Model} model */
 function fault(model) {
   const made = element("div", { class: "lwlr-fault", role: "alert" });
   const show = () => (made.textContent = model.get("fault") ?? "");
@@ -224,7 +266,8 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
     });
     return;
   }
-  let held = null; // the plot in which a drag began
+  /** @type {Plot | undefined} */
+  let held; // the plot in which a drag began
   dragged(canvas, (left, top, begins) => {
     if (begins) {
       halt();
@@ -233,18 +276,21 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
     if (held) change(goal(held, left, top));
   }, () => {
     if (held) commit();
-    held = null;
+    held = undefined;
   });
 }
 
-function reads({ plot: p, curve, i, text }) {
-  if (text) return text;
+/** @param {Found} found */
+function reads(found) {
+  if (found.text || !found.curve) return found.text ?? "";
+  const { plot: p, curve, i } = found;
   const value = curve.text ? curve.text(curve.y(i)) : short(curve.y(i));
   const name = curve.name ? `${curve.name}: ` : "";
   return `${name}${p.x.title} ${wrote(curve.x(i))}, ${value}`;
 }
 
-const wrote = (v) => (Number.isInteger(v) ? String(v) : String(Number(v.toPrecision(3))).replace("-", "−"));
+/** @param {number} v */
+const wrote = (v) => (Number.isInteger(v) ? String(v) : label(v)); // a step is written in full
 
 // Below a view: its numbers as a table and as CSV, and its picture as a file.
 function tools(root, pictures, say) {
@@ -256,6 +302,7 @@ function tools(root, pictures, say) {
     numbers.setAttribute("aria-expanded", String(!panel.hidden));
     relist();
   });
+  /** @type {string | null} */
   let last = null;
   const relist = () => {
     const csv = panel.hidden ? null : csvOf(tables());
@@ -267,9 +314,14 @@ function tools(root, pictures, say) {
   return { row: element("div", { class: "lwlr-tools" }, numbers, keep, panel), relist };
 }
 
+/** @param {Table[]} tables */
 const csvOf = (tables) => tables.map(({ title, head, rows }) =>
   [`# ${title ?? ""}`, ...[head, ...rows].map((row) => row.map(quoted).join(","))].join("\n")).join("\n\n");
 
+/**
+ * @param {Table[]} tables
+ * @param {string} csv
+ */
 function listed(tables, csv) {
   if (!tables.length) return [element("p", {}, "This picture has no curves to list.")];
   const copy = button("csv", "copy as CSV", "put these numbers on the clipboard", async () => {
@@ -296,13 +348,17 @@ const wroteCell = (cell) => (typeof cell === "number" ? String(Number(cell.toPre
 const quoted = (cell) => (typeof cell === "string" && /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell ?? "");
 
 // What is on the page, as one picture: canvases where they are, and the words between them.
+/**
+ * @param {HTMLElement} root
+ * @param {string} said
+ */
 function download(root, said) {
   const outer = root.getBoundingClientRect();
   const ratio = Math.max(2, window.devicePixelRatio || 1);
   const colours = theme();
   const lines = 34;
   const sheet = element("canvas", { width: outer.width * ratio, height: (outer.height + lines) * ratio });
-  const ctx = sheet.getContext("2d");
+  const ctx = contextOf(sheet);
   ctx.scale(ratio, ratio);
   Object.assign(ctx, { fillStyle: colours.paper, textBaseline: "middle" });
   ctx.fillRect(0, 0, outer.width, outer.height + lines);
@@ -324,14 +380,20 @@ function download(root, said) {
   Object.assign(ctx, { fillStyle: colours.text, font: colours.font, textAlign: "left" });
   wrapped(ctx, said, outer.width - 8).slice(0, 2).forEach((text, i) => ctx.fillText(text, 4, bottom + 12 + 15 * i));
   const cut = element("canvas", { width: sheet.width, height: Math.round((bottom + lines) * ratio) });
-  cut.getContext("2d").drawImage(sheet, 0, 0);
+  contextOf(cut).drawImage(sheet, 0, 0);
   cut.toBlob((blob) => {
+    if (!blob) return; // the browser has no room for it
     const address = URL.createObjectURL(blob);
     element("a", { href: address, download: "lwlr-teach.png" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
   });
 }
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} text
+ * @param {number} width
+ */
 function wrapped(ctx, text, width) {
   const lines = [""];
   for (const word of text.split(" ")) {

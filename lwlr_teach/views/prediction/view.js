@@ -21,8 +21,8 @@ function render({ model, el }) {
 
   const canvas = element("canvas", { class: `lwlr-${kind}`, role: "img" });
   const draw = painter(() => {
-    const colours = { ...theme() };
-    colours.truth = colours.dark ? TRUTH_ON_DARK : TRUTH;
+    const page = theme();
+    const colours = { ...page, truth: page.dark ? TRUTH_ON_DARK : TRUTH };
     canvas.setAttribute("aria-label", now.words);
     const ctx = fit(canvas);
     if (!ctx) return;
@@ -65,7 +65,7 @@ function render({ model, el }) {
   }
 
   const curveFrame = (width, height) => frame(46, 26, width - 66, height - 66, x, y);
-  const cursorLine = kind === "curve" && pad(canvas, {
+  const cursorLine = kind !== "curve" ? () => {} : pad(canvas, {
     columns,
     frameOf: curveFrame,
     open,
@@ -83,7 +83,8 @@ function render({ model, el }) {
     show();
   };
   const rows = [];
-  let number = null;
+  /** @type {any} */
+  let number = null; // the slider of a question that asks for one
   if (kind === "number") {
     number = slider("guess", "my guess", labels, {
       onInput: (at) => {

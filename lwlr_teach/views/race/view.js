@@ -1,6 +1,6 @@
 // The race view: a row for each contestant with a dot a seed on an axis of test accuracy, and its accuracy at every
 // rate; under the budget a ribbon with the winner at each budget.
-import { colourOf, line, marker, polyline, typed } from "../kit/canvas.js";
+import { colourOf, marker, polyline, typed } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { ROW, rows } from "../kit/rows.js";
 import { stage } from "../kit/stage.js";
@@ -39,6 +39,7 @@ function render({ model, el }) {
     const winner = shown.length > 1 && leads.length === shown.length ? null : first; // who beats nobody has not won
     return { shown, first, winner, leads };
   }
+  /** @type {any} */
   let found = null; // how they stand now
   view.follow([], () => (found = standing()));
 

@@ -3,6 +3,7 @@
 import { colourOf, marker, typed } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
+import { percent } from "../kit/text.js";
 
 function render({ model, el }) {
   const view = stage({ model, el });
@@ -15,7 +16,6 @@ function render({ model, el }) {
     accuracy: typed(Float32Array, model.get("accuracies")),
   };
   const visible = () => view.visible(methods);
-  const percent = (share) => `${Math.round(100 * share)}%`;
   const accuracy = (m) => percent(summaries.accuracy[(m.i * rates.length + now.lr_index) * 3 + 1]);
   const sentence = () =>
     `${plan.title}, ${plan.axis} ${rates[now.lr_index]}, after ${plan.steps} steps: ` +

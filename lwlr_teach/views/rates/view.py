@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lwlr_teach.core.text import label
+from lwlr_teach.core.text import label, percent
 from lwlr_teach.runs.ensemble import Ensemble
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.curves import STRIDE, over_seeds, thinned
@@ -119,19 +118,15 @@ class RatesView(View):
 
     def describe(self) -> str:
         """The slider's position and what each visible method reaches there, in a sentence."""
+        right = self._accuracy[:, self.lr_index, 1].tolist()
         parts = [
-            f"{self.names[i]} gets {self._percent_right(i)}% of the test images right"
-            for i, _ in self._visible()
+            f"{self.names[i]} gets {percent(right[i])} of the test images right" for i, _ in self._visible()
         ]
         steps = self.ensemble.batch_losses.shape[-1]
         return (
             f"{self.title}, {self._axis} {label(self._value)}, after {steps} steps: "
             f"{'; '.join(parts) or 'no method is shown'}."
         )
-
-    def _percent_right(self, i: int) -> int:
-        # Halves go up, as they do in JavaScript.
-        return math.floor(100 * self._accuracy[i, self.lr_index, 1].item() + 0.5)
 
     def figure(self) -> Figure:
         """The strips, and the training curves at the slider's position."""

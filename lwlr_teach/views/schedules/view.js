@@ -21,6 +21,7 @@ function render({ model, el }) {
     accuracy: typed(Float32Array, model.get("accuracies")),
     curves: typed(Float32Array, model.get("curves")), // (schedule, rate, point)
   };
+  /** @type {any} */
   let mine = null; // the same for the drawn schedule, when it was trained
   let raced = []; // the drawn schedule that these numbers are of
   function pullRace() {
@@ -198,7 +199,7 @@ function render({ model, el }) {
   }
   const cursorLine = plan.pad && pad(canvas, {
     columns,
-    frameOf: () => canvas.plots[0],
+    frameOf: () => (canvas.plots ?? [])[0],
     open: () => true,
     heights: () => now.drawn.map((factor) => factor / ceiling),
     change: (heights) => {

@@ -18,8 +18,9 @@ function render({ model, el }) {
   // --- the losses ---------------------------------------------------------------------------------------------
 
   const known = new Map(); // what the kernel has computed so far, by setting
+  /** @type {any} */
   let table = null; // what is drawn: what was asked for, or what was there before until the kernel has answered
-  let [asked, askedAt] = [null, 0];
+  let [asked, askedAt] = ["", 0];
   let waits = false;
   let reached = 0; // the furthest step that was looked at: the map does not tell what comes later
 
@@ -42,8 +43,8 @@ function render({ model, el }) {
 
   function unpacked(sent) {
     const S = (shares.length - 1) / sent.stride + 1;
-    const [losses, codes, each] = [[Float32Array, "losses"], [Uint8Array, "codes"], [Uint8Array, "each"]]
-      .map(([Type, name]) => typed(Type, model.get(name))); // (budget, step, share), and (budget, step, network)
+    const losses = typed(Float32Array, model.get("losses")); // (budget, step, share)
+    const [codes, each] = ["codes", "each"].map((name) => typed(Uint8Array, model.get(name))); // and (budget, step, network)
     const part = (values, length) => (k) => {
       const from = (now.budget_index * sent.steps + k) * length;
       return values.subarray(from, from + length);
@@ -152,7 +153,7 @@ function render({ model, el }) {
     }
     ctx.imageSmoothingEnabled = true;
     const [halo, ink] = colours.dark ? ["#000000", "#ffffff"] : ["#ffffff", "#000000"];
-    for (const [colour, width] of [[halo, 3], [ink, 1]]) {
+    for (const { colour, width } of [{ colour: halo, width: 3 }, { colour: ink, width: 1 }]) {
       p.rule(steps[now.step_index], { colour, width, alpha: 0.8 });
       Object.assign(ctx, { strokeStyle: colour, lineWidth: width, globalAlpha: 0.8 });
       ctx.setLineDash([6, 5]);
@@ -255,6 +256,7 @@ function render({ model, el }) {
   const rows = [sliders];
   if (plan.choices) {
     const widths = view.dropdown("width", "width", [...plan.widths, gaussianWidth]);
+    /** @type {[any, any]} */
     const [list, its] = [widths.querySelector("select"), widths.querySelector(`[value="${gaussianWidth}"]`)];
     view.shows.push(() => {
       // That width belongs to the other start, which has no other.
@@ -265,7 +267,7 @@ function render({ model, el }) {
     rows.push(element("div", { class: "lwlr-controls" }, view.choice("layers", "number of layers", plan.layers),
       view.choice("dynamics", "dynamics", plan.dynamics), view.choice("start", "start", plan.starts), widths));
   }
-  rows.at(-1).append(reset);
+  rows[rows.length - 1].append(reset);
   const status = element("div", { class: "lwlr-status", role: "status" });
   view.shows.push(() => {
     if (status.textContent !== state()) status.textContent = state();

@@ -42,6 +42,7 @@ function render({ model, el }) {
     const [x, y] = map.window.map(([low, high], axis) => (i) => low + (points[from + 2 * i + axis] / 65535) * (high - low));
     return { x, y, last: lastDrawn(m, now.step) };
   };
+  /** @type {{ key: string, image: OffscreenCanvas } | null} */
   let picture = null; // the relief, drawn for one size and theme
 
   function drawMap(ctx, colours) {

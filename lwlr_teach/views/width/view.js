@@ -1,6 +1,6 @@
 // The width view: final loss against the rate, a curve for each width, their best rates marked and joined; and
 // beside it the best rate against the width, for all runs.
-import { colourOf, marker, polyline, typed } from "../kit/canvas.js";
+import { colourOf, marker, typed } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { short } from "../kit/text.js";
@@ -32,6 +32,7 @@ function render({ model, el }) {
     const rows = visible();
     for (const m of rows) p.curve({ ...m, n: values.length, x: (j) => values[j], y: (j) => loss(m.i, j) });
     p.rule(values[now.lr_index]);
+    /** @type {[number, number][]} */
     const bests = rows.map((m) => [values[best(m.i)], loss(m.i, best(m.i))]);
     p.curve({ n: rows.length, x: (k) => bests[k][0], y: (k) => bests[k][1], colour: colours.text, width: 3, alpha: 0.5, quiet: true });
     rows.forEach((m, k) => p.mark(m.style, ...bests[k], 7));

@@ -1,0 +1,187 @@
+// The words of the views' types, for `tsc` alone: no browser reads this file. They need no import.
+
+/** What anywidget hands to a view; Python's traits stand behind it. A page without a kernel may lack `off`. */
+interface Model {
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(event: string, callback: () => void): void;
+  off?(event: string, callback: () => void): void;
+}
+
+/** How a method is drawn everywhere; without a colour it takes the text's. */
+interface Style {
+  colour?: string | null;
+  marker: string;
+  dash?: number[];
+}
+
+interface Method {
+  name: string;
+  style: Style;
+}
+
+/** The colours of the page's theme, and its font. */
+interface Colours {
+  dark: boolean;
+  text: string;
+  faint: string;
+  paper: string;
+  font: string;
+}
+
+interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+interface Axis {
+  range: [number, number] | number[];
+  log?: boolean;
+  /** A scale of its own: how far along a value stands. */
+  warp?: (value: number) => number;
+  /** Places of the ticks, and what is written at them. */
+  at?: number[];
+  labels?: (string | number)[];
+  percent?: boolean;
+  title?: string;
+  /** What a click moves: the trait to the nearest of its values, or its entry of this key. */
+  trait?: string;
+  key?: string | number;
+  values?: number[];
+  /** What else changes with it. */
+  also?: Record<string, unknown>;
+}
+
+/** The inner rectangle of a plot, and where values lie in it. */
+interface Frame extends Box {
+  right: number;
+  bottom: number;
+  x: Axis;
+  y: Axis;
+  px: (value: number) => number;
+  py: (value: number) => number;
+}
+
+/** A value for each of n points. */
+type At<T = number> = (i: number) => T;
+
+/** A context in CSS pixels, as `fit` makes it. */
+type Context = CanvasRenderingContext2D & { cssWidth: number; cssHeight: number; ratio: number };
+
+interface Line {
+  colour: string;
+  width?: number;
+  dash?: number[];
+  halo?: string;
+  alpha?: number;
+}
+
+interface Curve extends Partial<Line> {
+  name?: string;
+  style?: Style;
+  n: number;
+  x: At;
+  y: At;
+  quiet?: boolean;
+  floor?: boolean;
+  gaps?: boolean;
+  text?: (value: number) => string;
+  reads?: At<string>;
+}
+
+interface Band {
+  n: number;
+  x: At;
+  low: At;
+  high: At;
+  colour: string;
+  alpha?: number;
+}
+
+/** Dots. */
+interface Scatter {
+  name?: string;
+  n: number;
+  x: At;
+  y: At;
+  colour: string;
+  quiet?: boolean;
+  text?: (value: number) => string;
+}
+
+/** How a row beside the legend is lit up. */
+interface Tint {
+  colour: string;
+  alpha: number;
+  bold?: boolean;
+}
+
+/** Points that are drawn by other means and read here. */
+interface Points {
+  name?: string;
+  n: number;
+  x: At;
+  y: At;
+  text: At<string>;
+}
+
+/** What the pointer is at: a point of a curve, or one that says its own text. */
+type Found = { px: number; py: number; away: number; name?: string } & (
+  | { plot: Plot; curve: Curve; i: number; text?: string }
+  | { curve?: undefined; text: string }
+);
+
+/** What an axes' frame is drawn with. */
+interface AxesOptions {
+  xTitle?: string;
+  yTitle?: string;
+  xLabels?: boolean;
+  /** Pixels between two ticks. */
+  xEvery?: number;
+  yTicks?: number;
+}
+
+interface Plot extends Frame {
+  curves: Curve[];
+  places: Points[];
+  within: (value: number) => number;
+  clipped: (paint: () => void) => void;
+  curve: (curve: Curve) => void;
+  scatter: (all: Scatter) => void;
+  /** For the list of numbers, in place of the curves. */
+  table?: Table;
+  band: (band: Band) => void;
+  rule: (at: number, looks?: Partial<Line>) => void;
+  mark: (style: Style, at: number, value: number, size?: number) => void;
+  cells: (picture: CanvasImageSource, columns: number, rows: number,
+    read: (column: number, row: number) => { name?: string; text: string }) => void;
+  cellAt?: (left: number, top: number) => Found | null;
+  once: (key: string, paint: () => void, alpha?: number) => void;
+  points: (all: Points) => void;
+}
+
+interface Table {
+  title?: string;
+  head: (string | undefined)[];
+  rows: (number | string)[][];
+}
+
+/** What a plot keeps between two drawings. */
+interface Kept {
+  key: string;
+  sheet: OffscreenCanvas;
+  curves: Curve[];
+  cellAt?: Plot["cellAt"];
+}
+
+interface HTMLCanvasElement {
+  plots?: Plot[];
+  kept?: Partial<Kept>[];
+}
+
+/** One for each value, or a list of values that speak for themselves. */
+type Options = Record<string, string> | string[];
+type Labels = (string | number)[] | (() => (string | number)[]);
