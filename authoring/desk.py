@@ -63,6 +63,8 @@ def lay_out(lessons: Path, desk: Path) -> list[str]:
     no folder to copy it to.
     """
     files = names(lessons)
+    if files == [README]:
+        raise FileNotFoundError(f"{lessons} holds no lessons (*.ipynb)")
     if desk.exists() and not desk.is_dir():
         raise NotADirectoryError("a file has that name, and a folder is needed; move the file away")
     desk.mkdir(exist_ok=True)
@@ -77,10 +79,7 @@ def lay_out(lessons: Path, desk: Path) -> list[str]:
 
 def names(lessons: Path) -> list[str]:
     """What a learner is given of the folder of the lessons: the notebooks and the README."""
-    found = sorted(path.name for path in lessons.glob("*.ipynb"))
-    if not found:
-        raise FileNotFoundError(f"{lessons} holds no lessons (*.ipynb)")
-    return [*found, README]
+    return [*sorted(path.name for path in lessons.glob("*.ipynb")), README]
 
 
 def _content(path: Path) -> bytes:
