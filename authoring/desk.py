@@ -39,7 +39,7 @@ Record = dict[str, list[str]]
 # What can become of a file, as the learner is told; of one that stays as it is there is nothing to tell.
 COPIED = "Copied"
 UPDATED = "Brought up to date"
-BESIDE = "You changed yours, which stays; the course's newer version is beside it"
+BESIDE = "Yours stays, with your work in it; the course's newer version is beside it"
 HELD = "Yours stays, because the one in the course's folder was changed there"
 FAILED = "Could not be copied"
 STAYS = ""
