@@ -16,11 +16,12 @@ JAVASCRIPT := build/javascript
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# Lessons open with jupytext's extension off: `make test` puts jupytext into the same .venv, and saving a lesson
-# would then rewrite its source in lessons/src.
-lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab
+# A learner works in a copy, so that the next `git pull` meets no changes. JupyterLab starts without jupytext's
+# extension, as where only `make lab` was run: `make test` puts jupytext into the same .venv.
+lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab, in a copy of your own: my-lessons
+	$(BIN)/python authoring/desk.py
 	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
-		lessons/00-start-here.ipynb
+		my-lessons/00-start-here.ipynb
 
 # Two processes, a test file in each. In the order of their names: else the lessons, which are few and long, would
 # come last, and one process would wait for the other.
@@ -78,7 +79,7 @@ build/lowest.txt: pyproject.toml
 agreement: $(VENV)/.test ## measure how far each method is from its oracles: docs/agreement.md
 	$(BIN)/python -m tests.optim.agreement
 
-clean: ## remove .venv and everything else that was made here, except the lessons
+clean: ## remove .venv and everything else that was made here, except the lessons and my-lessons
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,12 +2,13 @@
 
     python authoring/build.py                   builds every lesson
     python authoring/build.py 01-learning-rate  builds one
-    python authoring/build.py --check           builds nothing; says which notebooks are not their source's
+    python authoring/build.py --check           builds nothing; says what is not up to date
     python authoring/build.py --teacher         writes the teacher's pack to build/teacher, or to a folder
 
 A notebook is never edited. It keeps texts and pictures but no widget state, and two builds on one machine
 give the same bytes. lessons/NAME.ipynb is the learner's: what its source has from ``### BEGIN SOLUTION`` to
 ``### END SOLUTION`` is one line there, and cells tagged "teacher" are left out. The teacher's pack has both.
+Every build also writes the list in lessons/README.md, which is the course's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from authoring import cells, grading, guide
+from authoring import cells, contents, grading, guide
 from lwlr_teach.teaching.claims import MODE
 
 ROOT = Path(__file__).parents[1]
@@ -208,11 +209,13 @@ def main() -> int:
         parser.error(f"--teacher {chosen.teacher} names a folder; write the lesson before it")
     if chosen.check:
         problems = [problem for source in wanted for problem in differences(source)]
-        print("\n".join(problems) or "every notebook is its source, run from top to bottom")
+        problems += contents.differences(LESSONS)
+        print("\n".join(problems) or "everything is up to date")
         return bool(problems)
     if chosen.teacher:
         build_teachers(wanted, chosen.teacher)
         return 0
+    contents.write(LESSONS)
     for source in wanted:
         print(f"building {notebook_of(source).name}", flush=True)
         build(source)

@@ -24,7 +24,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from authoring import build, cells, guide
+from authoring import build, cells, desk, guide
 from authoring.proof import CARD, YEAR, prose, sentences, unproven_numbers
 
 NUMBERS = Path(__file__).parent / "numbers.toml"
@@ -353,7 +353,7 @@ def _shows_view(code: str, guesses: set[str]) -> bool:
 
 
 def links(lesson: Lesson) -> Iterator[str]:
-    """Relative links lead to a file and to a heading in it; all others are https."""
+    """Relative links lead to a file that learners are given, and to a heading in it; all others are https."""
     for place, cell in cells.markdown_cells(lesson.notebook):
         text = re.sub(r"`[^`\n]*`", lambda m: cells.blank(m[0]), cells.without_fences(cell.source))
         for found in re.finditer(
@@ -371,8 +371,8 @@ def _link_fault(lesson: Lesson, target: str) -> str | None:
         return None if target.startswith("https://") else "is not https"
     name, _, anchor = target.partition("#")
     path = lesson.folder / name
-    if not target or not path.exists():
-        return "leads nowhere; write the path from the folder of the lessons"
+    if not target or (name and (name not in desk.names(lesson.folder) or not path.is_file())):
+        return "leads nowhere in a learner's copy; link to a lesson, README.md or an https address"
     if not anchor:
         return None
     if path.suffix == ".md":

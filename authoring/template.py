@@ -9,7 +9,7 @@
 # | **You need** | lesson 1 |
 # | **Difficulty** | ●●○ |
 #
-# Copy this file to `lessons/src/NN-name.py`, put the lesson's name where `02-momentum` stands, and replace every sentence. [The guide for authors](../authoring/README.md) says what the parts are for.
+# Copy this file to `lessons/src/NN-name.py`, put the lesson's name where `02-momentum` stands, and replace every sentence. The guide for authors, `authoring/README.md`, says what the parts are for.
 
 # %%
 import torch

@@ -7,11 +7,11 @@ python -m benchmarks --only sweep    one module; its rows in the README are repl
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from importlib import import_module
 from pathlib import Path
 
+from authoring import blocks
 from benchmarks.report import Row, table
 
 README = Path(__file__).parents[1] / "README.md"
@@ -43,13 +43,8 @@ def main() -> int:
     only = parser.parse_args().only
     rows = measure([only] if only else MODULES)
     print(table(rows))
-    text = README.read_text(encoding="utf-8")
-    place = re.compile(r"<!-- benchmarks -->\n(.*?)\n<!-- end of benchmarks -->", re.DOTALL)
-    found = place.search(text)
-    assert found is not None, "README.md has lost its markers"
-    made = table(rows) if only is None else replaced(found[1], table(rows))
-    made = f"<!-- benchmarks -->\n{made}\n<!-- end of benchmarks -->"
-    README.write_text(place.sub(lambda _: made, text), encoding="utf-8")
+    made = table(rows) if only is None else replaced(blocks.read(README, "benchmarks"), table(rows))
+    blocks.write(README, "benchmarks", made)
     return 0 if all(row.met for row in rows) else 1
 
 

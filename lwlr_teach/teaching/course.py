@@ -1,4 +1,7 @@
-"""The course: its lessons in order, each with its question and its minutes."""
+"""The course: its lessons in order, each with its question, its minutes and a few words about it.
+
+This is the only list of them. The map of the course, the list in lessons/README.md and the tests follow it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lesson:
-    """One notebook. ``minutes`` is what its card says; ``ready`` is False while it is still to be written."""
+    """One notebook. ``minutes`` is what its card says; ``ready`` is False while it is still to be written.
+
+    ``about`` says in a few words what is in it, for the list of lessons that are ready.
+    """
 
     name: str
     part: str
     question: str
     minutes: int
+    about: str = ""
     ready: bool = False
 
 
@@ -24,21 +31,84 @@ _ONE, _PARAMETER, _LAYER, _CHOOSING = (
 )
 
 COURSE = (
-    Lesson("01-learning-rate", _ONE, "How big a step?", 45, ready=True),
-    Lesson("02-momentum", _ONE, "Why remember?", 45, ready=True),
-    Lesson("03-schedules", _ONE, "When to slow down?", 45, ready=True),
-    Lesson("04-finding-a-rate", _ONE, "Which number do I type?", 45, ready=True),
+    Lesson(
+        "01-learning-rate",
+        _ONE,
+        "How big a step?",
+        45,
+        "Too slow, just right, too fast, and the sharp edge between them",
+        ready=True,
+    ),
+    Lesson(
+        "02-momentum",
+        _ONE,
+        "Why remember?",
+        45,
+        "The heavy ball and Nesterov, their edges, the best rate and momentum, and two conventions",
+        ready=True,
+    ),
+    Lesson(
+        "03-schedules",
+        _ONE,
+        "When to slow down?",
+        45,
+        "The noise floor, ten schedules raced, one drawn by hand, warm-up, batches or epochs",
+        ready=True,
+    ),
+    Lesson(
+        "04-finding-a-rate",
+        _ONE,
+        "Which number do I type?",
+        45,
+        "Sweep, range test, hypergradient, search, and how to compare fairly",
+        ready=True,
+    ),
     Lesson("05-adagrad", _PARAMETER, "What if features are rare?", 40),
     Lesson("06-rmsprop-adadelta", _PARAMETER, "How to forget?", 40),
     Lesson("07-adam", _PARAMETER, "Why does everybody start here?", 45),
     Lesson("08-adamw", _PARAMETER, "Is weight decay the same as L2?", 35),
     Lesson("09-after-adam", _PARAMETER, "What came next?", 45),
-    Lesson("10-exploding-gradients", _LAYER, "How to survive a cliff?", 45, ready=True),
-    Lesson("11-rates-by-depth", _LAYER, "Should early layers move less?", 45, ready=True),
-    Lesson("12-lars", _LAYER, "Can a layer choose its own rate?", 45, ready=True),
+    Lesson(
+        "10-exploding-gradients",
+        _LAYER,
+        "How to survive a cliff?",
+        45,
+        "Exploding gradients, the wall, four clips, a clip before Adam",
+        ready=True,
+    ),
+    Lesson(
+        "11-rates-by-depth",
+        _LAYER,
+        "Should early layers move less?",
+        45,
+        "Rates by depth, freezing and unfreezing, transfer with few examples, what the layers still say",
+        ready=True,
+    ),
+    Lesson(
+        "12-lars",
+        _LAYER,
+        "Can a layer choose its own rate?",
+        45,
+        "The layer inspector, the trust ratio, rates by hand, LARS against clips, Adam and schedules",
+        ready=True,
+    ),
     Lesson("13-lamb-large-batch", _LAYER, "What if the batch is huge?", 45),
-    Lesson("14-first-two-steps", _LAYER, "Which layer should move first?", 50, ready=True),
-    Lesson("15-width", _LAYER, "Does the best rate survive a wider network?", 40, ready=True),
+    Lesson(
+        "14-first-two-steps",
+        _LAYER,
+        "Which layer should move first?",
+        50,
+        "Two layers and one budget: the first step, the second, the end, in linear networks known exactly",
+        ready=True,
+    ),
+    Lesson(
+        "15-width",
+        _LAYER,
+        "Does the best rate survive a wider network?",
+        40,
+        "Standard parametrisation, muP, a coordinate check, Muon",
+        ready=True,
+    ),
     Lesson("16-loss-landscapes", _CHOOSING, "What does the surface really look like?", 40),
     Lesson("17-four-fields", _CHOOSING, "Which one for my problem?", 45),
     Lesson("18-clinic", _CHOOSING, "Why does my run fail?", 50),

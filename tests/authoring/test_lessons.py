@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_output
 
-from authoring import build, cells, grading, guide, lint
+from authoring import build, cells, contents, grading, guide, lint
 from lwlr_teach.teaching import check
 from lwlr_teach.teaching.course import COURSE
 
@@ -23,6 +23,7 @@ LESSONS = ["00-start-here", *(lesson.name for lesson in COURSE if lesson.ready)]
 def test_the_lessons_are_these():
     assert [source.stem for source in SOURCES] == LESSONS
     assert sorted(path.stem for path in build.LESSONS.glob("*.ipynb")) == LESSONS
+    assert contents.differences(build.LESSONS) == []
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
@@ -85,6 +86,8 @@ def lesson(tmp_path, monkeypatch):
     text = "# %% [markdown]\n# # Title\n\n# %%\nx = 1 + 1\nprint(x)\n\n# %%\nx\n"
     source = _source(tmp_path, monkeypatch, text)
     build.build(source)
+    (tmp_path / "README.md").write_text("<!-- lessons -->\n\n<!-- end of lessons -->\n", encoding="utf-8")
+    contents.write(tmp_path)
     return source
 
 
@@ -171,6 +174,16 @@ def test_the_command_checks_and_names_unknown_lessons(lesson, monkeypatch, capsy
     with pytest.raises(SystemExit):
         build.main()
     assert "no lesson is called smal; there are small" in capsys.readouterr().err
+
+
+def test_the_command_checks_the_list_and_each_build_writes_it(lesson, monkeypatch, capsys):
+    monkeypatch.setattr(contents, "COURSE", COURSE[:3])
+    monkeypatch.setattr("sys.argv", ["build.py", "--check", "small"])
+    assert build.main() == 1
+    assert "the list in README.md is not that of lwlr_teach/teaching/course.py" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["build.py", "small"])
+    assert build.main() == 0
+    assert contents.differences(build.LESSONS) == []
 
 
 @pytest.mark.slow

@@ -1,0 +1,238 @@
+"""The learner's desk: a copy of the lessons in my-lessons, a folder that git does not see.
+
+    python authoring/desk.py    makes the folder or completes it, and says where it is
+
+What a learner changed is never written over. A copy that is still as it was handed out follows the course;
+beside one that was changed, the course's newer version is put under a name of its own, once. What was deleted
+comes back, so that a lesson can be started again. To tell these apart, a hidden file in the folder keeps the
+hashes of all that was handed out.
+
+This is no part of the package, which may be installed where there are no lessons, and it imports nothing but
+the standard library: it runs before every start of JupyterLab, and torch alone would take seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LESSONS = ROOT / "lessons"
+DESK = ROOT / "my-lessons"
+
+README = "README.md"
+AUTHORS = "\n## For authors and teachers\n"
+"""The heading in the README of the lessons at which the learners' part of it ends."""
+
+PROGRESS = "lwlr-progress.json"  # as in lwlr_teach.teaching.progress, which would import torch
+RECORD = ".lwlr-desk.json"
+Record = dict[str, list[str]]
+"""For each file, the hashes of the versions of it that were handed out."""
+
+# What can become of a file, as the learner is told; of one that stays as it is there is nothing to tell.
+COPIED = "Copied"
+UPDATED = "Brought up to date"
+BESIDE = "Yours stays, with your work in it; the course's newer version is beside it"
+HELD = "Yours stays, because the one in the course's folder was changed there"
+FAILED = "Could not be copied"
+STAYS = ""
+
+
+def main() -> int:
+    """Lay out the desk; say where it is and what is new on it."""
+    try:
+        said = lay_out(LESSONS, DESK)
+    except OSError as error:
+        print(f"The lessons cannot be copied to {DESK}: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(said), flush=True)
+    return 0
+
+
+def lay_out(lessons: Path, desk: Path) -> list[str]:
+    """Make or complete the copy of ``lessons`` in the folder ``desk``; return the lines to tell the learner.
+
+    A file that cannot be copied keeps none of the others back. Raises OSError if there is nothing to copy, or
+    no folder to copy it to.
+    """
+    files = names(lessons)
+    if files == [README]:
+        raise FileNotFoundError(f"{lessons} holds no lessons (*.ipynb)")
+    if desk.exists() and not desk.is_dir():
+        raise NotADirectoryError("a file has that name, and a folder is needed; move the file away")
+    desk.mkdir(exist_ok=True)
+    record, lines = _read_record(desk / RECORD)
+    try:
+        happened = _hand_out_all(lessons, desk, files, record)
+        lines += _take_progress(lessons / PROGRESS, desk / PROGRESS, record)
+    finally:  # also after Ctrl+C
+        lines += _write_record(desk / RECORD, record)
+    return [f"Your lessons are in {desk}", *happened, *lines]
+
+
+def names(lessons: Path) -> list[str]:
+    """What a learner is given of the folder of the lessons: the notebooks and the README."""
+    return [*sorted(path.name for path in lessons.glob("*.ipynb")), README]
+
+
+def _content(path: Path) -> bytes:
+    """What is copied of a file: all of it, or the learners' part of the README."""
+    if path.name != README:
+        return path.read_bytes()
+    return (path.read_text("utf-8").partition(AUTHORS)[0].rstrip() + "\n").encode()
+
+
+def _worked_in(lessons: Path) -> set[str]:
+    """The files of ``lessons`` that git sees changed.
+
+    They hold what somebody did in that folder, perhaps before there was a desk. So the copy of one is the
+    learner's work from the start: the course's own version must not replace it later.
+    """
+    command = [
+        "git",
+        "--no-optional-locks",
+        "status",
+        "--porcelain",
+        "-z",
+        "--untracked-files=all",
+        "--",
+        ".",
+    ]
+    try:
+        found = subprocess.run(command, cwd=lessons, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return set()  # there is no git, or the course was downloaded without it
+    return {os.fsdecode(entry[3:].rpartition(b"/")[2]) for entry in found.split(b"\0")}
+
+
+def _hand_out_all(lessons: Path, desk: Path, files: list[str], record: Record) -> list[str]:
+    """Copy what is to be copied; a line for each thing that can become of a file."""
+    worked_in = _worked_in(lessons)
+    told: dict[str, list[str]] = {what: [] for what in (COPIED, UPDATED, BESIDE, HELD, FAILED, STAYS)}
+    for name in files:
+        given = record.setdefault(name, [])
+        try:
+            content = _content(lessons / name)
+            what, place = _hand_out(content, desk / name, given, worked_in=name in worked_in)
+            told[what].append(place.name)
+        except OSError as error:
+            told[FAILED].append(f"{name} ({error})")
+    told.pop(STAYS)
+    return [f"{what}: {', '.join(places)}" for what, places in told.items() if places]
+
+
+def _hand_out(content: bytes, copy: Path, given: list[str], *, worked_in: bool) -> tuple[str, Path]:
+    """Copy a version of a file to where it belongs; say what that was, and where. ``given`` remembers it."""
+    version = _hash(content)
+    what, place = _decide(copy, version, given, worked_in=worked_in)
+    if what in (COPIED, UPDATED, BESIDE):
+        _write(place, content)
+    if not worked_in and version not in given:
+        given.append(version)
+    return what, place
+
+
+def _decide(copy: Path, version: str, given: list[str], *, worked_in: bool) -> tuple[str, Path]:
+    """What is to be done with a version of a file, and at which place."""
+    if not os.path.lexists(copy):
+        return COPIED, copy
+    if _hash_of(copy) == version:
+        return STAYS, copy
+    if worked_in:
+        return HELD, copy
+    if _is_untouched(copy, given):
+        return UPDATED, copy
+    if version in given:
+        return STAYS, copy
+    free = (
+        path
+        for path in _beside(copy)
+        if not os.path.lexists(path) or _hash_of(path) == version or _is_untouched(path, given)
+    )
+    return BESIDE, next(free)
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """The names for newer versions of a file: ``x (new version).ipynb``, ``x (new version 2).ipynb``, …"""
+    for number in itertools.count(1):
+        yield path.with_stem(f"{path.stem} (new version{f' {number}' if number > 1 else ''})")
+
+
+def _is_untouched(path: Path, given: list[str]) -> bool:
+    """Whether a file is as it was handed out, and not one that the learner has locked."""
+    return _hash_of(path) in given and bool(path.stat().st_mode & stat.S_IWUSR)
+
+
+def _hash_of(path: Path) -> str:
+    """The hash of what a file holds; empty for a folder, and for what cannot be read."""
+    try:
+        return _hash(path.read_bytes())
+    except OSError:
+        return ""
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _take_progress(old: Path, new: Path, record: Record) -> list[str]:
+    """Continue with the progress that was made in the folder of the lessons, before there was a desk.
+
+    Only once: who deletes the copy wants to begin anew.
+    """
+    if PROGRESS in record or os.path.lexists(new) or not old.is_file():
+        return []
+    try:
+        content = old.read_bytes()
+        _write(new, content)
+    except OSError as error:
+        return [f"Your progress in {old} could not be copied ({error})"]
+    record[PROGRESS] = [_hash(content)]
+    return [f"Your progress goes on from a copy of {old}"]
+
+
+def _read_record(path: Path) -> tuple[Record, list[str]]:
+    """What was handed out before; with a line to tell if that cannot be read."""
+    try:
+        found = json.loads(path.read_bytes())
+        if not (isinstance(found, dict) and all(map(_are_hashes, found.values()))):
+            raise ValueError("it is not a list of copies")
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, [f"{path.name} cannot be read ({error}); what differs from the course counts as yours"]
+    return found, []
+
+
+def _are_hashes(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
+
+
+def _write_record(path: Path, record: Record) -> list[str]:
+    """Keep what was handed out; with a line to tell if that does not work."""
+    try:
+        _write(path, json.dumps(record, indent=1).encode())
+    except OSError as error:
+        return [f"{path.name} cannot be written ({error}); what is not up to date next time counts as yours"]
+    return []
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing. What an interrupted run has left of it is written over."""
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
