@@ -44,7 +44,7 @@ from lwlr_teach.schedules import (
     factor_at,
     in_order,
 )
-from lwlr_teach.views.schedules.view import _factors
+from lwlr_teach.studies.scheduled import _factors
 
 # Two groups, so that a schedule is seen to multiply each group's own rate.
 LRS = (0.3, 0.05)

@@ -251,7 +251,7 @@ def case_saved(run, how):
 
 def case_local_norms(cls):
     """The norms of parts would give other numbers, so the other cases could see it."""
-    from lwlr_teach import arithmetic
+    from lwlr_teach.core import arithmetic
 
     run = Method(cls.__name__, cls)
     model, alone = sharded(Net()), Net()
