@@ -18,7 +18,6 @@ import itertools
 import json
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,38 +88,28 @@ def _content(path: Path) -> bytes:
     return (path.read_text("utf-8").partition(AUTHORS)[0].rstrip() + "\n").encode()
 
 
-def _worked_in(lessons: Path) -> set[str]:
-    """The files of ``lessons`` that git sees changed.
+def _worked_in(content: bytes) -> bool:
+    """Whether a file of the lessons is a notebook that JupyterLab has saved.
 
-    They hold what somebody did in that folder, perhaps before there was a desk. So the copy of one is the
-    learner's work from the start: the course's own version must not replace it later.
+    It holds what somebody did in that folder, perhaps before there was a desk. So the copy of it is the
+    learner's work from the start: the course's own version must not replace it later. JupyterLab notes the
+    version of Python when it saves; a build does not. Git would not do: who downloaded the course has none,
+    or another repository around it, and an author's new builds are changes, too.
     """
-    command = [
-        "git",
-        "--no-optional-locks",
-        "status",
-        "--porcelain",
-        "-z",
-        "--untracked-files=all",
-        "--",
-        ".",
-    ]
     try:
-        found = subprocess.run(command, cwd=lessons, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return set()  # there is no git, or the course was downloaded without it
-    return {os.fsdecode(entry[3:].rpartition(b"/")[2]) for entry in found.split(b"\0")}
+        return "version" in json.loads(content)["metadata"]["language_info"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
 
 
 def _hand_out_all(lessons: Path, desk: Path, files: list[str], record: Record) -> list[str]:
     """Copy what is to be copied; a line for each thing that can become of a file."""
-    worked_in = _worked_in(lessons)
     told: dict[str, list[str]] = {what: [] for what in (COPIED, UPDATED, BESIDE, HELD, FAILED, STAYS)}
     for name in files:
         given = record.setdefault(name, [])
         try:
             content = _content(lessons / name)
-            what, place = _hand_out(content, desk / name, given, worked_in=name in worked_in)
+            what, place = _hand_out(content, desk / name, given)
             told[what].append(place.name)
         except OSError as error:
             told[FAILED].append(f"{name} ({error})")
@@ -128,9 +117,9 @@ def _hand_out_all(lessons: Path, desk: Path, files: list[str], record: Record) -
     return [f"{what}: {', '.join(places)}" for what, places in told.items() if places]
 
 
-def _hand_out(content: bytes, copy: Path, given: list[str], *, worked_in: bool) -> tuple[str, Path]:
+def _hand_out(content: bytes, copy: Path, given: list[str]) -> tuple[str, Path]:
     """Copy a version of a file to where it belongs; say what that was, and where. ``given`` remembers it."""
-    version = _hash(content)
+    version, worked_in = _hash(content), _worked_in(content)
     what, place = _decide(copy, version, given, worked_in=worked_in)
     if what in (COPIED, UPDATED, BESIDE):
         _write(place, content)

@@ -187,29 +187,39 @@ def test_a_locked_copy_stays_and_a_locked_lesson_gives_a_copy_that_can_be_writte
     assert held(mine)[FIRST] == f"{FIRST}, version 1"
 
 
+def saved(text):
+    """A notebook as JupyterLab saves it."""
+    return json.dumps(
+        {"metadata": {"language_info": {"name": "python", "version": "3.12.1"}}, "cells": [text]}
+    )
+
+
 def test_work_that_was_done_in_the_folder_of_the_lessons_is_the_learners(lay_out, lessons, mine):
-    git(lessons.parent, "init")
-    git(lessons.parent, "add", "lessons")
-    git(lessons.parent, "commit", "-m", "course")
     original = (lessons / FIRST).read_text("utf-8")
-    (lessons / FIRST).write_text("my work", "utf-8")
-    (lessons / "Ünnamed 1.ipynb").write_text("my own", "utf-8")
+    (lessons / FIRST).write_text(saved("my work"), "utf-8")
+    (lessons / "Ünnamed 1.ipynb").write_text(saved("my own"), "utf-8")
     assert lay_out() == [f"Copied: {FIRST}, {SECOND}, Ünnamed 1.ipynb, README.md"]
     assert lay_out() == []
-    (mine / FIRST).write_text("more work", "utf-8")
+    (mine / FIRST).write_text(saved("more work"), "utf-8")
     assert lay_out() == [f"{desk.HELD}: {FIRST}"]
-    (mine / FIRST).write_text("my work", "utf-8")
-    git(lessons.parent, "checkout", "lessons")  # so that the next pull works
+    (mine / FIRST).write_text(saved("my work"), "utf-8")
+    (lessons / FIRST).write_text(original, "utf-8")  # so that the next pull works
     assert lay_out() == [f"{desk.BESIDE}: {NEWER}"]
     found = held(mine)
-    assert [found[name] for name in (FIRST, NEWER, "Ünnamed 1.ipynb")] == ["my work", original, "my own"]
+    assert [found[name] for name in (FIRST, NEWER)] == [saved("my work"), original]
+    assert found["Ünnamed 1.ipynb"] == saved("my own")
 
 
-def test_without_git_everything_is_the_courses(lay_out, lessons, monkeypatch):
-    monkeypatch.setenv("PATH", "")
+def test_in_a_repository_that_is_not_the_courses_a_copy_follows_the_course(lay_out, lessons):
+    git(lessons.parent, "init")
     lay_out()
     (lessons / FIRST).write_text("version 2", "utf-8")
     assert lay_out() == [f"Brought up to date: {FIRST}"]
+
+
+def test_the_lessons_of_this_course_are_as_a_build_wrote_them():
+    """A trace of JupyterLab in one would keep it from ever being brought up to date."""
+    assert [path.name for path in build.LESSONS.glob("*.ipynb") if desk._worked_in(path.read_bytes())] == []
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------
