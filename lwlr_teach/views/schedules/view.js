@@ -4,7 +4,7 @@ import { colourOf, marker, typed } from "../kit/canvas.js";
 import { button, element, listen, toggled } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 import { stage } from "../kit/stage.js";
-import { short } from "../kit/text.js";
+import { percent, short } from "../kit/text.js";
 
 const PAUSE_MS = 400; // without a key, until a schedule that is drawn with keys counts as drawn
 const PATIENCE_MS = 6000; // until the kernel is said to be away
@@ -57,7 +57,6 @@ function render({ model, el }) {
   const isLeader = (o, first) => o.low <= first.high;
 
   const mode = () => (now.own_best ? "each at its own best peak rate" : `all at peak rate ${rates[now.lr_index]}`);
-  const percent = (share) => `${Math.round(100 * share)}%`;
   const entry = (o) => `${o.m.name} ${short(o.loss)}` + (now.own_best ? ` at ${rates[o.lr]}` : "");
   function verdict(ranks) {
     if (!ranks.length) return "no schedule is shown";

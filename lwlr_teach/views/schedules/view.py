@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count, check_number
-from lwlr_teach.core.text import label, short
+from lwlr_teach.core.text import label, percent, short
 from lwlr_teach.schedules import Drawn
 from lwlr_teach.studies.families import YOURS
 from lwlr_teach.studies.scheduled import FamilyRuns, Outcome, ScheduleRuns
@@ -271,7 +271,7 @@ class ScheduleView(View):
             shape = MATPLOTLIB_MARKERS[self._styles[name]["marker"]]
             ax.plot(loss, row, shape, color=colour, mec="white", ms=8)
             peak = f", peak {label(reached.lr)}" if self.own_best else ""
-            texts.append(f"{self._entry(name).split(' at ')[0]}, {_percent(reached.accuracy)}% right{peak}")
+            texts.append(f"{self._entry(name).split(' at ')[0]}, {percent(reached.accuracy)} right{peak}")
         ax.set(xscale="log", ylim=(max(len(ranking), 1) - 0.5, -0.5))
         ax.set_yticks(range(len(ranking)), labels=texts, fontsize=8)
         for tick, name in zip(ax.get_yticklabels(), ranking, strict=True):
@@ -307,8 +307,3 @@ def _sent(own: FamilyRuns) -> tuple[Tensor, Tensor, Tensor]:
     """What is sent of some runs: lowest, median and highest final losses and accuracies of the seeds, and the
     medians of the losses along the run; (value, rate, …) each."""
     return over_seeds(own.train_loss), over_seeds(own.test_accuracy), over_seeds(own.sample_losses)[..., 1]
-
-
-def _percent(share: float) -> int:
-    # Halves go up, as they do in JavaScript.
-    return math.floor(100 * share + 0.5)
