@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -18,12 +21,15 @@ v
 """
 
 
-@pytest.fixture
-def notebook(root, open_notebook) -> Notebook:
+@pytest.fixture(scope="module")
+def rates_view(root: Path) -> str:
     write_notebook(root / "kit.ipynb", CELL, "1 + 1")
-    notebook = open_notebook("kit.ipynb")
-    notebook.run_cell(0)
-    return notebook
+    return "kit.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, rates_view) -> Iterator[Notebook]:
+    yield from run_again(rates_view)
 
 
 def value(view: View, name: str = "lr"):

@@ -1,7 +1,6 @@
 """The race view in JupyterLab, and a race that is stopped."""
 
 import math
-import random
 from pathlib import Path
 
 import pytest
@@ -42,28 +41,6 @@ def unit(view, name):
 
 def shared(view):
     return view.root.locator('input[type=checkbox][data-name="shared"]')
-
-
-def test_every_position_says_what_the_kernel_computed(notebook):
-    view = notebook.view()
-    chosen = random.Random(0)
-    for name in ["SGD", "Adam", "RMSprop"] * 8:
-        per = chosen.choice(["steps", "seconds"])
-        if not unit(view, per).is_checked():
-            unit(view, per).click()
-        if chosen.random() < 0.3:
-            shared(view).click()
-        if chosen.random() < 0.3:
-            view.box(name).click()
-        for slider in ["budget", *(["lr"] if shared(view).is_checked() else [])]:
-            low, high = (int(view.slider(slider).get_attribute(end)) for end in ("min", "max"))
-            view.slider(slider).evaluate(
-                "(input, value) => { input.value = value;"
-                " for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind)); }",
-                chosen.randint(low, high),
-            )
-        view.settle()
-        assert view.sentence() == notebook.ask("print(view.describe())")
 
 
 def test_the_mouse_drags_the_budget(notebook):
@@ -253,48 +230,6 @@ def test_a_control_that_makes_no_sense_is_not_there(notebook):
     assert not other.slider("lr").is_visible()  # own rates
     assert not shared(other).is_visible()
     assert other.sentence() == notebook.ask("print(other.describe())")
-
-
-def test_two_views_do_not_disturb_each_other(notebook):
-    first, second = notebook.view(0), notebook.view(1)
-    assert unit(first, "steps").is_checked()
-    assert unit(second, "steps").is_checked()
-    before = second.picture("results")
-    first.drag("budget", 0.9)
-    unit(first, "seconds").click()
-    assert unit(second, "steps").is_checked()
-    assert second.picture("results") == before
-
-
-def test_the_kernel_moves_the_view(notebook):
-    view = notebook.view()
-    notebook.ask(f"{TRAITS} = 3, 'seconds', True, 8, ['SGD', 'Adam']")
-    view.settle()
-    assert view.position("budget") == 3
-    assert view.position("lr") == 8
-    assert shared(view).is_checked()
-    assert not view.box("Momentum").is_checked()
-    assert view.sentence() == notebook.ask("print(view.describe())")
-
-
-def test_the_view_outlives_its_kernel(notebook):
-    view = notebook.view()
-    before = view.picture("results")
-    notebook.shut_down_kernel()
-    view.drag("budget", 0.9)
-    assert view.picture("results") != before
-    view.button("reset").click()
-    assert view.picture("results") == before
-
-
-def test_light_and_dark(notebook):
-    view = notebook.view()
-    light = view.picture("results")
-    notebook.theme("JupyterLab Dark")
-    dark = view.picture("results")
-    assert dark != light
-    notebook.theme("JupyterLab Light")
-    assert view.picture("results") == light
 
 
 def test_a_narrow_window_keeps_names_results_and_rates_in_a_row(open_notebook, race_views):
