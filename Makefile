@@ -96,7 +96,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 $(JAVASCRIPT)/.installed: package.json package-lock.json | $(VENV)/.test
 	@mkdir -p $(@D)
 	cp $^ $(@D)
-	$(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
+	NODE_OPTIONS=--use-system-ca $(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(BIN)/python:
