@@ -2,7 +2,7 @@
 
 Processors add the terms of a product in different orders, so that they agree to about seven digits and no
 further, and training amplifies that. Here the result is changed as another processor might have: each entry
-goes to the next representable number, up or down. Which of the two says a hash of its bits and of a seed, so
+goes to the next representable number, up or down. Which of the two says a hash of its digits and a seed, so
 that the disturbed processor is, like a real one, the same at every call. Small integers and zero, which every
 processor finds exactly, stay.
 
@@ -57,7 +57,9 @@ def nudged(x: Tensor, seed: int) -> Tensor:
     integer, size, mantissa = _BITS[x.dtype]
     bits = x.view(integer)
     odd = (_GOLDEN >> (64 - size)) * (2 * seed + 1) % 2 ** (size - 1) | 1
-    direction = (bits * odd).bitwise_right_shift_(size - 1).bitwise_or_(1)  # the sign of the hash: −1 or 1
+    # Of the mantissa alone: as on a real processor a factor of two, or a sign, changes no rounding.
+    hashed = bits.bitwise_and(2**mantissa - 1).mul_(odd)
+    direction = hashed.bitwise_right_shift_(size - 1).bitwise_or_(1)  # the sign of the hash: −1 or 1
     exact = bits.bitwise_and(2 ** (mantissa // 2) - 1) == 0
     return direction.masked_fill_(exact, 0).add_(bits).view(x.dtype)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from authoring import build, elsewhere, room
-from authoring.disturbance import PRODUCTS, nudged
+from authoring.disturbance import PRODUCTS, SEED, nudged
 
 DISTURBED = """
 import copy, json, torch
@@ -83,6 +83,11 @@ def test_each_entry_goes_to_a_neighbour(dtype):
     assert stays.sum() < 10
     assert 0.4 < (moved == up).float().mean() < 0.6
     assert (nudged(x, 1) != nudged(x, 2)).any()
+
+
+def test_a_factor_of_two_and_a_sign_change_no_rounding():
+    x = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(nudged(-256 * x, 1), -256 * nudged(x, 1))
 
 
 def test_exact_and_strange_entries_stay():
@@ -163,6 +168,7 @@ def built(tmp_path_factory):
     source.write_text(LESSON, encoding="utf-8")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(build, "LESSONS", folder)
+        monkeypatch.delenv(SEED, raising=False)  # these tests may run elsewhere themselves
         build.build(source)
     return source
 
@@ -171,6 +177,7 @@ def built(tmp_path_factory):
 def lesson(built, monkeypatch):
     """The same, in the place of all lessons during a test."""
     monkeypatch.setattr(build, "LESSONS", built.parents[1])
+    monkeypatch.delenv(SEED, raising=False)
     return built
 
 
