@@ -115,6 +115,8 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   const listOf = typeof labels === "function" ? labels : () => labels;
   const last = () => listOf().length - 1;
   const values = () => listOf().map((text) => typedNumber(String(text)));
+  /** @type {unknown} */
+  let sized = null; // the list that the slider's length and the value's width fit
   const input = element("input", {
     type: "range", min: 0, max: last(), step: 1, "data-name": name, "aria-label": title, ...OWN_KEYS,
   });
@@ -124,10 +126,15 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   });
   /** @param {number} position */
   const show = (position) => {
-    input.max = String(last());
-    shown.style.width = `${Math.max(...listOf().map((text) => String(text).length))}ch`;
+    const list = listOf();
+    // `show` runs in every frame, and the list seldom changes.
+    if (list !== sized) {
+      sized = list;
+      input.max = String(list.length - 1);
+      shown.style.width = `${Math.max(...list.map((text) => String(text).length))}ch`;
+    }
     input.value = String(position);
-    const label = String(listOf()[position]);
+    const label = String(list[position]);
     if (document.activeElement !== shown || !shown.dataset.typing) shown.value = label;
     input.setAttribute("aria-valuetext", label);
   };

@@ -305,8 +305,9 @@ function tools(root, pictures, say) {
   /** @type {string | null} */
   let last = null;
   const relist = () => {
-    const csv = panel.hidden ? null : csvOf(tables());
-    if (csv !== null && csv !== last) panel.replaceChildren(...listed(tables(), csv));
+    const found = panel.hidden ? [] : tables();
+    const csv = panel.hidden ? null : csvOf(found);
+    if (csv !== null && csv !== last) panel.replaceChildren(...listed(found, csv));
     last = csv;
   };
   numbers.setAttribute("aria-expanded", "false");
