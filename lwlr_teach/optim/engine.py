@@ -29,7 +29,8 @@ of the whole layer.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypedDict, overload
 
 import torch
@@ -152,13 +153,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As in torch, from ours or from torch's own optimizer of the same name."""
-        loaded: dict[str, Any] = {}
-        # Ours is the last hook before and the first one after: it takes what the others have made of the
-        # dict, and they find the state complete.
-        with (
-            self.register_load_state_dict_pre_hook(lambda _, final: loaded.update(final)),
-            self.register_load_state_dict_post_hook(lambda _: self._take_over(loaded), prepend=True),
-        ):
+        with loading(self, self._take_over):
             super().load_state_dict(state_dict)
 
     def _take_over(self, loaded: dict[str, Any]) -> None:
@@ -325,3 +320,18 @@ def _is_finite(grad: Tensor) -> bool:
     values = grad.coalesce().values() if grad.is_sparse else grad
     # Zero, or nan if there is any nan or inf; of all shards, so that every process decides alike.
     return bool(whole((values - values).sum()) == 0)
+
+
+@contextmanager
+def loading(optimizer: torch.optim.Optimizer, take: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Let ``take`` have the state dict that torch loads in this block, once it is loaded.
+
+    It is the last hook before and the first one after: it takes what the others have made of the dict, and
+    they find the state complete.
+    """
+    loaded: dict[str, Any] = {}
+    with (
+        optimizer.register_load_state_dict_pre_hook(lambda _, final: loaded.update(final)),
+        optimizer.register_load_state_dict_post_hook(lambda _: take(loaded), prepend=True),
+    ):
+        yield

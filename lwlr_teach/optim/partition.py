@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 from lwlr_teach.core.checks import check_count
+from lwlr_teach.optim.engine import loading
 
 State = MutableMapping[Tensor, dict[str, Any]]
 
@@ -122,12 +123,7 @@ class Partition(Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As in torch; each optimizer loads its own part."""
-        final: dict[str, Any] = {}
-        # Ours is the last hook before and the first one after, as in RuleOptimizer.
-        with (
-            self.register_load_state_dict_pre_hook(lambda _, loaded: final.update(loaded)),
-            self.register_load_state_dict_post_hook(lambda _: self._hand_out(final), prepend=True),
-        ):
+        with loading(self, self._hand_out):
             super().load_state_dict(state_dict)
 
     def _hand_out(self, loaded: dict[str, Any]) -> None:

@@ -63,13 +63,6 @@ class Shown(traitlets.List[str]):
         return check_shown(attrgetter(self.among)(view), super().validate(view, value))
 
 
-def check_position(proposal: dict[str, Any], positions: int) -> int:
-    """The proposed position of a slider; ValueError when the slider does not have it."""
-    value: int = proposal["value"]
-    check_count(proposal["trait"].name, value, low=0, high=positions - 1)
-    return value
-
-
 def check_shown(names: Sequence[str], shown: Sequence[str] | None) -> list[str]:
     """The visible methods in the legend's order, all of them by default; ValueError for an unknown name."""
     wanted = names if shown is None else [check_choice("shown", n, {k: k for k in names}) for n in shown]

@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lwlr_teach.core.checks import check_number
+from lwlr_teach.core.checks import check_count, check_number
 from lwlr_teach.core.text import label
 from lwlr_teach.runs.races import Race, Table
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.rows import draw_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, styles
-from lwlr_teach.views.kit.traits import Position, Shown, check_position, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
 
 MOST = 12
 """Contestants that a picture has room for."""
@@ -100,7 +100,7 @@ class RaceView(View):
             "per": per,
             "shared": shared_lr is not None,
             "lr_index": nearest(self._rates.log(), math.log(shared_lr or _middle(self._rates))),
-            "shown": list(race.names if shown is None else shown),
+            "shown": check_shown(race.names, shown),
         }
         self._edge = _edge(race.test_accuracy)
         both = zip(race.names, self._styles, strict=True)
@@ -152,7 +152,9 @@ class RaceView(View):
 
     @traitlets.validate("budget_index")
     def _on_the_slider(self, proposal: dict[str, Any]) -> int:
-        return check_position(proposal, len(self._budgets[self.per]))
+        position: int = proposal["value"]
+        check_count("budget_index", position, low=0, high=len(self._budgets[self.per]) - 1)
+        return position
 
     @traitlets.validate("per")
     def _a_unit(self, proposal: dict[str, Any]) -> str:

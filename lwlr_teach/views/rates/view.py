@@ -16,7 +16,7 @@ from lwlr_teach.runs.ensemble import Ensemble
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.curves import STRIDE, over_seeds, thinned
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import Position, Shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
 
 _LOSS_RANGE = (1e-3, 20.0)
 
@@ -63,7 +63,7 @@ class RatesView(View):
         self._axis = "learning rate" if ensemble.limit is None else "limit"
         begin: dict[str, Any] = {
             "lr_index": nearest(self._swept, at),
-            "shown": list(ensemble.names if shown is None else shown),
+            "shown": check_shown(ensemble.names, shown),
         }
         both = zip(self.names, styles(self.names), strict=True)
         plan = {

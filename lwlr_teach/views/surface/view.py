@@ -21,7 +21,7 @@ from lwlr_teach.problems.surfaces import Point, Surface
 from lwlr_teach.runs.sweeps import NEVER, sweep
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import Position, Shown, nearest
+from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
 
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
 MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -127,7 +127,7 @@ class SurfaceView(View):
             "momentum_index": nearest(self._momenta, at_momentum),
             "limit_index": nearest(self._limits, at_limit),
             "step": at_step,
-            "shown": self.names if shown is None else list(shown),
+            "shown": check_shown(self.names, shown),
         }
         super().__init__(**begin, **self._payload(begin))
 

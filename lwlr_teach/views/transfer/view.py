@@ -19,7 +19,7 @@ from lwlr_teach.studies.transfer import EQUAL, Comparison
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.rows import draw_seeds
 from lwlr_teach.views.kit.style import styles
-from lwlr_teach.views.kit.traits import OneOf, Position, Shown
+from lwlr_teach.views.kit.traits import OneOf, Position, Shown, check_shown
 
 MOST = 12
 """Arrangements that a picture has room for."""
@@ -122,7 +122,7 @@ class TransferView(View):
             "transfer": self.transfers[0] if transfer is None else transfer,
             "shots_index": 0 if at_shots is None else self._shots.index(at_shots),
             "measure": measure,
-            "shown": list(self.names if shown is None else shown),
+            "shown": check_shown(self.names, shown),
         }
         both = zip(self.names, self._styles, strict=True)
         plan = {

@@ -16,7 +16,7 @@ from lwlr_teach.core.text import label, short
 from lwlr_teach.studies.width import Widths
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import OneOf, Position, Shown, nearest
+from lwlr_teach.views.kit.traits import OneOf, Position, Shown, check_shown, nearest
 
 # Guessing among the ten digits has the loss 2.3; what is above is lost alike.
 _HIGHEST = 3.0
@@ -71,7 +71,7 @@ class WidthView(View):
         begin: dict[str, Any] = {
             "lr_index": nearest(first.lr, at_lr),
             "run": run or next(iter(self.runs)),
-            "shown": self.names if shown is None else list(shown),
+            "shown": check_shown(self.names, shown),
         }
         both = zip(self.names, self._styles, strict=True)
         plan = {
