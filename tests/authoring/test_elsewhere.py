@@ -24,7 +24,7 @@ def grads(f, *tensors):
 
 def everything():
     g = torch.Generator().manual_seed(0)
-    a, b, c = (torch.randn(*s, generator=g) for s in [(6, 5), (5, 4), (3, 5, 4)])
+    a, b, c = (torch.randn(*s, generator=g) for s in [(60, 5), (5, 40), (3, 5, 40)])
     x, kernel = torch.randn(2, 1, 8, 8, generator=g), torch.randn(3, 1, 3, 3, generator=g)
     double = a.double()
     return {
@@ -41,14 +41,14 @@ disturb(SEED)
 after, again = everything(), everything()
 print(json.dumps({name: [
     (before[name] - after[name]).abs().max().item() / before[name].abs().max().item(),
-    bool((after[name] == again[name]).all()), after[name].double().sum().item(),
+    bool((after[name] == again[name]).all()), after[name].flatten().tolist(),
 ] for name in before}))
 """
 
 
 @pytest.fixture(scope="module")
 def found():
-    """What the operations of a disturbed process give, for two seeds: change, repeatable, sum."""
+    """What the operations of a disturbed process give, for two seeds: change, repeatable, entries."""
     result = []
     for seed in (1, 2):
         run = [sys.executable, "-c", DISTURBED.replace("SEED", str(seed))]
@@ -61,11 +61,11 @@ def found():
     "name", ["mm", "bmm", "linear", "mv", "einsum", "vmap", "double", "backward", "conv", "conv backward"]
 )
 def test_a_disturbed_product_is_off_in_its_last_place(found, name):
-    change, repeatable, total = found[0][name]
+    change, repeatable, entries = found[0][name]
     last = torch.finfo(torch.float64 if name == "double" else torch.float32).eps
     assert last / 4 < change < 20 * last
     assert repeatable
-    assert total != found[1][name][2]  # another seed is another processor
+    assert entries != found[1][name][2]  # another seed is another processor
 
 
 @pytest.mark.parametrize("name", ["exact", "sum"])
