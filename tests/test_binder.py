@@ -95,10 +95,10 @@ def checkout(tmp_path):
     return tmp_path / "repository"
 
 
-@pytest.fixture
-def environment(tmp_path):
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
     """A fresh environment which has the dependencies, as conda would have left it, but not this project."""
-    prefix = tmp_path / "environment"
+    prefix = tmp_path_factory.mktemp("conda") / "environment"
     venv.create(prefix, with_pip=True)
     packages = sysconfig.get_path("purelib", vars={"base": str(prefix)})
     # A .pth file adds the folder, but runs none of the .pth files in it: the editable install stays unseen.
@@ -118,6 +118,16 @@ def post_build(checkout: Path, environment: Path, **variables: str) -> subproces
 
 
 @pytest.mark.slow
+def test_post_build_refuses_the_cuda_build_of_torch(checkout, environment, tmp_path):
+    stand_in = tmp_path / "stand-in"
+    stand_in.mkdir()
+    (stand_in / "torch.py").write_text("class version:\n    cuda = '13.0'\n", "utf-8")
+    result = post_build(checkout, environment, PYTHONPATH=str(stand_in))
+    assert result.returncode != 0
+    assert "CUDA build of torch" in result.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(torch.version.cuda is not None, reason="postBuild refuses the CUDA build of torch")
 def test_post_build_installs_the_package_and_the_settings(checkout, environment):
     result = post_build(checkout, environment)
@@ -132,12 +142,3 @@ def test_post_build_installs_the_package_and_the_settings(checkout, environment)
     assert json.loads(settings.read_text("utf-8")) == {
         "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"}
     }
-
-
-def test_post_build_refuses_the_cuda_build_of_torch(checkout, environment, tmp_path):
-    stand_in = tmp_path / "stand-in"
-    stand_in.mkdir()
-    (stand_in / "torch.py").write_text("class version:\n    cuda = '13.0'\n", "utf-8")
-    result = post_build(checkout, environment, PYTHONPATH=str(stand_in))
-    assert result.returncode != 0
-    assert "CUDA build of torch" in result.stderr

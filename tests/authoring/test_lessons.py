@@ -1,6 +1,7 @@
 """The notebooks are their sources, run from top to bottom. What their cells print is checked by nbval."""
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import sys
 
 import nbformat
 import pytest
-from nbformat.v4 import new_output
+from nbformat.v4 import new_notebook, new_output
 
 from authoring import build, cells, contents, grading, guide, lint
 from lwlr_teach.teaching import check
@@ -59,16 +60,20 @@ def test_the_stubs_fit_their_solutions_and_the_bank(source):
     assert list(lint.exercises_fit(given)) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
-def test_the_solutions_are_right(source):
-    notebook = build.read(source, teacher=True)
-    imports, *rest = cells.code_cells(notebook)
-    # nbval runs the whole lesson. An answer needs the imports and nothing else.
-    notebook.cells = [imports[1], *(cell for _, cell in rest if cells.calls(cell.source, "check"))]
-    assert len(notebook.cells) > 1
-    build.run(notebook)
-    assert guide.unsolved(notebook) == []
+def test_the_solutions_are_right(source, tmp_path, monkeypatch):
+    """nbval runs the whole lesson. An answer needs the imports and nothing else."""
+    monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "progress.json"))
+    imports, *rest = cells.code_cells(build.read(source, teacher=True))
+    checked = [cell for _, cell in rest if cells.calls(cell.source, "check")]
+    assert checked
+    room = {}
+    for cell in [imports[1], *checked]:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(cell.source, room)
+        cell.outputs = [new_output("stream", text=printed.getvalue())]
+    assert guide.unsolved(new_notebook(cells=checked)) == []
 
 
 def _source(folder, monkeypatch, text):
@@ -80,15 +85,24 @@ def _source(folder, monkeypatch, text):
     return source
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder with a small lesson, built."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        text = "# %% [markdown]\n# # Title\n\n# %%\nx = 1 + 1\nprint(x)\n\n# %%\nx\n"
+        build.build(_source(folder, monkeypatch, text))
+    (folder / "README.md").write_text("<!-- lessons -->\n\n<!-- end of lessons -->\n", encoding="utf-8")
+    contents.write(folder)
+    return folder
+
+
 @pytest.fixture
-def lesson(tmp_path, monkeypatch):
-    """A small lesson, built."""
-    text = "# %% [markdown]\n# # Title\n\n# %%\nx = 1 + 1\nprint(x)\n\n# %%\nx\n"
-    source = _source(tmp_path, monkeypatch, text)
-    build.build(source)
-    (tmp_path / "README.md").write_text("<!-- lessons -->\n\n<!-- end of lessons -->\n", encoding="utf-8")
-    contents.write(tmp_path)
-    return source
+def lesson(built, tmp_path, monkeypatch):
+    """The source of that lesson, in a folder of its own."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(build, "LESSONS", tmp_path)
+    return tmp_path / "src" / "small.py"
 
 
 def test_a_built_lesson_has_no_differences(lesson):
@@ -186,19 +200,6 @@ def test_the_command_checks_the_list_and_each_build_writes_it(lesson, monkeypatc
     assert contents.differences(build.LESSONS) == []
 
 
-@pytest.mark.slow
-def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
-    source = SOURCES[0]  # the shortest one that has a picture
-    (tmp_path / "src").mkdir()
-    copy = shutil.copy(source, tmp_path / "src")
-    monkeypatch.setattr(build, "LESSONS", tmp_path)
-    copies = []
-    for _ in range(2):
-        build.build(tmp_path / "src" / source.name)
-        copies.append((tmp_path / f"{source.stem}.ipynb").read_bytes())
-    assert copies[0] == copies[1], f"{copy} is not built the same twice"
-
-
 # --- the learner's and the teacher's version ----------------------------------------------------------------
 
 EXERCISE = """\
@@ -239,6 +240,11 @@ check("01-step", step)
 
 # %%
 print(len(read_progress()["exercises"]), progress_file().parent.name != "learner")
+
+# %%
+from lwlr_teach.views import SurfaceView
+
+SurfaceView("ravine", ["SGD"], lr=[0.01, 0.1], steps=9)
 """
 
 
@@ -313,9 +319,9 @@ def test_a_bad_mark_is_named_with_its_cell(exercise):
 
 
 @pytest.mark.slow
-def test_the_progress_of_whoever_builds_stays_out_of_a_lesson(exercise, tmp_path, monkeypatch):
-    build.build(exercise)
-    alone = build.notebook_of(exercise).read_bytes()
+def test_two_builds_give_the_same_bytes_whatever_progress_their_builder_has(
+    versions, exercise, tmp_path, monkeypatch
+):
     guess = '"small-steps": {"guess": [0], "confidence": 90}'
     record = f'{{"version": 1, "predictions": {{{guess}}}, "exercises": {{"01-step": {{"passed": true}}}}}}'
     (tmp_path / "learner").mkdir()
@@ -324,23 +330,9 @@ def test_the_progress_of_whoever_builds_stays_out_of_a_lesson(exercise, tmp_path
         file.write_text(record, encoding="utf-8")
     monkeypatch.setenv("LWLR_PROGRESS", str(files[1]))
     build.build(exercise)
-    assert build.notebook_of(exercise).read_bytes() == alone
+    assert build.notebook_of(exercise).read_bytes() == versions[0].read_bytes()
     assert "0 True" in _printed(build.notebook_of(exercise))
     assert [file.read_text("utf-8") for file in files] == [record, record]
-
-
-@pytest.mark.slow
-def test_nbval_begins_every_notebook_with_an_empty_record(exercise, tmp_path):
-    build.build(exercise)
-    shutil.copy(build.notebook_of(exercise), tmp_path / "again.ipynb")
-    shutil.copy(CONFTEST, tmp_path)
-    file = tmp_path / "learner.json"
-    record = '{"version": 1, "exercises": {"01-step": {"tries": 3, "passed": true, "hints": 0}}}'
-    file.write_text(record, encoding="utf-8")
-    result = nbval(tmp_path, LWLR_PROGRESS=str(file))
-    assert result.returncode == 0, result.stdout
-    assert "10 passed" in result.stdout
-    assert file.read_text("utf-8") == record
 
 
 LAST_DIGIT = """\
@@ -348,29 +340,35 @@ LAST_DIGIT = """\
 import torch
 
 square = torch.rand(9, 9, generator=torch.Generator().manual_seed(0))
-print((square @ square if LOOKS else square)[0].tolist())
+print(square[0].tolist())
+
+# %%
+print((square @ square)[0].tolist())
 """
 
 
-@pytest.mark.parametrize("looks", [True, False])
-def test_nbval_finds_what_another_processor_denies(tmp_path, monkeypatch, looks):
-    source = _source(tmp_path, monkeypatch, LAST_DIGIT.replace("LOOKS", str(looks)))
-    build.build(source)
+@pytest.mark.slow
+def test_nbval_begins_with_an_empty_record_and_finds_what_another_processor_denies(
+    versions, tmp_path, monkeypatch
+):
+    """As ``make test`` checks the notebooks of a folder."""
+    build.build(_source(tmp_path, monkeypatch, LAST_DIGIT))
+    shutil.copy(versions[0], tmp_path / "exercise.ipynb")
     shutil.copy(CONFTEST, tmp_path)
-    result = nbval(tmp_path)
-    assert ("1 failed" if looks else "1 passed") in result.stdout
-
-
-def nbval(folder, **environment):
-    """Check the notebooks of a folder as ``make test`` does."""
+    learners = tmp_path / "learner.json"
+    record = '{"version": 1, "exercises": {"01-step": {"tries": 3, "passed": true, "hints": 0}}}'
+    learners.write_text(record, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "--nbval", "."]
-    return subprocess.run(
+    result = subprocess.run(
         [*command, "--nbval-current-env", "-p", "no:cacheprovider"],
-        cwd=folder,
-        env=os.environ | environment,
+        cwd=tmp_path,
+        env=os.environ | {"LWLR_PROGRESS": str(learners)},
         capture_output=True,
         text=True,
     )
+    assert re.findall(r"^FAILED (\S+::Cell \d+)", result.stdout, re.MULTILINE) == ["small.ipynb::Cell 1"]
+    assert "1 failed, 7 passed" in result.stdout
+    assert learners.read_text("utf-8") == record
 
 
 def test_the_command_writes_the_teachers_pack(lesson, tmp_path, monkeypatch):
@@ -453,7 +451,8 @@ def test_a_wrong_answer_fails_the_cell_where_it_is_graded_and_only_there(
 
 
 def test_an_answer_that_is_not_there_fails_the_cell(exercise):
-    *_, graded, _ = (cell for _, cell in cells.code_cells(_assignment(exercise)))
+    marked = [cell for _, cell in cells.code_cells(_assignment(exercise)) if "nbgrader" in cell.metadata]
+    graded = marked[-1]
     assert graded.metadata.nbgrader.grade_id == "01-step"
     with pytest.raises(NameError):
         exec(graded.source, {"check": check})

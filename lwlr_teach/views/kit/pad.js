@@ -1,5 +1,6 @@
 // A pad on which a curve is drawn: with the mouse, a pen or a finger, or with the arrow keys.
 import { line } from "./canvas.js";
+import { dragged } from "./pointer.js";
 
 // The curve has one height a column, a share of the frame's. `heights` says what was drawn so far (or an empty
 // list), `change` takes the new heights, `release` is told when the pen or the key is lifted. `frameOf(width,
@@ -29,37 +30,28 @@ export function pad(canvas, { columns, frameOf, open, heights, change, release, 
     change(curve);
   }
 
-  function place(event) {
-    const box = canvas.getBoundingClientRect();
-    const f = frameOf(box.width, box.height);
-    const column = Math.round(clamp((event.clientX - box.left - f.left) / f.width) * (columns - 1));
-    return { column, value: clamp((f.bottom - (event.clientY - box.top)) / f.height) };
+  function place(left, top) {
+    const f = frameOf(canvas.clientWidth, canvas.clientHeight);
+    const column = Math.round(clamp((left - f.left) / f.width) * (columns - 1));
+    return { column, value: clamp((f.bottom - top) / f.height) };
   }
 
   canvas.tabIndex = 0;
   canvas.setAttribute("data-lm-suppress-shortcuts", "true");
   let drawing = false;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (!open()) return;
-    drawing = true;
-    canvas.setPointerCapture(event.pointerId);
-    const { column, value } = place(event);
-    cursor = column;
-    drawTo(column, value);
-    event.preventDefault();
-    canvas.focus();
-  });
-  canvas.addEventListener("pointermove", (event) => {
+  dragged(canvas, (left, top, begins) => {
+    if (begins) drawing = open();
     if (!drawing) return;
-    const { column, value } = place(event);
+    const { column, value } = place(left, top);
+    if (begins) {
+      cursor = column;
+      canvas.focus();
+    }
     drawTo(column, value);
+  }, (event) => {
+    if (drawing) release(event);
+    drawing = false;
   });
-  for (const end of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(end, (event) => {
-      if (drawing) release(event);
-      drawing = false;
-    });
-  }
   const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 0.03], ArrowDown: [0, -0.03] };
   canvas.addEventListener("keydown", (event) => {
     const move = MOVES[event.key];

@@ -1,11 +1,11 @@
 // The pointer on a canvas, pressed and moved.
 
 // Tells `at(left, top, begins)` every place where the pointer is pressed and to which it is drawn, in pixels of the
-// canvas and also beyond its edges; and `done()` when it is lifted.
+// canvas and also beyond its edges; and `done(event)` when it is lifted.
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {(left: number, top: number, begins: boolean) => void} at
- * @param {() => void} done
+ * @param {(event: Event) => void} done
  */
 export function dragged(canvas, at, done) {
   const tell = (event, begins) => {
