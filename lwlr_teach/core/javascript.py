@@ -2,13 +2,14 @@
 
 A :class:`Sheet` watches what torch is asked to do with tensors of which it knows how each entry is written
 (``p[0]``, ``h.lr``), and writes down every new entry as an expression of those before it. Nothing of the
-function is known but what it does, so that its text stands in one place. The operations are torch's, in
-torch's order, in float64: JavaScript's numbers are the same IEEE doubles, and what is made of + − · / and √
-alone is the same to the last digit as torch finds it entry by entry. Elsewhere the last digit is not torch's to
-promise either: ``exp``, ``log`` and ``pow`` differ between libraries, and processors add the squares of a norm,
-and run through long tensors, with and without a rounding in between.
+function is known but what it does, so that its text stands in one place.
 
-What cannot be written so is refused while the function runs, so that the error names the line: a value that is
+The operations are torch's, in torch's order, in float64, and JavaScript's numbers are the same IEEE doubles:
+what is added, multiplied, divided and rooted call by call is the same to the last digit. Elsewhere torch itself
+has another last digit on another processor: ``exp``, ``log`` and ``pow`` are those of a library, and ``lerp``,
+``addcmul`` and norms round once less where a processor multiplies and adds at once.
+
+What cannot be written is refused while the function runs, so that the error names the line: a value that is
 asked for (``if``, ``float``, numpy), a random draw, a change of a tensor from elsewhere.
 """
 
@@ -49,7 +50,10 @@ class Term:
 Operand = Term | float | bool
 """How one entry of a tensor is written; a number that is known stays one."""
 
-_VALUE = "asks for a value that is not known before the program runs. Instead of if, write torch.where(condition, yes, no); instead of functions of math and numpy, torch's"
+_VALUE = (
+    "asks for a value that is not known before the program runs. Instead of if, write torch.where(condition, "
+    "yes, no); instead of functions of math and numpy, torch's"
+)
 
 
 class Sheet(TorchDispatchMode):
@@ -132,15 +136,21 @@ class Sheet(TorchDispatchMode):
         if name == "_local_scalar_dense":
             return self.value(args[0])
         if torch.Tag.nondeterministic_seeded in func.tags:
-            raise NotJavaScript("draws random numbers, which would be the same in every step. Hand them in")
+            raise NotJavaScript(
+                "draws random numbers, and the program would hold them for good. Noise is the surface's to add"
+            )
         result = func(*args, **kwargs)
         if func.is_view or name in _MOVES:
-            _check_precision(result)
+            if self._has_terms((args, kwargs)):
+                _check_precision(result)
             if name == "_to_copy":  # places are not to become what the entries become
                 func, args, kwargs = torch.clone, args[:1], {}
-            moved = func(*tree_map(self._as_places, args), **tree_map(self._as_places, kwargs))
+            try:
+                moved = func(*tree_map(self._as_places, args), **tree_map(self._as_places, kwargs))
+            except RuntimeError:  # a view as what whole numbers cannot be seen as
+                raise _unknown(name) from None
             self._enter_moved(result, moved, copied=name in _MOVES)
-        elif name in _FRESH or not self._has_terms((args, kwargs), func._schema.is_mutable):
+        elif name in _FRESH or not (func._schema.is_mutable or self._has_terms((args, kwargs))):
             for made in tree_leaves(result):
                 if isinstance(made, Tensor):
                     self._enter(made, made.flatten().tolist())
@@ -161,9 +171,9 @@ class Sheet(TorchDispatchMode):
             else:
                 self._known[id(made)] = made, places
 
-    def _has_terms(self, values: Any, is_mutable: bool) -> bool:
+    def _has_terms(self, values: Any) -> bool:
         tensors = [x for x in tree_leaves(values) if isinstance(x, Tensor)]
-        return is_mutable or any(isinstance(e, Term) for x in tensors for e in self.entries(x))
+        return any(isinstance(entry, Term) for x in tensors for entry in self.entries(x))
 
     def _change(self, name: str, args: Any, kwargs: Any) -> None:
         target = args[0]
@@ -207,7 +217,9 @@ class Sheet(TorchDispatchMode):
         axes = [axis % x.ndim for axis in lists[0]] if lists and lists[0] and x.ndim else list(range(x.ndim))
         kept = [axis for axis in range(x.ndim) if axis not in axes]
         count = math.prod(x.shape[axis] for axis in axes)
-        places = self._places(x).permute(*kept, *axes).reshape(-1, count) if x.ndim else self._places(x).view(1, 1)
+        places = (
+            self._places(x).permute(*kept, *axes).reshape(-1, count) if x.ndim else self._places(x).view(1, 1)
+        )
         return [[self.cells[i] for i in row] for row in places.tolist()]
 
     def value(self, x: Tensor) -> Any:
@@ -242,7 +254,7 @@ class Sheet(TorchDispatchMode):
         uses = Counter(_uses(operand for _, operand in outputs))
         targets = {target for target, _ in outputs}
         texts: dict[Term, str] = {}
-        lines = []
+        lines: list[str] = []
         for term in self._terms.values():  # in the order in which they were made
             if term not in uses:
                 continue
@@ -300,7 +312,11 @@ def _number(value: float | bool) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if math.isnan(value):
         return "NaN"
-    return repr(int(value)) if value == int(value) and abs(value) < 1e15 and (value or math.copysign(1, value) > 0) else repr(float(value))
+    return (
+        repr(int(value))
+        if value == int(value) and abs(value) < 1e15 and (value or math.copysign(1, value) > 0)
+        else repr(float(value))
+    )
 
 
 def _known_of_a_count(sign: str, first: int, bound: float) -> bool | None:
@@ -317,7 +333,16 @@ def _known_of_a_count(sign: str, first: int, bound: float) -> bool | None:
 
 # These only move entries, so that they can move their places.
 _MOVES = {"clone", "stack", "cat", "flip", "roll", "repeat", "index_select", "gather", "_to_copy"}
-_FRESH = {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
+_FRESH = {
+    "zeros_like",
+    "ones_like",
+    "full_like",
+    "empty_like",
+    "new_zeros",
+    "new_ones",
+    "new_full",
+    "new_empty",
+}
 _FRESH |= {"new_empty_strided", "scalar_tensor"}
 
 Operation = Callable[..., Operand]
@@ -476,34 +501,46 @@ _REDUCTIONS: dict[str, Callable[[Sheet, list[Operand]], Operand]] = {
 
 def _check_precision(result: Any) -> None:
     for made in tree_leaves(result):
-        if isinstance(made, Tensor) and (made.is_complex() or made.is_floating_point()) and made.dtype != torch.float64:
+        if (
+            isinstance(made, Tensor)
+            and (made.is_complex() or made.is_floating_point())
+            and made.dtype != torch.float64
+        ):
             raise NotJavaScript(f"computes in {made.dtype}; a browser has float64 only")
 
 
 def _unknown(name: str) -> NotJavaScript:
     known = sorted({*_OPERATIONS, *_REDUCTIONS, *_MOVES} - {"_to_copy", "lift_fresh", "fill", "zero", "copy"})
-    return NotJavaScript(f"calls torch's {name!r} in a way that is not known here. Known are {', '.join(known)}")
+    return NotJavaScript(
+        f"calls torch's {name!r} in a way that is not known here. Known are {', '.join(known)}"
+    )
 
 
 class _Watch(TorchFunctionMode):
     """Refuses what would read a tensor behind torch's back."""
 
     READERS = ("numpy", "__array__", "tolist", "__dlpack__", "__deepcopy__", "__reduce_ex__", "data_ptr")
+    MAKERS = ("tensor", "as_tensor", "new_tensor")
 
     def __init__(self, sheet: Sheet) -> None:
         super().__init__()
         self.sheet = sheet
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        reads = getattr(func, "__name__", "") in self.READERS and self.sheet.knows(args[0])
-        if reads and any(isinstance(e, Term) for e in self.sheet.entries(args[0])):
+        name = getattr(func, "__name__", "")
+        if name in self.READERS and self._is_read(args[:1]):
             raise NotJavaScript(_VALUE)
+        if name in self.MAKERS and self._is_read(args[-1:]):
+            raise NotJavaScript(f"makes a tensor of tensors. Instead of {name}, write torch.stack")
         return func(*args, **(kwargs or {}))
+
+    def _is_read(self, values: Any) -> bool:
+        return self.sheet._has_terms([x for x in tree_leaves(values) if self.sheet.knows(x)])
 
 
 # --- errors for people -------------------------------------------------------------------------------------
 
-_MACHINERY = [Path(module.__file__).parent for module in (torch, np)] + [Path(__file__).parent]
+_MACHINERY = [Path(str(file)).parent for file in (torch.__file__, np.__file__, __file__)]
 
 
 @contextmanager
@@ -515,7 +552,9 @@ def naming_the_line(what: str, machinery: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = str(error) if isinstance(error, NotJavaScript) else f"ends in {type(error).__name__}: {error}"
+        reason = (
+            str(error) if isinstance(error, NotJavaScript) else f"ends in {type(error).__name__}: {error}"
+        )
         line = _line_of(error, machinery)
         raise NotJavaScript(f"{what} cannot run in a browser: {line} {reason}") from error
 

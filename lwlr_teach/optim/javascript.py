@@ -1,8 +1,8 @@
 """The rules in the browser: the whole step of a method, written out as JavaScript for a small parameter.
 
-The optimizer itself takes a step while a :class:`~lwlr_teach.core.javascript.Sheet` notes what becomes of each
-number: clip, decay, direction, scale, rate, in the engine's own order. Hyperparameters that are left free are
-read from the settings when the program runs; all others are numbers in its text.
+The optimizer itself takes a step while a :class:`~lwlr_teach.core.javascript.Sheet` notes what becomes of
+each number: clip, decay, direction, scale, rate, in the engine's own order. Hyperparameters that are left free
+are read from the settings when the program runs; all others are numbers in its text.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Program:
     """A method's step as JavaScript.
 
     ``text`` is a function ``(p, g, s, h, t) => {…}``, an expression: it can stand in the text of a module, or
-    behind ``return`` in ``new Function``. It changes the numbers ``p`` of the parameter and ``s`` of the state
-    in place, given the gradient ``g``, the settings ``h`` by name and the step ``t`` = 1, 2, …; before step 1,
-    ``s`` must be zeros. ``size`` is how many numbers ``s`` has, and ``settings`` has the free hyperparameters,
-    at the values that the method gives them.
+    behind ``return`` in ``new Function``. It changes the numbers ``p`` of the parameter and ``s`` of the
+    state in place, given the gradient ``g``, the settings ``h`` by name and the step ``t`` = 1, 2, …; before
+    step 1, ``s`` must be zeros. ``size`` is how many numbers ``s`` has, and ``settings`` has the free
+    hyperparameters, at the values that the method gives them.
     """
 
     name: str
@@ -67,16 +67,22 @@ def to_javascript(
     names = ["lr", *(name for name in dict.fromkeys(free) if name != "lr")]
     settings = {name: _value(chosen, name) for name in names}
 
-    def begin() -> _Trace:
+    def begin(filling: float) -> _Trace:
         try:
-            return _Trace(chosen, settings, options, size)
+            return _Trace(chosen, settings, options, size, filling)
         except TypeError as error:  # what counts, as Lookahead's k, stays a number
             raise ValueError(f"free must name real numbers of {chosen.name}: {error}") from None
 
-    begin()  # refuses the arguments as the method itself does
+    begin(0.5)  # refuses the arguments as the method itself does
     with naming_the_line(chosen.name, _MACHINERY):
-        trace, first, later = _one_program(begin()) or _two_programs(begin())
-        return Program(chosen.name, *_text(trace, first, later), settings)
+        text, other = (
+            _text(*(_one_program(begin(filling)) or _two_programs(begin(filling)))) for filling in (0.5, 0.7)
+        )
+        if text != other:
+            raise NotJavaScript(
+                "takes a number out of a tensor and makes another tensor of it. Use torch.stack"
+            )
+        return Program(chosen.name, *text, settings)
 
 
 def _value(chosen: Method, name: str) -> float:
@@ -90,11 +96,16 @@ class _Trace:
     """An optimizer with one parameter, and the sheet on which its steps are noted."""
 
     def __init__(
-        self, chosen: Method, settings: dict[str, float], options: Options | None, size: int
+        self,
+        chosen: Method,
+        settings: dict[str, float],
+        options: Options | None,
+        size: int,
+        filling: float,
     ) -> None:
         numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in settings.items()}
         self.param, self.grad, self.count = (
-            torch.full(shape, 0.5, dtype=torch.float64) for shape in [(size,), (size,), ()]
+            torch.full(shape, filling, dtype=torch.float64) for shape in [(size,), (size,), ()]
         )
         self.outer = chosen([self.param], options, **numbers)
         optimizer = self.outer.optimizer if isinstance(self.outer, Lookahead) else self.outer
@@ -110,6 +121,9 @@ class _Trace:
         for name, number in numbers.items():
             self.sheet.name(number, [f"h.{name}"])
         self.sheet.name(self.param, _entries("p", size))
+
+    def start(self) -> None:
+        """What is remembered before the first step."""
         with self.sheet, torch.no_grad():
             state = self.optimizer._first_state(self.param, self.group, 0)
             if isinstance(self.outer, Lookahead):
@@ -139,7 +153,9 @@ class _Trace:
         parts = [(_entries("p", self.param.numel()), self.param)]
         parts += [(self.names(name, value), value) for name, value in self.state().items()]
         return {
-            name: entry for names, x in parts for name, entry in zip(names, self.sheet.entries(x), strict=True)
+            name: entry
+            for names, x in parts
+            for name, entry in zip(names, self.sheet.entries(x), strict=True)
         }
 
     def step(self, since: int | None) -> Outputs:
@@ -169,6 +185,7 @@ def _entries(letter: str, size: int) -> list[str]:
 
 def _one_program(trace: _Trace) -> tuple[_Trace, Outputs, Outputs] | None:
     """What the state starts from, and the step; None if the first step is unlike the others."""
+    trace.start()
     start = trace.outputs()
     trace.name_inputs()
     try:
@@ -180,6 +197,7 @@ def _one_program(trace: _Trace) -> tuple[_Trace, Outputs, Outputs] | None:
 
 def _two_programs(trace: _Trace) -> tuple[_Trace, Outputs, Outputs]:
     """The first step, and the others."""
+    trace.start()
     first, step, again = trace.step(since=None), trace.step(since=2), trace.step(since=2)
     if not _is_same(step, again):
         raise NotJavaScript("goes on changing what it does, or what it remembers, after its second step")
@@ -218,7 +236,11 @@ def _text(trace: _Trace, first: Outputs, later: Outputs) -> tuple[str, int]:
 
     start = block(first, omit=0 if begins_anew else None)
     step = block(later)
-    parts = [f"if (t === 1) {{\n{start}\n}}" + (f" else {{\n{step}\n}}" if not begins_anew else "")] if start else []
+    parts = (
+        [f"if (t === 1) {{\n{start}\n}}" + (f" else {{\n{step}\n}}" if not begins_anew else "")]
+        if start
+        else []
+    )
     parts += [step] if begins_anew else []
     if isinstance(trace.outer, Lookahead):
         parts.append(f"if (t % {trace.outer.k} === 0) {{\n{block(meeting)}\n}}")

@@ -91,7 +91,7 @@ class Lookahead(Optimizer):
         return loss
 
     def meet(self, param: Tensor) -> None:
-        """Let the slow weights of this parameter come a part of the way, and the fast ones start from there."""
+        """Move this parameter's slow weights a part of the way, and the fast ones to them."""
         slow, fast = self.state[param]["slow_param"], as_real(param)
         slow.copy_(lookahead(slow, fast, alpha=lead(self.alpha, fast)))
         fast.copy_(slow)

@@ -86,14 +86,17 @@ class Surface:
         """The surface as a JavaScript function ``(p, g) => loss`` of a point p = [x, y]; it writes the exact
         gradient into g. An expression, as :class:`lwlr_teach.optim.Program` has one.
 
-        Raises :class:`lwlr_teach.core.javascript.NotJavaScript` for an ``f`` or ``df`` that cannot be written.
+        Raises NotJavaScript, which names the line, for an ``f`` or ``df`` that cannot be written.
         """
         point, sheet = torch.tensor(self.start, dtype=torch.float64), Sheet()
         sheet.name(point, ["p[0]", "p[1]"])
         with naming_the_line(f"the surface {self.name}"):
             with sheet:
                 grad, loss = self.grad(point), self.loss(point)
-            outputs = [*zip(["g[0]", "g[1]"], sheet.entries(grad), strict=True), ("return", sheet.entries(loss)[0])]
+            outputs = [
+                *zip(["g[0]", "g[1]"], sheet.entries(grad), strict=True),
+                ("return", sheet.entries(loss)[0]),
+            ]
             return f"(p, g) => {{\n{sheet.write(outputs)}\n}}"
 
     @property
