@@ -5,9 +5,9 @@ A :class:`Sheet` watches what torch is asked to do with tensors of which it know
 function is known but what it does, so that its text stands in one place.
 
 The operations are torch's, in torch's order, in float64, and JavaScript's numbers are the same IEEE doubles:
-what is added, multiplied, divided and rooted call by call is the same to the last digit. Elsewhere torch itself
-has another last digit on another processor: ``exp``, ``log`` and ``pow`` are those of a library, and ``lerp``,
-``addcmul`` and norms round once less where a processor multiplies and adds at once.
+what is added, multiplied, divided and rooted call by call is the same to the last digit. Elsewhere torch
+itself has another last digit on another processor: ``exp``, ``log`` and ``pow`` are those of a library, and
+``lerp``, ``addcmul`` and norms round once less where a processor multiplies and adds at once.
 
 What cannot be written is refused while the function runs, so that the error names the line: a value that is
 asked for (``if``, ``float``, numpy), a random draw, a change of a tensor from elsewhere.
@@ -137,7 +137,7 @@ class Sheet(TorchDispatchMode):
             return self.value(args[0])
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise NotJavaScript(
-                "draws random numbers, and the program would hold them for good. Noise is the surface's to add"
+                "draws random numbers, and the program would hold them for good. Noise is a surface's"
             )
         result = func(*args, **kwargs)
         if func.is_view or name in _MOVES:

@@ -1,8 +1,8 @@
 """The rules in the browser: the whole step of a method, written out as JavaScript for a small parameter.
 
 The optimizer itself takes a step while a :class:`~lwlr_teach.core.javascript.Sheet` notes what becomes of
-each number: clip, decay, direction, scale, rate, in the engine's own order. Hyperparameters that are left free
-are read from the settings when the program runs; all others are numbers in its text.
+each number: clip, decay, direction, scale, rate, in the engine's own order. Hyperparameters that are left
+free are read from the settings when the program runs; all others are numbers in its text.
 """
 
 from __future__ import annotations

@@ -66,11 +66,12 @@ CONDITIONS = {
     ),
     "`by_global_norm` with torch": "`eps=1e-6`, which torch adds to the norm.",
     "JavaScript": (
-        "on surfaces of two parameters, a setting being eight or four runs at random rates, memories and decays "
-        "from a random start, 50 steps and 300. A path is compared with that of `sweep` while sweeps from starts "
-        "a few roundings away still agree to 1e-13: chaotic ones part from one another without end. Differences "
-        "are relative to the largest coordinate so far. Where a rule and a surface have neither `exp`, `log`, "
-        "`pow` nor `lerp`, `addcmul` or a norm, which processors round differently, it is 0."
+        "on surfaces of two parameters, a setting being eight or four runs at random rates, memories and "
+        "decays from a random start, 50 steps and 300. A path is compared with that of `sweep` while sweeps "
+        "from starts a few roundings away still agree to 1e-13: chaotic ones part from one another without "
+        "end. Differences are relative to the largest coordinate so far. Where a rule and a surface have "
+        "neither `exp`, `log`, `pow` nor `lerp`, `addcmul` or a norm, which processors round differently, it "
+        "is 0."
     ),
     "torch's own test inputs": (
         "tensors among the arguments are in float64: with a rate in float32, torch rounds the step to it. "

@@ -1,8 +1,8 @@
 """What runs in the browser takes the steps that Python takes: the same text, in Node.
 
-Python's side is ``sweep``. Training amplifies a rounding, and a chaotic path amplifies it without end. So each
-path is compared for as long as Python itself, begun a few roundings away from the start, still comes to the
-same points; and most steps must be compared in this way.
+Python's side is ``sweep``. Training amplifies a rounding, and a chaotic path amplifies it without end. So
+each path is compared for as long as Python itself, begun a few roundings away from the start, still comes to
+the same points; and most steps must be compared in this way.
 """
 
 import base64
