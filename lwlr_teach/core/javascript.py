@@ -418,6 +418,13 @@ def _clamp(sheet: Sheet, x: Operand, min: Operand | None = None, max: Operand | 
     return x if max is None else sheet.term("Math.min({}, {})", x, max)
 
 
+def _remainder(sheet: Sheet, a: Operand, b: Operand) -> Operand:
+    """With the sign of b, where JavaScript's has that of a."""
+    rest = sheet.term("{} % {}", a, b)
+    is_other = sheet.term("{0} && ({0} < 0) !== ({1} < 0)", rest, b)
+    return _where(sheet, is_other, sheet.term("{} + {}", rest, b), rest)
+
+
 def _addcmul(sheet: Sheet, x: Operand, a: Operand, b: Operand, value: Operand = 1) -> Operand:
     return sheet.term("{} + {}", x, sheet.term("{} * {}", _times(sheet, value, a), b))
 
@@ -441,7 +448,7 @@ _OPERATIONS: dict[str, Operation] = {
     "sign": _written("({0} > 0) - ({0} < 0)"),
     "floor": _written("Math.floor({})"),
     "ceil": _written("Math.ceil({})"),
-    "remainder": _written("{0} - {1} * Math.floor({0} / {1})"),
+    "remainder": _remainder,
     "lerp": _lerp,
     "addcmul": _addcmul,
     "addcdiv": _addcdiv,

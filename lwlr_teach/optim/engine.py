@@ -24,6 +24,8 @@ of 1. A torch scheduler sets a single number; ``lwlr_teach.schedules.drive`` mul
 
 **Sharded.** A parameter may be a DTensor (FSDP2): each process moves its part, and a layer's norm is the norm
 of the whole layer.
+
+**In a browser.** :func:`lwlr_teach.optim.to_javascript` writes out what a step does with a small parameter.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ def to_javascript(
     free. ``options`` are the optimizer's: a clip, a scale. As in a batch, what is free is never skipped for
     being 0.
 
-    Raises ValueError for a name that the method does not have, and :class:`NotJavaScript`, which names the
+    Raises ValueError for a name that the method does not have, and NotJavaScript, which names the
     line, for a rule, clip or scale that cannot be written.
     """
     chosen = method(optimizer)
@@ -103,9 +104,10 @@ class _Trace:
         size: int,
         filling: float,
     ) -> None:
-        numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in settings.items()}
+        kind: Any = {"dtype": torch.float64, "device": "cpu"}
+        numbers = {name: torch.tensor(value, **kind) for name, value in settings.items()}
         self.param, self.grad, self.count = (
-            torch.full(shape, filling, dtype=torch.float64) for shape in [(size,), (size,), ()]
+            torch.full(shape, filling, **kind) for shape in [(size,), (size,), ()]
         )
         self.outer = chosen([self.param], options, **numbers)
         optimizer = self.outer.optimizer if isinstance(self.outer, Lookahead) else self.outer
@@ -114,6 +116,9 @@ class _Trace:
                 f"optimizer must make a RuleOptimizer, or Lookahead around one, got {chosen.name}, which "
                 f"makes {type(optimizer).__name__}"
             )
+        if optimizer.nonfinite != "ignore":
+            raise ValueError(f"nonfinite must be 'ignore' in a browser, got {optimizer.nonfinite!r}")
+        optimizer.compile = False
         self.optimizer, self.group = optimizer, optimizer.param_groups[0]
         self.param.grad = self.grad
         self.sheet, self.slots = Sheet(), dict[str, int]()

@@ -361,6 +361,56 @@ def test_losses_and_gradients_of_all_surfaces():
         assert path[1] == pytest.approx((at - surface.grad(at)).numpy(), rel=exact, abs=exact), surface.name
 
 
+# --- torch's operations ------------------------------------------------------------------------------------
+
+OPERATIONS = [
+    lambda a, b: a + b - 3 * (2 - a),
+    lambda a, b: torch.add(a, b, alpha=0.3) - torch.sub(a, b, alpha=3) - torch.rsub(a, b, alpha=0.5),
+    lambda a, b: a / b + 1 / a - b.reciprocal(),
+    lambda a, b: torch.stack([a.abs() ** n for n in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 2.5)]).sum(),
+    lambda a, b: a.abs() ** b + 2**b + a.abs().sqrt() * a.abs().rsqrt(),
+    lambda a, b: a.sign() + b.floor() + b.ceil() + a.remainder(b),
+    lambda a, b: torch.lerp(a, b, 0.0),
+    lambda a, b: torch.lerp(a, b, 1.0),
+    lambda a, b: torch.lerp(a, b, 0.4) + torch.lerp(a, b, 0.6),
+    lambda a, b: torch.lerp(a, b, (a > b).to(a)),
+    lambda a, b: torch.lerp(a, b, b.sigmoid()),
+    lambda a, b: torch.addcmul(a, a, b, value=0.3) + torch.addcdiv(a, a, b, value=-2),
+    lambda a, b: torch.maximum(a, b) - 2 * torch.minimum(a, b),
+    lambda a, b: a.clamp(-1, 1) + b.clamp(min=0.5) + b.clamp(max=a) + a.clamp(1, -1) + a.relu(),
+    lambda a, b: torch.where(a > b, a, 2 * b) + torch.where((a <= 0) & ~(b < 0) | (a == b), 1.0, a),
+    lambda a, b: torch.where((a >= b).logical_or(b != 1).logical_and(b > 0), a, -b),
+    lambda a, b: a.exp() + b.expm1() + a.abs().log() + b.abs().log1p() + a.sigmoid() + a.tanh(),
+    lambda a, b: a.sin() + b.cos() + torch.atan2(a, b) + torch.logaddexp(a, b),
+    lambda a, b: torch.stack([a, b, a]).norm() + torch.stack([a]).norm() + torch.stack([a, b]).mean(),
+    lambda a, b: torch.stack([torch.stack([a, b]), torch.stack([b, -a])]).sum(1).amax() - b.amin(),
+    lambda a, b: torch.cat([a.view(1), b.repeat(2)]).flip(0)[2] + a.new_zeros(()) + torch.full_like(b, 2),
+]
+
+
+def test_each_operation_is_torchs():
+    generator = torch.Generator().manual_seed(0)
+    pairs = 3 * torch.randn(40, 2, generator=generator, dtype=torch.float64)
+    pairs = torch.cat([pairs, torch.tensor([[1e16, 1.0], [-1e16, 3.0], [0.0, 2.0], [1.0, 1.0]]).to(pairs)])
+    texts = []
+    for operation in OPERATIONS:
+        a, b, sheet = pairs[0, 0].clone(), pairs[0, 1].clone(), Sheet()
+        sheet.name(a, ["a"])
+        sheet.name(b, ["b"])
+        with sheet:
+            result = operation(a, b)
+        texts.append(f"(a, b) => {{ {sheet.write([('return', sheet.entries(result)[0])])} }}")
+    script = f"""
+        const pairs = {json.dumps(pairs.tolist())};
+        const results = [{", ".join(texts)}].map((f) => pairs.map(([a, b]) => String(Number(f(a, b)))));
+        console.log(JSON.stringify(results));
+    """
+    for operation, row in zip(OPERATIONS, json.loads(run_node(script=script)), strict=True):
+        expected = [float(operation(a, b)) for a, b in pairs]
+        found = [float(text.replace("Infinity", "inf")) for text in row]
+        assert found == pytest.approx(expected, rel=1e-13, nan_ok=True), operation.__code__.co_firstlineno
+
+
 # --- rules of a learner -----------------------------------------------------------------------------------
 
 
@@ -518,6 +568,8 @@ def test_names_that_are_no_slider_are_refused():
     ]:
         with pytest.raises(ValueError, match=f"free must name .* of {name}"):
             to_javascript(name, [free])
+    with pytest.raises(ValueError, match="nonfinite must be 'ignore' in a browser, got 'skip'"):
+        to_javascript("Adam", options={"nonfinite": "skip"})
     with pytest.raises(ValueError, match="must make a RuleOptimizer"):
         to_javascript(Method("parts", lambda params, lr=0.1: Partition(SGD(params, lr))))
 
