@@ -447,7 +447,11 @@ def turned(grad, state, step, *, param=None):
     return grad + 0.1 * across.clamp(-1, 1) + 0.01 * param.sign() * torch.tanh(grad.sum()), {}
 
 
-@pytest.mark.parametrize("rule", [heavy_ball, first_is_special, my_adam, in_place, turned])
+def looks_back(grad, state, step, *, param=None):
+    return grad + 0.1 * (param - state["before"]), {"before": param.clone()}
+
+
+@pytest.mark.parametrize("rule", [heavy_ball, first_is_special, my_adam, in_place, turned, looks_back])
 def test_a_rule_of_ones_own(rule):
     method = from_rule(rule)
     free = [name for name in ("lr", "momentum", "beta1", "beta2") if method.target(name) or name == "lr"]
