@@ -451,7 +451,14 @@ def looks_back(grad, state, step, *, param=None):
     return grad + 0.1 * (param - state["before"]), {"before": param.clone()}
 
 
-@pytest.mark.parametrize("rule", [heavy_ball, first_is_special, my_adam, in_place, turned, looks_back])
+def is_late(grad, state, step):
+    return state["late"], {"late": 2 * state["early"], "early": grad}
+
+
+RULES = [heavy_ball, first_is_special, my_adam, in_place, turned, looks_back, is_late]
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_a_rule_of_ones_own(rule):
     method = from_rule(rule)
     free = [name for name in ("lr", "momentum", "beta1", "beta2") if method.target(name) or name == "lr"]
