@@ -43,10 +43,10 @@ def add_times(x: Tensor, factor: Number, y: Tensor) -> Tensor:
 def power(base: Number, step: int | Tensor) -> Number:
     """``base`` to the power of the step.
 
-    In a compiled program the step is a tensor. A power would be taken again for every entry of a layer; an
-    exponential is what torch's compiler takes for costly enough to compute once.
+    In a program for all steps the step is a tensor. A compiled one would take the power again for every entry
+    of a layer; an exponential is what torch's compiler takes for costly enough to compute once.
     """
-    if not isinstance(step, Tensor):
+    if not torch.compiler.is_compiling():
         return base**step
     if not isinstance(base, Tensor):
         base = torch.tensor(base, dtype=torch.float64, device="cpu")

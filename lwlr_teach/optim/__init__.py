@@ -7,11 +7,13 @@ from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.optim.engine import RuleOptimizer
 from lwlr_teach.optim.hypergradient import SGDHD
+from lwlr_teach.optim.javascript import Program, to_javascript
 from lwlr_teach.optim.lamb import LAMB
 from lwlr_teach.optim.lars import LARS
 from lwlr_teach.optim.lookahead import Lookahead
 from lwlr_teach.optim.muon import Muon
 from lwlr_teach.optim.novograd import NovoGrad
+from lwlr_teach.optim.own import from_rule
 from lwlr_teach.optim.partition import Partition
 from lwlr_teach.optim.radam import RAdam
 from lwlr_teach.optim.ranger import Ranger
@@ -33,9 +35,12 @@ __all__ = [
     "Muon",
     "NovoGrad",
     "Partition",
+    "Program",
     "RAdam",
     "RMSprop",
     "Ranger",
     "RuleOptimizer",
+    "from_rule",
     "method",
+    "to_javascript",
 ]

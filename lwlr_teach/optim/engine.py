@@ -24,6 +24,8 @@ of 1. A torch scheduler sets a single number; ``lwlr_teach.schedules.drive`` mul
 
 **Sharded.** A parameter may be a DTensor (FSDP2): each process moves its part, and a layer's norm is the norm
 of the whole layer.
+
+**In a browser.** :func:`lwlr_teach.optim.to_javascript` writes out what a step does with a small parameter.
 """
 
 from __future__ import annotations
@@ -217,17 +219,24 @@ class RuleOptimizer(torch.optim.Optimizer):
         if self.nonfinite != "ignore" and not self._all_finite():
             self.skipped += 1
             return loss
+        self.advance()
+        return loss
+
+    def advance(self, count: Tensor | None = None) -> None:
+        """Move every parameter that has a gradient. A program that is to serve every step hands in ``count``,
+        which then stands for the number of the step."""
         self.before_step()
         update = Update(type(self).rule, self._reads, self.elementwise, self.clip, self.scale)
         batch = self.batch_axes()
         buckets = self._buckets(batch)
+        if count is not None:
+            buckets = [bucket._replace(step=count) for bucket in buckets]
         if self.compile and all(_can_be_compiled(bucket) for bucket in buckets):
             if self._compiled is None or self._compiled.update != update:
                 self._compiled = Compiled(update)
             self._compiled(buckets, batch)
         else:
             update(buckets, batch)
-        return loss
 
     def _all_finite(self) -> bool:
         """Whether no gradient holds nan or inf; with ``"raise"``, FloatingPointError names one that does."""

