@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
@@ -66,9 +66,9 @@ class Band:
 
 @dataclass(frozen=True)
 class Marker:
-    """Each visible method's marker at a point, with ``text`` above it; a line runs through ``joined`` ones."""
+    """Each visible method's marker at a point, ``text`` above it; a line runs through ``joined`` ones."""
 
-    x: Over
+    x: Tensor | Over
     y: Over
     text: str = ""
     joined: bool = False
@@ -103,8 +103,12 @@ class Strips:
 
 def numbers_of(mark: Mark) -> dict[str, Over]:
     """The numbers of a mark, by their names."""
-    values = {name: getattr(mark, name) for name in ("x", "y", "low", "high") if hasattr(mark, name)}
-    return {name: value if isinstance(value, Over) else Over(value) for name, value in values.items()}
+    values = {field.name: getattr(mark, field.name) for field in fields(mark)}
+    return {
+        name: value if isinstance(value, Over) else Over(value)
+        for name, value in values.items()
+        if isinstance(value, Over | Tensor)
+    }
 
 
 def each_method(mark: Mark) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from lwlr_teach.core.checks import check_choice
@@ -11,8 +12,10 @@ from lwlr_teach.core.text import label
 from lwlr_teach.views.chart.declare import (
     Axis,
     Band,
+    Foot,
     Line,
     Mark,
+    Marker,
     Over,
     Panel,
     Strips,
@@ -53,7 +56,7 @@ class Words:
 def _written(word: str, value: str | Over, entries: Entries) -> dict[str, Any]:
     if isinstance(value, str):
         return {"over": [], "sizes": [], "texts": [value]}
-    _check(word, value, entries, points=0)
+    _check(word, value, entries, points=False)
     texts = [value.text(number) for number in value.values.flatten().tolist()]
     return {"over": value.axes, "sizes": list(value.values.shape), "texts": texts}
 
@@ -65,7 +68,7 @@ def _entry(table: Mapping[str, Any], places: Mapping[str, int]) -> str:
     return table["texts"][at]
 
 
-def _check(name: str, numbers: Over, entries: Entries, points: int) -> None:
+def _check(name: str, numbers: Over, entries: Entries, *, points: bool) -> None:
     """ValueError where numbers do not have an entry for each place of their named axes."""
     sizes = [len(check_choice(f"an axis of {name}", axis, entries)) for axis in numbers.axes]
     shape = list(numbers.values.shape)
@@ -113,15 +116,18 @@ class Pack:
         return plan
 
     def _mark(self, mark: Mark) -> dict[str, Any]:
-        points = 1 if isinstance(mark, Line | Band) else 0
-        plan: dict[str, Any] = {"kind": type(mark).__name__.lower(), "each": each_method(mark)}
-        for option in ("text", "joined", "beside"):
-            plan |= {option: getattr(mark, option)} if hasattr(mark, option) else {}
-        self._words.check(plan.get("text", ""))
-        for name, numbers in numbers_of(mark).items():
-            _check(f"{name} of a {plan['kind']}", numbers, self._entries, points)
-            plan[name] = self._table(numbers)
-        return plan
+        kind = type(mark).__name__.lower()
+        numbers = numbers_of(mark)
+        options = {f.name: getattr(mark, f.name) for f in fields(mark) if f.name not in numbers}
+        self._words.check(options.get("text", ""))
+        for name, values in numbers.items():
+            _check(f"{name} of a {kind}", values, self._entries, points=isinstance(mark, Line | Band))
+        if isinstance(mark, Marker | Foot) and not each_method(mark):
+            raise ValueError(f"a {kind} must have numbers over 'method', got none")
+        if isinstance(mark, Line) and mark.beside:
+            check_choice("beside", mark.beside, dict.fromkeys(mark.y.axes))
+        tables = {name: self._table(values) for name, values in numbers.items()}
+        return {"kind": kind, "each": each_method(mark), **options, **tables}
 
     def _table(self, numbers: Over) -> dict[str, Any]:
         sizes = [len(self._entries[axis]) for axis in numbers.axes]

@@ -111,7 +111,8 @@ function render({ model, el }) {
     if (typeof now[trait] === "string") return values.length > 1 ? [view.choice(trait, trait, values)] : [];
     if (typeof now[trait] !== "number") return [];
     const word = trait.replace(/_index$/, "");
-    return [view.slider(trait, axes.find((axis) => axis.trait === trait)?.title ?? word, plan.words[word].texts)];
+    const title = fill(axes.find((axis) => axis.trait === trait)?.title ?? word);
+    return [view.slider(trait, title, plan.words[word].texts)];
   };
   const [heading, beside] = plan.readout;
   const list = view.legend(plan.methods, heading, (name) => fill(beside, at(visible().find((m) => m.name === name))));

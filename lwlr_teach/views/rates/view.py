@@ -44,40 +44,42 @@ class RatesView(Chart):
         shown: Sequence[str] | None = None,
     ) -> None:
         self.ensemble, self.names = ensemble, ensemble.names
-        self._swept, at, axis, rate = (
-            (ensemble.lr, at_lr, "learning rate", "rate")
-            if ensemble.limit is None
-            else (ensemble.limit, at_limit, "limit", "limit")
-        )
+        self._swept, at, axis = ensemble.lr, at_lr, "learning rate"
+        if ensemble.limit is not None:
+            self._swept, at, axis = ensemble.limit, at_limit, "limit"
         self._losses, accuracies = over_seeds(ensemble.train_loss), over_seeds(ensemble.test_accuracy)
         # A limit changes nothing where nothing is clipped: then no position of the slider is the best.
         moves = torch.tensor([ensemble.limit is None or m.clip is not None for m in ensemble.methods])
         best = Over(torch.where(moves, self._swept[self.best], torch.nan), "method", text=_best_at)
         curves = thinned(ensemble.batch_losses.mean(-2))
-        steps = (torch.arange(curves.shape[-1]) + 0.5) * STRIDE
-        x = Axis(title=axis, log=True, trait="lr_index")
+        at_steps = (torch.arange(curves.shape[-1]) + 0.5) * STRIDE
+        steps = ensemble.batch_losses.shape[-1]
+        rate = Axis(title="{axis}", log=True, trait="lr_index")
         loss = Axis(title="final training loss", range=_LOSS_RANGE, log=True)
         right = Axis(title="test accuracy", range=(0, 1), percent=True)
         strips = [
-            Panel(x, loss, [*self._strip(self._losses), Foot(best)]),
-            Panel(x, right, self._strip(accuracies)),
+            Panel(rate, loss, [*self._strip(self._losses), Foot(best)]),
+            Panel(rate, right, self._strip(accuracies)),
         ]
         training = Panel(
-            Axis(title="step", range=(0, ensemble.batch_losses.shape[-1])),
-            Axis(title=f"training loss at {rate} {{lr}}", range=_LOSS_RANGE, log=True),
+            Axis(title="step", range=(0, steps)),
+            Axis(title="training loss at {rate} {lr}", range=_LOSS_RANGE, log=True),
             [
-                Line(steps, Over(curves, "method", "lr_index")),
-                Marker(Over(steps[-1]), Over(curves[..., -1], "method", "lr_index")),
+                Line(at_steps, Over(curves, "method", "lr_index")),
+                Marker(at_steps[-1], Over(curves[..., -1], "method", "lr_index")),
             ],
         )
         super().__init__(
             Strips(strips, "{name}{best}"),
             [training],
-            says=f"{{title}}, {axis} {{lr}}, after {ensemble.batch_losses.shape[-1]} steps",
+            says="{title}, {axis} {lr}, after {steps} steps",
             each="{name} gets {right} of the test images right",
             readout=("test accuracy", "{right}"),
             words={
                 "title": title,
+                "axis": axis,
+                "rate": axis.removeprefix("learning "),
+                "steps": str(steps),
                 "best": best,
                 "right": Over(accuracies[..., 1], "method", "lr_index", text=percent),
             },

@@ -74,12 +74,13 @@ class WidthView(Chart):
         super().__init__(
             against_rate,
             [against_width],
-            says=f"{{title}}, {{run}}, learning rate {{lr}}, after {first.steps} steps",
+            says="{title}, {run}, learning rate {lr}, after {steps} steps",
             each="{name} has the loss {loss} and is best at {best}",
             none="no width is shown",
             readout=("loss at this rate", "{loss}"),
             words={
                 "title": title,
+                "steps": str(first.steps),
                 "loss": Over(losses, "run", "method", "lr_index"),
                 "best": Over(best, "run", "method", text=label),
             },
