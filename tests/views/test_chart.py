@@ -1,11 +1,15 @@
 """A chart that is declared once, on one about made-up numbers."""
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
 
 from lwlr_teach.core.text import percent
+from lwlr_teach.views import RatesView, WidthView
 from lwlr_teach.views.chart.declare import Axis, Band, Foot, Line, Marker, Over, Panel, Strips
 from lwlr_teach.views.chart.view import Chart
 from lwlr_teach.views.kit.traits import OneOf, Position
@@ -107,6 +111,8 @@ def test_strips_have_a_row_of_panels_for_each_visible_method():
     assert titles[2::2] == ["strip of Momentum", "strip of Adam"]
     chart.shown = ["Adam"]
     assert [len(ax.lines) for ax in chart.figure().axes] == [2, 2]  # a foot or a marker, and the rule
+    chart.shown = ["Momentum"]
+    assert [len(ax.lines) for ax in chart.figure().axes] == [1, 2]  # its foot is nowhere
     chart.shown = []
     assert chart.figure().axes == []
 
@@ -120,6 +126,14 @@ def test_other_panels_stand_beside_the_main_one():
     assert [label.get_text() for label in side.get_xticklabels()] == ["0", "4.5"]
     line = next(line for line in side.lines if line.get_linewidth() == 2.5)
     np.testing.assert_array_equal(line.get_ydata(), ACCURACY[1, [0, 2], 2])
+
+
+@pytest.mark.parametrize("view", [RatesView, WidthView])
+def test_a_plain_chart_is_a_folder_of_less_than_150_lines(view):
+    assert issubclass(view, Chart)
+    files = [path for path in Path(inspect.getfile(view)).parent.iterdir() if path.is_file()]
+    assert [path.name for path in files if path.suffix != ".py"] == []
+    assert 0 < sum(len(path.read_text("utf-8").splitlines()) for path in files) < 150
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,16 @@ def test_runs_that_overflowed_are_drawn(runs):
     view._repr_mimebundle_()
 
 
+def test_a_width_that_is_lost_at_every_rate_has_no_best_one(runs):
+    losses = runs[0].train_loss.clone()
+    losses[1] = torch.inf
+    view = WidthView([dataclasses.replace(runs[0], train_loss=losses), runs[1]])
+    assert view.describe().endswith("width 16 has the loss ∞ and is best at nan.")
+    low, high = view.plan["side"][0]["panels"][0]["y"]["range"]
+    assert 0 < low < high
+    view._repr_mimebundle_()
+
+
 def test_bad_input(runs):
     with pytest.raises(ValueError, match="run 'mup' is not known; did you mean muP"):
         WidthView(runs, run="mup")

@@ -210,13 +210,13 @@ def _draw_mark(ax: Axes, chart: Chart, panel: Panel, mark: Mark, method: int | N
         dashes = "-" if solid or method is None else linestyle(style)
         name = None if method is None else chart.names[method]
         ax.plot(at["x"], at["y"], color=colour, linestyle=dashes, label=name)
-    elif isinstance(mark, Marker):
-        ax.plot(at["x"], at["y"], marker, color=colour, mec="white", ms=8, zorder=4)
+    elif isinstance(mark, Marker) and at["x"].isfinite():
+        ax.plot(at["x"], at["y"], marker, color=colour, mec="white", ms=8, zorder=4, clip_on=False)
         words = chart.fill(mark.text, method or 0)
         ax.annotate(words, (at["x"], at["y"]), (0, 8), textcoords="offset points", ha="center", fontsize=8)
-    elif isinstance(mark, Foot):
-        (arrow,) = ax.plot(at["x"], 0, "^", color=colour, ms=5, transform=ax.get_xaxis_transform())
-        arrow.set_clip_on(False)
+    elif isinstance(mark, Foot) and at["x"].isfinite():
+        transform = ax.get_xaxis_transform()
+        ax.plot(at["x"], 0, "^", color=colour, ms=5, transform=transform, clip_on=False)
 
 
 def _draw_beside(ax: Axes, chart: Chart, panel: Panel, mark: Line) -> None:

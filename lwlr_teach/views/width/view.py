@@ -51,7 +51,8 @@ class WidthView(Chart):
         self._rates, widths = first.lr, torch.tensor(first.widths)
         losses = torch.stack([r.loss for r in self.runs.values()])
         at_best = losses.min(-1).values
-        best = torch.stack([r.lr[r.best] for r in self.runs.values()])
+        best = torch.stack([r.best_lr for r in self.runs.values()])  # nan where a width is lost at every rate
+        found = best[best.isfinite()]
         # Powers of ten alone would be one or two labels.
         rate = Axis(title="learning rate", log=True, trait="lr_index", ticks=self._rates[::2].tolist())
         low, high = first.widths[0] / 1.4, first.widths[-1] * 1.4
@@ -65,7 +66,7 @@ class WidthView(Chart):
         )
         against_width = Panel(
             Axis(title="width", range=(low, high), log=True, ticks=first.widths),
-            Axis(title="best rate", range=(best.min().item() / 2, best.max().item() * 2), log=True),
+            Axis(title="best rate", range=(found.min().item() / 2, found.max().item() * 2), log=True),
             [
                 Line(widths, Over(best, "run"), beside="run"),
                 Marker(Over(widths, "method"), Over(best, "run", "method"), text="{best}"),
