@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,16 +33,32 @@ def show(page: Page, view: View, **state: Any) -> None:
     page.evaluate("changes => tell(changes)", state)
 
 
+def widths() -> WidthView:
+    """Two runs of two widths; in muP both are best at the middle rate."""
+    standard, mup = small("width").runs.values()  # type: ignore[attr-defined]
+    best = torch.tensor([[2.0, 1, 2], [2, 1, 2]])[..., None]
+    lr = torch.tensor([0.001, 0.01, 0.0312])
+    standard = replace(standard, lr=lr, train_loss=best.roll(1, dims=1))
+    return WidthView([standard, replace(mup, lr=lr, train_loss=best)])
+
+
 def test_a_line_for_each_visible_method_at_what_is_chosen(page: Page) -> None:
-    view = small("width")
-    assert isinstance(view, WidthView)
-    show(page, view, run="muP", shown=["width 16"])
-    ((drawn,),) = page.evaluate(CURVES, "main")
-    assert drawn[0] == "width 16"
-    assert drawn[1] == pytest.approx(view.runs["muP"].loss[1].tolist())
+    view = widths()
+    show(page, view, run="standard")
+    ((narrow, wide),) = page.evaluate(CURVES, "main")
+    assert (narrow[0], wide[0]) == ("width 8", "width 16")
+    assert wide[1] == [2, 2, 1]
+    page.evaluate("changes => tell(changes)", {"run": "muP", "shown": ["width 16"]})
+    assert page.evaluate(CURVES, "main") == [[["width 16", [2, 1, 2]]]]
+
+
+def test_the_lines_of_all_that_can_be_chosen_stay(page: Page) -> None:
+    view = widths()
+    show(page, view, run="muP")
     ((standard, mup),) = page.evaluate(CURVES, "side-1")
-    assert [standard[0], mup[0]] == ["standard", "muP"]
-    assert mup[1] == pytest.approx(view.runs["muP"].best_lr.tolist())
+    assert (standard[0], mup[0]) == ("standard", "muP")
+    assert standard[1] == pytest.approx([0.0312, 0.0312])
+    assert mup[1] == pytest.approx([0.01, 0.01])
 
 
 def test_a_row_of_strips_for_each_visible_method(page: Page) -> None:
@@ -82,7 +99,7 @@ def test_the_last_number_below_an_axis_ends_in_the_picture(page: Page) -> None:
         write.call(this, text, x, y);
       };
     }""")
-    mount(page, WidthView(small("width").runs["muP"], title="x"))  # type: ignore[attr-defined]
+    mount(page, widths())
     page.evaluate("sentence()")
     ends = page.evaluate("ends")
     assert len(ends) > 3
