@@ -113,7 +113,7 @@ def test_a_click_goes_there_a_name_alone_is_shown_alone_and_numbers_are_listed(n
 
 def test_the_pointer_reads_the_nearest_point(notebook):
     view = notebook.view()
-    canvas = view.canvas("curves")
+    canvas = view.canvas("side-1")
     box = canvas.bounding_box()
     seen = set()
     for share in (0.3, 0.5, 0.7):

@@ -43,12 +43,12 @@ def test_the_best_rate_is_drawn_where_the_kernel_says(notebook):
             float,
             notebook.ask(
                 "import math; r = view.runs[view.run]; i = 1; b = int(r.best[i]);"
-                "low, high = view.plan['loss_range'];"
+                "low, high = view.plan['main']['panels'][0]['y']['range'];"
                 "print(math.log(r.lr[b] / r.lr[0]) / math.log(r.lr[-1] / r.lr[0]),"
                 " math.log(float(r.loss[i, b]) / low) / math.log(high / low))"
             ).split(),
         )
-        colour = view.canvas("curves").evaluate(
+        colour = view.canvas("main").evaluate(
             """(c, [x, y]) => {
               const [w, h] = [c.clientWidth - 56, c.clientHeight - 62];
               const pixel = c.getContext('2d').getImageData(42 + x * w, 24 + (1 - y) * h, 1, 1);
@@ -66,25 +66,25 @@ def test_keys_move_the_slider_and_the_runs(notebook):
     view.press("lr", "ArrowRight", 2)
     assert view.position("lr") == 2
     assert notebook.active_cell() == cell
-    before = view.picture("bests")
+    before = view.picture("side-1")
     radio(view, "standard").focus()
     notebook.page.keyboard.press("ArrowRight")
     assert radio(view, "muP").is_checked()
-    assert view.picture("bests") != before
+    assert view.picture("side-1") != before
     assert notebook.ask("print(view.run)") == "muP"
     assert notebook.active_cell() == cell
 
 
 def test_a_box_hides_a_width_and_reset_brings_it_back(notebook):
     view = notebook.view()
-    before = view.picture("curves"), view.picture("bests")
+    before = view.picture("main"), view.picture("side-1")
     view.box("width 16").click()
     assert "width 16" not in view.sentence()
-    assert view.picture("curves") != before[0]
+    assert view.picture("main") != before[0]
     radio(view, "muP").click()
     view.drag("lr", 0.9)
     view.button("reset").click()
-    assert (view.picture("curves"), view.picture("bests")) == before
+    assert (view.picture("main"), view.picture("side-1")) == before
     assert view.sentence() == notebook.ask("print(view.describe())")
 
 

@@ -17,7 +17,7 @@ def make(**options):
 
 
 def test_a_module_is_self_contained():
-    for name in ("surface/view.js", "rates/view.js"):
+    for name in ("surface/view.js", "chart/view.js"):
         source = module(name)
         assert "import " not in source
         assert source.count("export default") == 1

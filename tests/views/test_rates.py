@@ -8,6 +8,7 @@ from lwlr_teach.clipping import by_value
 from lwlr_teach.optim import METHODS
 from lwlr_teach.runs.ensemble import Ensemble, train_ensemble
 from lwlr_teach.views import RatesView
+from tests.views.sent import marks, numbers
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +18,17 @@ def ensemble():
 
 def test_what_is_sent_is_what_was_measured(ensemble):
     view = RatesView(ensemble)
-    accuracies = np.frombuffer(view.accuracies, "<f4").reshape(2, 3, 3)
+    band, median, here = marks(view, 1)
     ordered = ensemble.test_accuracy.sort(-1).values.numpy()
-    np.testing.assert_array_equal(accuracies, ordered)
-    curves = np.frombuffer(view.curves, "<f4").reshape(2, 3, 4)  # 22 steps are four groups of five
+    sent = [numbers(view, band, "low"), numbers(view, median, "y"), numbers(view, band, "high")]
+    np.testing.assert_array_equal(np.stack(sent, -1), ordered)
+    assert numbers(view, here, "y")[1, 2, 0] == ordered[1, 2, 1]
+    line, end = marks(view, 2)
+    curves = numbers(view, line, "y")
+    assert curves.shape == (2, 3, 4)  # 22 steps are four groups of five
     third = ensemble.batch_losses[1, 1, :, 10:15].mean()
     assert curves[1, 1, 2] == pytest.approx(third.item(), rel=1e-5)
+    assert numbers(view, end, "y")[1, 1] == curves[1, 1, -1]
 
 
 def test_the_sentence_follows_the_controls(ensemble):
@@ -44,7 +50,7 @@ def test_the_best_rate_is_the_one_with_the_lowest_median_loss():
         torch.tensor([0.1, 0.2, 0.3]),
         torch.ones(2, 3, 3, 10),
         losses,
-        losses / 9,
+        torch.ones(2, 3, 3),
     )
     view = RatesView(made)
     assert view.best.tolist() == [1, 1]
@@ -60,18 +66,22 @@ def test_an_ensemble_with_limits_is_drawn_against_them():
     assert view.describe().startswith("Net, limit 0.0001, after 20 steps: SGD gets ")
     assert f"SGD + by value gets {math.floor(100 * right + 0.5)}% of" in view.describe()
     assert (view.lr, view.limit) == (pytest.approx(0.5), pytest.approx(1e-4))
-    assert view.plan["values"] == pytest.approx([1e-4, 0.1, 10.0])
-    assert (view.plan["axis"], view.plan["slider"]) == ("limit", "limit")
+    assert view.plan["entries"]["lr_index"] == pytest.approx([1e-4, 0.1, 10.0])
     # Without a clip the slider changes nothing, and no position of it is the best one.
-    assert view.plan["best"] == [None, int(view.best[1])]
+    best = swept.limit[view.best[1]].item()
+    assert [view.fill("{name}{best}", i) for i in (0, 1)] == ["SGD", f"SGD + by value, best at {best:g}"]
+    foot = numbers(view, marks(view)[-1], "x")[:, 0]
+    assert np.isnan(foot[0])
+    assert foot[1] == pytest.approx(best)
+    assert view.fill("{axis}: {rate}") == "limit: limit"
     view.lr_index = 2
     assert view.limit == 10
     view._repr_mimebundle_()
 
 
 def test_without_limits_the_slider_is_the_rate(ensemble):
-    view = RatesView(ensemble)
-    assert (view.plan["axis"], view.plan["slider"], view.limit) == ("learning rate", "lr", None)
+    view = RatesView(ensemble, at_lr=0.03)
+    assert (view.fill("{axis}: {rate} {lr}"), view.limit) == ("learning rate: rate 0.03", None)
 
 
 def test_runs_that_overflowed_are_drawn(ensemble):

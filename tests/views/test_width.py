@@ -6,6 +6,7 @@ import torch
 
 from lwlr_teach.studies.width import train_widths
 from lwlr_teach.views import WidthView
+from tests.views.sent import marks, numbers
 
 HOW = {"lr": [0.001, 0.02, 0.5], "widths": [8, 16], "base": 8, "seeds": 2, "steps": 12, "progress": False}
 
@@ -17,9 +18,11 @@ def runs():
 
 def test_what_is_sent_is_what_was_measured(runs):
     view = WidthView(runs)
-    losses = np.frombuffer(view.losses, "<f4").reshape(2, 2, 3)
-    np.testing.assert_allclose(losses, torch.stack([r.loss for r in runs]))
-    assert view.plan["best"] == [r.best.tolist() for r in runs]
+    line, best = marks(view)
+    np.testing.assert_allclose(numbers(view, line, "y"), torch.stack([r.loss for r in runs]))
+    np.testing.assert_allclose(numbers(view, best, "x")[..., 0], torch.stack([r.best_lr for r in runs]))
+    lowest = torch.stack([r.loss.min(-1).values for r in runs])
+    np.testing.assert_allclose(numbers(view, best, "y")[..., 0], lowest)
 
 
 def test_the_sentence_follows_the_controls(runs):
@@ -59,6 +62,16 @@ def test_runs_that_overflowed_are_drawn(runs):
     view = WidthView(dataclasses.replace(runs[0], train_loss=losses))
     view.lr_index = 2
     assert "width 8 has the loss ∞" in view.describe()
+    view._repr_mimebundle_()
+
+
+def test_a_width_that_is_lost_at_every_rate_has_no_best_one(runs):
+    losses = runs[0].train_loss.clone()
+    losses[1] = torch.inf
+    view = WidthView([dataclasses.replace(runs[0], train_loss=losses), runs[1]])
+    assert view.describe().endswith("width 16 has the loss ∞ and is best at nan.")
+    low, high = view.plan["side"][0]["panels"][0]["y"]["range"]
+    assert 0 < low < high
     view._repr_mimebundle_()
 
 

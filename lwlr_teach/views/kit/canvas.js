@@ -113,9 +113,10 @@ export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery =
     if (!xLabels) continue;
     const label = tickLabel(value, f.x);
     const half = ctx.measureText(label).width / 2;
-    if (at - half < free + 4) continue;
-    ctx.fillText(label, at, f.bottom + 5);
-    free = at + half;
+    const middle = Math.min(at, ctx.cssWidth - half); // the last one ends in the picture
+    if (middle - half < free + 4) continue;
+    ctx.fillText(label, middle, f.bottom + 5);
+    free = middle + half;
   }
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-import traitlets
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import torch
 from torch import Tensor
 
 from lwlr_teach.core.text import label, percent
 from lwlr_teach.runs.ensemble import Ensemble
-from lwlr_teach.views.kit.base import View, module, pack_float32
+from lwlr_teach.views.chart.declare import Axis, Band, Foot, Line, Mark, Marker, Over, Panel, Strips
+from lwlr_teach.views.chart.view import Chart
 from lwlr_teach.views.kit.curves import STRIDE, over_seeds, thinned
-from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, nearest
 
 _LOSS_RANGE = (1e-3, 20.0)
 
 
-class RatesView(View):
+class RatesView(Chart):
     """Final loss and test accuracy against the learning rate, one strip a method, and training curves.
 
     The band is the range over the seeds, the line their median. ``lr_index`` and ``shown`` follow the view's
@@ -35,14 +32,7 @@ class RatesView(View):
         shown: names of the methods that are visible at first; all by default.
     """
 
-    _esm = module("rates/view.js")
-
-    plan = traitlets.Dict().tag(sync=True)
-    curves = traitlets.Bytes().tag(sync=True)
-    final_losses = traitlets.Bytes().tag(sync=True)
-    accuracies = traitlets.Bytes().tag(sync=True)
     lr_index = Position("_swept")
-    shown = Shown("names")
 
     def __init__(
         self,
@@ -53,41 +43,55 @@ class RatesView(View):
         at_limit: float = 1.0,
         shown: Sequence[str] | None = None,
     ) -> None:
-        self.ensemble = ensemble
-        self.title = title
-        self.names = ensemble.names
-        self._losses = over_seeds(ensemble.train_loss)
-        self._accuracy = over_seeds(ensemble.test_accuracy)
-        self._curves = thinned(ensemble.batch_losses.mean(-2))
-        self._swept, at = (ensemble.lr, at_lr) if ensemble.limit is None else (ensemble.limit, at_limit)
-        self._axis = "learning rate" if ensemble.limit is None else "limit"
-        begin: dict[str, Any] = {
-            "lr_index": nearest(self._swept, at),
-            "shown": check_shown(ensemble.names, shown),
-        }
-        both = zip(self.names, styles(self.names), strict=True)
-        plan = {
-            "title": title,
-            "methods": [{"name": name, "style": style} for name, style in both],
-            "axis": self._axis,
-            "slider": "lr" if ensemble.limit is None else "limit",
-            "curve_title": self._curve_title,
-            "rates": [label(v) for v in self._swept.tolist()],
-            "values": self._swept.tolist(),
-            "steps": ensemble.batch_losses.shape[-1],
-            "points": self._curves.shape[-1],
-            "stride": STRIDE,
-            "best": [best if self._moves(i) else None for i, best in enumerate(self.best.tolist())],
-            "loss_range": _LOSS_RANGE,
-            "start": begin,
-        }
-        super().__init__(
-            **begin,
-            plan=plan,
-            curves=pack_float32(self._curves),
-            final_losses=pack_float32(self._losses),
-            accuracies=pack_float32(self._accuracy),
+        self.ensemble, self.names = ensemble, ensemble.names
+        self._swept, at, axis = ensemble.lr, at_lr, "learning rate"
+        if ensemble.limit is not None:
+            self._swept, at, axis = ensemble.limit, at_limit, "limit"
+        self._losses, accuracies = over_seeds(ensemble.train_loss), over_seeds(ensemble.test_accuracy)
+        # A limit changes nothing where nothing is clipped: then no position of the slider is the best.
+        moves = torch.tensor([ensemble.limit is None or m.clip is not None for m in ensemble.methods])
+        best = Over(torch.where(moves, self._swept[self.best], torch.nan), "method", text=_best_at)
+        curves = thinned(ensemble.batch_losses.mean(-2))
+        at_steps = (torch.arange(curves.shape[-1]) + 0.5) * STRIDE
+        steps = ensemble.batch_losses.shape[-1]
+        rate = Axis(title="{axis}", log=True, trait="lr_index")
+        loss = Axis(title="final training loss", range=_LOSS_RANGE, log=True)
+        right = Axis(title="test accuracy", range=(0, 1), percent=True)
+        strips = [
+            Panel(rate, loss, [*self._strip(self._losses), Foot(best)]),
+            Panel(rate, right, self._strip(accuracies)),
+        ]
+        training = Panel(
+            Axis(title="step", range=(0, steps)),
+            Axis(title="training loss at {rate} {lr}", range=_LOSS_RANGE, log=True),
+            [
+                Line(at_steps, Over(curves, "method", "lr_index")),
+                Marker(at_steps[-1], Over(curves[..., -1], "method", "lr_index")),
+            ],
         )
+        super().__init__(
+            Strips(strips, "{name}{best}"),
+            [training],
+            says="{title}, {axis} {lr}, after {steps} steps",
+            each="{name} gets {right} of the test images right",
+            readout=("test accuracy", "{right}"),
+            words={
+                "title": title,
+                "axis": axis,
+                "rate": axis.removeprefix("learning "),
+                "steps": str(steps),
+                "best": best,
+                "right": Over(accuracies[..., 1], "method", "lr_index", text=percent),
+            },
+            shown=shown,
+            lr_index=nearest(self._swept, at),
+        )
+
+    def _strip(self, values: Tensor) -> list[Mark]:
+        """Range and median over the seeds of values (method, rate, 3), and the median at the slider."""
+        low, middle, high = (Over(part, "method") for part in values.unbind(-1))
+        here = Marker(Over(self._swept, "lr_index"), Over(middle.values, "method", "lr_index"))
+        return [Band(self._swept, low, high), Line(self._swept, middle), here]
 
     @property
     def lr(self) -> float:
@@ -97,97 +101,13 @@ class RatesView(View):
     @property
     def limit(self) -> float | None:
         """The limit that the slider stands at, if there are limits."""
-        return None if self.ensemble.limit is None else self._value
-
-    @property
-    def _value(self) -> float:
-        return self._swept[self.lr_index].item()
-
-    @property
-    def _curve_title(self) -> str:
-        return f"training loss at {self._axis.removeprefix('learning ')} "
+        return None if self.ensemble.limit is None else self.ensemble.limit[self.lr_index].item()
 
     @property
     def best(self) -> Tensor:
         """Index of the rate (or limit) with the lowest final loss (median over seeds), for each method."""
         return self._losses[..., 1].argmin(-1)
 
-    def _moves(self, i: int) -> bool:
-        """Whether the slider changes anything for method i: a limit does not, where nothing is clipped."""
-        return self.ensemble.limit is None or self.ensemble.methods[i].clip is not None
 
-    def describe(self) -> str:
-        """The slider's position and what each visible method reaches there, in a sentence."""
-        right = self._accuracy[:, self.lr_index, 1].tolist()
-        parts = [
-            f"{self.names[i]} gets {percent(right[i])} of the test images right" for i, _ in self._visible()
-        ]
-        steps = self.ensemble.batch_losses.shape[-1]
-        return (
-            f"{self.title}, {self._axis} {label(self._value)}, after {steps} steps: "
-            f"{'; '.join(parts) or 'no method is shown'}."
-        )
-
-    def figure(self) -> Figure:
-        """The strips, and the training curves at the slider's position."""
-        rows = self._visible()
-        figure = Figure(figsize=(9, 0.6 + 0.85 * max(len(rows), 3)), layout="constrained")
-        grid = figure.add_gridspec(max(len(rows), 1), 3)
-        for row, (i, style) in enumerate(rows):
-            loss = figure.add_subplot(grid[row, 0])
-            accuracy = figure.add_subplot(grid[row, 1])
-            self._draw_strip(loss, self._losses[i].clamp(*_LOSS_RANGE), style)
-            self._draw_strip(accuracy, self._accuracy[i], style)
-            best = f", best at {label(self._swept[self.best[i]].item())}" if self._moves(i) else ""
-            headings = ("", "") if row else ("final training loss\n", "test accuracy\n")
-            heading = f"{headings[0]}{self.names[i]}{best}"
-            loss.set_title(heading, fontsize=8, loc="left", pad=2)
-            accuracy.set_title(headings[1], fontsize=8, loc="left", pad=2)
-            loss.set(yscale="log", ylim=_LOSS_RANGE)
-            accuracy.set(ylim=(0, 1.05), yticks=[0, 1], yticklabels=["0%", "100%"])
-            for ax in (loss, accuracy):
-                ax.tick_params(labelbottom=row == len(rows) - 1)
-                ax.set_xlabel(self._axis if row == len(rows) - 1 else "")
-        self._draw_curves(figure.add_subplot(grid[:, 2]))
-        return figure
-
-    def _draw_strip(self, ax: Axes, values: Tensor, style: Style) -> None:
-        """Median and range over the seeds of values (rate, 3)."""
-        colour = style["colour"] or "black"
-        low, middle, high = values.numpy().T
-        rates = self._swept.numpy()
-        ax.fill_between(rates, low, high, color=colour, alpha=0.3, linewidth=0)
-        ax.plot(rates, middle, color=colour)
-        ax.axvline(self._value, color="black", linewidth=0.8)
-        ax.plot(
-            self._value,
-            middle[self.lr_index],
-            MATPLOTLIB_MARKERS[style["marker"]],
-            color=colour,
-            mec="white",
-            ms=8,
-        )
-        ax.set(xscale="log", xlim=(rates[0], rates[-1]))
-        ax.tick_params(labelsize=8)
-        ax.grid(alpha=0.2)
-
-    def _draw_curves(self, ax: Axes) -> None:
-        steps = (np.arange(self._curves.shape[-1]) + 0.5) * STRIDE
-        for i, style in self._visible():
-            curve = self._curves[i, self.lr_index].clamp(*_LOSS_RANGE).numpy()
-            ax.plot(
-                steps,
-                curve,
-                color=style["colour"] or "black",
-                linestyle=linestyle(style),
-                label=self.names[i],
-            )
-        ax.set(yscale="log", ylim=_LOSS_RANGE, xlabel="step")
-        ax.set_title(self._curve_title + label(self._value), fontsize=10, loc="left")
-        ax.grid(alpha=0.2)
-        if self.shown:
-            ax.legend(fontsize=8)
-
-    def _visible(self) -> list[tuple[int, Style]]:
-        both = enumerate(styles(self.names))
-        return [(i, style) for i, style in both if self.names[i] in self.shown]
+def _best_at(value: float) -> str:
+    return "" if math.isnan(value) else f", best at {label(value)}"
