@@ -27,6 +27,9 @@ lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab, in a copy o
 # come last, and one process would wait for the other.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# A thread for each of them: four on two cores would wait for each other, and take three times as long.
+test test-fast lowest newest: export OMP_NUM_THREADS := 1
+
 test: lint ## run everything that CI runs: lint, the tests, a browser, every lesson
 	$(BIN)/pytest -m "not browser" $(PARALLEL)
 	$(BIN)/pytest -m browser $(PARALLEL)

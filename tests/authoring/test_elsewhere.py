@@ -57,6 +57,7 @@ def found():
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["mm", "bmm", "linear", "mv", "einsum", "vmap", "double", "backward", "conv", "conv backward"]
 )
@@ -68,6 +69,7 @@ def test_a_disturbed_product_is_off_in_its_last_place(found, name):
     assert entries != found[1][name][2]  # another seed is another processor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["exact", "sum"])
 def test_what_every_processor_finds_alike_stays(found, name):
     assert found[0][name][0] == 0
@@ -181,6 +183,7 @@ def lesson(built, monkeypatch):
     return built
 
 
+@pytest.mark.slow
 def test_at_home_nothing_fails(lesson):
     claims, texts = elsewhere.visit(lesson, {})
     assert [(claim.sentence, claim.holds) for claim in claims] == [
@@ -191,6 +194,7 @@ def test_at_home_nothing_fails(lesson):
     assert texts == []
 
 
+@pytest.mark.slow
 def test_elsewhere_every_claim_is_heard_and_every_text_compared(lesson):
     visit = elsewhere.visit(lesson, {"LWLR_DISTURB": "1"})
     assert visit.failed
@@ -218,6 +222,7 @@ def test_the_words_of_a_trained_picture_are_compared_exactly_and_its_numbers_loo
     assert elsewhere._alike(there, here) == alike
 
 
+@pytest.mark.slow
 def test_the_command_fails_where_a_lesson_does(lesson, monkeypatch, capsys):
     machines = {"home": {}, "far": {"LWLR_DISTURB": "7"}}
     monkeypatch.setattr(elsewhere, "MACHINES", machines)

@@ -60,6 +60,7 @@ def test_the_stubs_fit_their_solutions_and_the_bank(source):
     assert list(lint.exercises_fit(given)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 def test_the_solutions_are_right(source, tmp_path, monkeypatch):
     """nbval runs the whole lesson. An answer needs the imports and nothing else."""
@@ -272,12 +273,14 @@ def versions(tmp_path_factory):
     return folder / "small.ipynb", folder / "pack" / "small.ipynb"
 
 
+@pytest.mark.slow
 def test_the_teachers_pack_has_a_source_for_nbgrader(versions):
     path = versions[1].parent / "source" / "small" / "small.ipynb"
     assert "BEGIN HIDDEN TESTS" in path.read_text("utf-8")
     assert "Bring a ball" not in path.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_learner_gets_a_stub_and_the_teacher_the_solution(versions):
     learners, teachers = versions
     assert cells.MISSING in _printed(learners)
@@ -287,6 +290,7 @@ def test_the_learner_gets_a_stub_and_the_teacher_the_solution(versions):
     assert not any("### " in path.read_text("utf-8") for path in versions)
 
 
+@pytest.mark.slow
 def test_the_guide_says_what_a_teacher_needs(versions):
     text = (versions[1].parent / "guide.md").read_text("utf-8")
     for line in [
@@ -371,6 +375,7 @@ def test_nbval_begins_with_an_empty_record_and_finds_what_another_processor_deni
     assert learners.read_text("utf-8") == record
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_teachers_pack(lesson, tmp_path, monkeypatch):
     build.notebook_of(lesson).unlink()
     default, named = tmp_path / "build" / "teacher", tmp_path / "named"

@@ -21,6 +21,8 @@ from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_valu
 from lwlr_teach.layerwise import by_trust_ratio
 from tests.optim.agreement import difference, show
 
+pytestmark = pytest.mark.slow
+
 STEPS = 60
 SEEDS = [0, 1, 2]
 TOLERANCE = 1e-12

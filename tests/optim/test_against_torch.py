@@ -141,6 +141,7 @@ def test_same_steps_in_float64(name, kwargs, record_property):
     assert found <= FLOAT64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kwargs"), TABLE, ids=show)
 def test_same_steps_in_float32(name, kwargs, record_property):
     assert all(p.dtype == torch.float32 for p in train(getattr(ours, name), kwargs, 3, torch.float32))
@@ -231,6 +232,7 @@ def test_what_only_we_have_is_given_by_name(name):
 # --- the same state --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["from torch", "to torch"])
 @pytest.mark.parametrize(("name", "kwargs"), TABLE, ids=show)
 def test_a_state_dict_is_handed_over_in_the_middle(name, kwargs, way):

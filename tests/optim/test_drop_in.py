@@ -27,6 +27,8 @@ from tests.optim.runs import (
     values,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def each(runs):
     return pytest.mark.parametrize("run", runs, ids=lambda m: m.name)

@@ -113,6 +113,7 @@ def test_a_gradient_of_zero_without_decay_moves_nothing(run, model, seed, dtype,
     assert all(torch.equal(p, kept) for p, kept in zip(params, before, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
     [r for r in RUNS + MUONS if r.optimizer is not SGDHD and "clip" not in r.settings],

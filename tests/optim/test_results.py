@@ -211,6 +211,7 @@ def test_adam_with_its_usual_memory_does_not_fail_there():
     assert end < -0.9
 
 
+@pytest.mark.slow
 def test_adam_and_amsgrad_on_reddis_online_example():
     """The paper's figure 1, cut short: a constant rate 0.001 and 0.5/√t, side by side."""
 

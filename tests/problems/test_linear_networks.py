@@ -111,6 +111,7 @@ def test_moments_of_random_orthogonal_matrices(width):
         assert (weights * v**k).sum().real.item() == pytest.approx(wanted / width, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [4, 5])
 def test_the_mean_over_random_networks(width):
     """Also where the eigenvalues are few and repel each other."""
@@ -127,6 +128,7 @@ def test_the_mean_over_random_networks(width):
         assert abs(each.mean() - (weights * both).sum()) < 4 * error + 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "width"), [(2, 8), (2, 32), (3, 64)])
 @pytest.mark.parametrize("steps", [1, 2])
 def test_closed_forms_against_chance(layers, width, steps):
@@ -201,6 +203,7 @@ def closed_form_in_symbols(steps):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 def test_the_functions_are_the_formulas(steps):
     for x, y, h in ((0.3, 0.9, 50), (1.4, 0.2, 1000)):

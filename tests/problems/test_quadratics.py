@@ -121,6 +121,7 @@ def test_at_the_edge_the_factor_passes_one(nesterov, dampening):
     assert (everywhere < 1).all()
 
 
+@pytest.mark.slow
 def test_a_damped_run_is_stable_up_to_its_edge():
     at = edge(1.0, 0.9, dampening=0.5)
     x = torch.ones(2, 1, dtype=torch.float64)

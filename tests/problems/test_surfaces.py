@@ -128,6 +128,7 @@ def test_the_minima_are_stationary_with_positive_curvature(surface):
     assert (torch.linalg.eigvalsh(surface.hessian(minima)) > 0).all()
 
 
+@pytest.mark.slow
 @every_surface
 def test_the_minima_are_sorted_and_the_first_is_the_lowest_on_the_map(surface):
     if surface.minima:
@@ -139,6 +140,7 @@ def test_the_minima_are_sorted_and_the_first_is_the_lowest_on_the_map(surface):
     assert (surface.loss(torch.cartesian_prod(x, y)) >= surface.lowest - 1e-12).all()
 
 
+@pytest.mark.slow
 @surface_with_minima
 def test_the_minima_are_all_there_are_on_the_map(surface):
     """Newton's method from everywhere ends at every stationary point; those that curve upwards are listed."""

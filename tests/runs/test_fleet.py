@@ -49,6 +49,7 @@ def _by_hand(task, name, lr, factors, seed):
     return torch.tensor(losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Momentum", "Adam"])
 @pytest.mark.parametrize("layers", [(0.0, 0.5, 2.0), (lambda step: float(step > 5), Cosine(20), 1.0)])
 def test_each_layer_has_its_own_rate(task, name, layers):
@@ -85,6 +86,7 @@ def test_a_rule_finds_the_factors_from_the_norms(task):
             optimizer.step()
 
 
+@pytest.mark.slow
 def test_a_layer_may_follow_the_losses(task):
     """A plateau's factor is another one for each run and seed."""
     plateau = Plateau(factor=0.5, patience=0, threshold=0.3, every=2)

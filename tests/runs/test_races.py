@@ -80,6 +80,7 @@ PLAIN = {
 }
 
 
+@pytest.mark.slow
 def test_a_race_is_its_runs_alone():
     """Every contestant at every rate from every seed is a plain loop with torch.optim on the same batches."""
     task = in_double()
@@ -95,6 +96,7 @@ def test_a_race_is_its_runs_alone():
                 same(result, i, rate, seed, expected)
 
 
+@pytest.mark.slow
 def test_schedules_clips_and_own_rates():
     task = in_double()
     entrants = [

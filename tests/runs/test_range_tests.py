@@ -197,6 +197,7 @@ def _everything(model, optimizer):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [torch.optim.Adam, Adam], ids=["torchs", "ours"])
 @pytest.mark.parametrize("training", [True, False])
 def test_model_optimizer_and_random_numbers_stay_as_they_were(make, training, batches):
@@ -343,6 +344,7 @@ def _rows():
     return list(zip(data.x_train[:96], data.y_train[:96], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _loaders(_rows()))
 def test_training_afterwards_is_that_without_a_test_bit_for_bit(name):
     def trained(*, tested):
@@ -596,6 +598,7 @@ def test_what_cannot_be_searched_is_named(change, error, says):
         search_rate(**(dict(objective=_valley, trials=3, **SEARCH) | change))
 
 
+@pytest.mark.slow
 def test_optuna_is_imported_only_for_a_search():
     code = "import sys, lwlr_teach.runs; sys.exit(any(m in sys.modules for m in ('optuna', 'matplotlib')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

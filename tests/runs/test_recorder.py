@@ -255,6 +255,7 @@ PAIRS = {
 HOW = ("plain", "closure", "accumulation", "scaler")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_trained_numbers_are_the_same_bit_for_bit(name, how):

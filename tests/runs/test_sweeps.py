@@ -191,6 +191,7 @@ SHRINK = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCH)
 @pytest.mark.parametrize("clip", [None, *CLIPS])
 def test_clipped_and_scheduled_paths_are_those_of_a_plain_loop_with_torch(name, clip):
@@ -515,6 +516,7 @@ def stable(method, momentum, rates, curvature=10.0):
     return (size[:, 900:].amax(-1) < size[:, 500:600].amax(-1)).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("curvature", [1.0, 10.0])
 def test_stability_ends_at_the_known_rates(beta, curvature):
@@ -532,6 +534,7 @@ def test_stability_ends_at_the_known_rates(beta, curvature):
         assert stable(both, beta, [limit * (1 - 1e-6), limit * (1 + 1e-6)], curvature) == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "start", "method", "rate", "expected"),
     [

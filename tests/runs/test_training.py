@@ -175,6 +175,7 @@ def test_what_is_frozen_may_be_of_any_type():
     assert model.codes.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_the_digits_are_learned():
     data = digits()
     model = digits_cnn()

@@ -57,6 +57,7 @@ def test_the_best_equal_rate_is_searched_between_the_rates_too(runs):
     assert min(abs(runs.equal.lr / other - 1) for other in others) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_rates_of_lars_are_its_rate_times_the_trust_ratio_of_the_weights(runs):
     """LARS without momentum moves the weights by rate · gradient: compared with the gradient by autograd."""
     method = replace(

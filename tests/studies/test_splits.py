@@ -17,6 +17,7 @@ def hand_made(*curves, first=1.0):
     return Splits(8, torch.ones(1), shares, tuple(range(1, len(curves) + 1)), losses, first, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "width", "dynamics"),
     [(2, 1000, "exact"), (2, 16, "surrogate"), (2, 4000, "exact"), (3, 64, "exact"), (3, 1000, "surrogate")],
@@ -166,6 +167,7 @@ def test_it_is_computed_once_and_cannot_be_changed():
         split_losses(2, 1000).width = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["orthogonal", "gaussian"])
 def test_a_wide_network_costs_no_more_operations_than_a_narrow_one(start):
     """Nor does a budget or a split: all of them move in the same operations, two dozen a step."""

@@ -214,6 +214,7 @@ ALONE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "trained"), ALONE.items())
 def test_a_comparison_is_its_runs_alone_each_seed_at_its_own_best_rate(known, compared, name, trained):
     goal = target(known, "mirrored", shots=2, steps=12, keep=name != SCRATCH)

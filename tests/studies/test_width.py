@@ -51,6 +51,7 @@ def test_at_the_base_both_are_the_same_network():
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "lr", "tolerance"), [("SGD", 0.3, 1e-5), ("Adam", 2**-6, 5e-3)])
 def test_dividing_the_last_layers_inputs_is_the_same_network(optimizer, lr, tolerance):
     """As the mup package writes it: weights m times as large behind a division by m, at other rates.

@@ -57,6 +57,7 @@ def test_every_known_answer_is_recognised_by_its_own_message(exercise, i):
     assert (verdict.kind, verdict.says) == ("right" if known.passes else "wrong", known.says)
 
 
+@pytest.mark.slow
 @known_answers
 def test_every_known_answer_is_recognised_in_single_precision(exercise, i):
     """A learner's ``torch.tensor(…)`` is float32; that must neither hide a mistake nor change its name."""

@@ -308,6 +308,7 @@ def test_numbers_at_the_end_of_single_precision_can_be_drawn(value):
     assert "all are at" in every.describe()
 
 
+@pytest.mark.slow
 def test_every_quantity_can_be_drawn(transformer):
     view = InspectorView(transformer, at_step=10)
     for quantity in QUANTITIES:

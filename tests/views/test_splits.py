@@ -77,6 +77,7 @@ def test_a_split_beyond_the_limit_is_said_to_find_no_rest(view):
     assert words not in view.describe()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "title"),
     [

@@ -54,6 +54,7 @@ def test_the_default_view_is_small_enough_for_binder():
     assert sent < 2_500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SURFACES)
 def test_every_surface_has_a_view(name):
     view = SurfaceView(name, ["SGD", "Adam"], lr=[0.001, 0.1, 1.0], momentum=[0.9], steps=10, at_lr=1.0)

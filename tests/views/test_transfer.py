@@ -135,6 +135,7 @@ def test_the_rows_fill_the_picture(compared):
     assert figure.axes[1].get_position().width > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("shown", [[], ["smaller early"], NAMES])
 def test_every_measure_is_drawn(compared, measure, shown):
