@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from tests.browser.lab import Notebook, chromium, jupyter_lab, launch
+from authoring.lab import Notebook, chromium, jupyter_lab, launch
 
 HERE = Path(__file__).parent
 

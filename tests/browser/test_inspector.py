@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 LAYERS = 12
 GREY, YELLOW, PURPLE = [0x8C, 0x8C, 0x8C], [253, 231, 37], [68, 1, 84]  # 0, and the ends of the colours

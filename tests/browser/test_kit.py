@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.browser.lab import Notebook, View, write_notebook
+from authoring.lab import Notebook, View, write_notebook
 
 CELL = """
 import torch

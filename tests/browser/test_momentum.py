@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 BALL, AHEAD = [0xE6, 0x9F, 0x00], [0x56, 0xB4, 0xE9]  # the colours of the heavy ball and of Nesterov
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.browser.lab import View, write_notebook
+from authoring.lab import View, write_notebook
 
 COLUMNS = 60
 LONG = 60_000  # milliseconds; the machine may be busy

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 YOURS, WHITE = [0xD5, 0x5E, 0x00], [0xFF, 0xFF, 0xFF]
 GIVEN = """

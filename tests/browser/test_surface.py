@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 ADAM = [0xD5, 0x5E, 0x00]
 IMPORTS = "from lwlr_teach.views import SurfaceView"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from authoring.lab import Notebook, View, write_notebook
 from lwlr_teach.teaching.course import COURSE
-from tests.browser.lab import Notebook, View, write_notebook
 
 COLUMNS = 60
 FIRST = """

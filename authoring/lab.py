@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real Chromium, for the tests and for the benchmarks."""
+"""A real JupyterLab in a real Chromium, for the tests, the benchmarks and the picture of the README."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 # Without these Chromium tries to reach its maker at every start; without a sandbox it also runs as root.
 QUIET = [
