@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -69,6 +70,8 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, subprocess.Popen[
         ),
         f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.allow_external_kernels=True",
+        "--ServerApp.disable_check_xsrf=True",
         "--ServerApp.jpserver_extensions={'jupyterlab_jupytext': False}",
     ]
     log = home / "lab.log"
@@ -105,6 +108,24 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}") from None
             time.sleep(0.1)
+
+
+def lend_kernel(connection: Path, address: str, home: Path, name: str) -> None:
+    """Let the notebook ``name`` be opened with a kernel that runs already, and that JupyterLab cannot end."""
+    before = {kernel["id"] for kernel in _call(f"{address}/api/kernels")}
+    folder = home / "runtime" / "external_kernels"
+    folder.mkdir(exist_ok=True)
+    about = json.loads(connection.read_text())
+    (folder / f"{name}.json").write_text(json.dumps(about | {"kernel_name": "python3"}))
+    (lent,) = {kernel["id"] for kernel in _call(f"{address}/api/kernels")} - before
+    _call(f"{address}/api/sessions", path=name, name=name, type="notebook", kernel={"id": lent})
+
+
+def _call(url: str, **content: Any) -> Any:
+    """What the server answers: to a GET, or to a POST with this content."""
+    data = json.dumps(content).encode() if content else None
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+        return json.load(answer)
 
 
 def write_notebook(path: Path, *cells: str) -> None:
@@ -172,6 +193,9 @@ class Notebook:
             [number, wait],
         )
 
+    def clear_outputs(self) -> None:
+        self._run("await jupyterapp.commands.execute('notebook:clear-all-cell-outputs');")
+
     def interrupt(self) -> None:
         """Press ■."""
         self._run("await jupyterapp.commands.execute('notebook:interrupt-kernel');")
@@ -231,6 +255,16 @@ class Notebook:
     def view(self, number: int = 0) -> View:
         """The view number ``number`` on the page, scrolled to."""
         root = self.page.locator(".lwlr-view").nth(number)
+        root.wait_for()
+        root.scroll_into_view_if_needed()
+        view = View(root)
+        view.settle()
+        return view
+
+    def view_below(self, cell: int) -> View:
+        """The view below a cell, scrolled to: JupyterLab draws what is not run only there."""
+        self._run("await panel.content.scrollToItem(argument, 'start');", cell)
+        root = self.page.locator(f'.jp-Cell[data-windowed-list-index="{cell}"] .lwlr-view')
         root.wait_for()
         root.scroll_into_view_if_needed()
         view = View(root)
