@@ -263,9 +263,16 @@ class Notebook:
 
     def view_below(self, cell: int) -> View:
         """The view below a cell, scrolled to: JupyterLab draws what is not run only there."""
-        self._run("await panel.content.scrollToItem(argument, 'start');", cell)
-        root = self.page.locator(f'.jp-Cell[data-windowed-list-index="{cell}"] .lwlr-view')
-        root.wait_for()
+        place = f'.jp-Cell[data-windowed-list-index="{cell}"] .lwlr-view'
+        # What is above may still grow and push it away again.
+        self.page.wait_for_function(
+            "([cell, place]) => { jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start');"
+            " return document.querySelector(place); }",
+            arg=[cell, place],
+            polling=250,
+            timeout=60_000,
+        )
+        root = self.page.locator(place)
         root.scroll_into_view_if_needed()
         view = View(root)
         view.settle()
