@@ -154,21 +154,18 @@ class Notebook:
             page.goto(f"{address}/lab/tree/{name}?reset")
         self._wait("panel?.sessionContext?.session?.kernel?.status === 'idle'")
 
-    def close(self) -> bool:
-        """Close the notebook as it is, and shut its kernel down. Whether the page can show another one then.
+    def close(self) -> None:
+        """Close the notebook as it is, with whatever else is open, and shut its kernel down.
 
-        It cannot if something else was opened in it, by a link for example.
+        The page can show another one then.
         """
         self.page.remove_listener("pageerror", self._note_error)
-        opened = self._run(
-            "const opened = [...jupyterapp.shell.widgets('main')];"
-            "for (const widget of opened) await widget.sessionContext?.shutdown();"
-            "if (opened.length === 1) panel.dispose();"
-            "return opened.length;"
+        self._run(
+            "for (const widget of [...jupyterapp.shell.widgets('main')]) {"
+            "  await widget.sessionContext?.shutdown();"
+            "  widget.dispose();"
+            "}"
         )
-        if opened > 1:
-            self.page.close()
-        return opened == 1
 
     def _note_error(self, error: Error) -> None:
         self.page_errors.append(error.stack or str(error))

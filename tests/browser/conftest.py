@@ -68,9 +68,8 @@ class Desk:
         return notebook
 
     def close(self, notebook: Notebook) -> None:
-        kind = self._kinds.pop(notebook)
-        if notebook.close():
-            self._free[kind].append(notebook.page)
+        notebook.close()
+        self._free[self._kinds.pop(notebook)].append(notebook.page)
 
 
 @pytest.fixture(scope="package")
