@@ -296,6 +296,7 @@ class View:
         return self.root.locator(f'button[data-name="{name}"]')
 
     def readout(self, method: str) -> str:
+        self.settle()
         return self.root.locator(f'[data-readout="{method}"]').inner_text()
 
     def sentence(self) -> str:
@@ -304,6 +305,7 @@ class View:
         return self.root.locator("canvas[role=img]").first.get_attribute("aria-label") or ""
 
     def position(self, name: str) -> int:
+        self.settle()
         return int(self.slider(name).input_value())
 
     def settle(self) -> None:

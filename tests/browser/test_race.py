@@ -85,6 +85,7 @@ def test_equal_time_stays_where_the_fastest_has_taken_as_many_steps(bare):
     view.press("budget", "End")
     assert view.slider("budget").get_attribute("aria-valuetext") == "40 steps"
     unit(view, "seconds").click()
+    view.settle()
     assert view.slider("budget").get_attribute("aria-valuetext") == "0.04 s"
     assert bare.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "40"
     view.press("budget", "Home")
