@@ -33,7 +33,7 @@ test test-fast lowest newest: export OMP_NUM_THREADS := 1
 test: lint ## run everything that CI runs: lint, the tests, a browser, every lesson
 	$(BIN)/pytest -m "not browser" $(PARALLEL)
 	$(BIN)/pytest -m browser $(PARALLEL)
-	$(BIN)/pytest --nbval lessons $(PARALLEL)
+	$(BIN)/pytest --nbval lessons -p authoring.opened $(PARALLEL)
 
 test-fast: $(VENV)/.test ## run the tests that need neither a browser nor patience
 	$(BIN)/pytest -m "not browser and not slow" $(PARALLEL)

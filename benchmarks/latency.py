@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
 
+from authoring.lab import Notebook, jupyter_lab, launch, write_notebook
 from benchmarks.proxy import delayed
 from benchmarks.report import Row, percentile
-from tests.browser.lab import Notebook, jupyter_lab, launch, write_notebook
 
 STEPS = 20  # key presses a block
 BLOCKS = 3

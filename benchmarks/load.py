@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
+from authoring.lab import ROOT, Notebook, jupyter_lab, launch
 from benchmarks.report import Row
-from tests.browser.lab import ROOT, Notebook, jupyter_lab, launch
 
 LESSON = ROOT / "lessons" / "01-learning-rate.ipynb"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.lab import Notebook, jupyter_lab, launch, write_notebook
+from authoring.lab import Notebook, jupyter_lab, launch, write_notebook
 
 VIEW = "from lwlr_teach.views import SurfaceView\nSurfaceView('ravine', at_lr=0.02)"
 

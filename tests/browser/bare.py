@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import contextlib
+import io
+from collections.abc import Iterable
 from typing import Any
 
 from playwright.sync_api import Page
 
+from authoring import lab
 from lwlr_teach.views.kit.base import View
 
-# The page's model holds the state; `tell` changes it as a kernel would, and answers with the sentence.
-_RENDER = """async ([source, state]) => {
+# The page's model holds the state, and what the page has saved until the kernel takes it; `tell` changes the
+# state as a kernel would.
+_RENDER = """async ([source, state, place]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const { default: { render } } = await import(url);
   const heard = {};
   const model = {
+    unsaved: {},
     get: (name) => state[name],
-    set: (name, value) => (state[name] = value),
-    save_changes: () => {},
+    set: (name, value) => (state[name] = model.unsaved[name] = value),
+    save_changes: () => {
+      Object.assign(saved[place], model.unsaved);
+      model.unsaved = {};
+    },
     on: (event, callback) => (heard[event] ??= []).push(callback),
     off: () => {},
   };
+  const el = document.querySelectorAll("main")[place];
   const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   window.sentence = async () => {
     await frame();
-    return document.querySelector("main canvas[role=img]").getAttribute("aria-label");
+    return el.querySelector("canvas[role=img]").getAttribute("aria-label");
   };
-  window.tell = async (changes) => {
+  window.tells ??= [];
+  window.tells[place] = window.tell = async (changes) => {
     Object.assign(state, changes);
     for (const name of Object.keys(changes)) for (const callback of heard[`change:${name}`] ?? []) callback();
-    return sentence();
+    await frame();
   };
+  window.saved ??= [];
+  window.saved[place] = {};
   window.state = state;
-  await render({ model, el: document.querySelector("main") });
-  window.ended = false;
+  await render({ model, el });
 }"""
 _NOT_OURS = {"layout", "tooltip", "tabbable"}
 
@@ -47,8 +60,61 @@ def sent(view: View, names: set[str] | None = None) -> dict[str, Any]:
     }
 
 
-def mount(page: Page, view: View) -> None:
-    """Show a view in the page's <main>."""
-    page.set_content("<main style='width: 600px; overflow: hidden'></main>")
-    page.add_style_tag(content=view._css)
-    page.evaluate(_RENDER, [view._esm, sent(view)])
+def mount(page: Page, *views: View, width: int = 600) -> None:
+    """Show views in the page, each in a <main> of its own."""
+    page.set_content(f"<main style='width: {width}px; overflow: hidden'></main>" * len(views))
+    for place, view in enumerate(views):
+        page.add_style_tag(content=view._css)
+        page.evaluate(_RENDER, [view._esm, sent(view), place])
+
+
+class Bare:
+    """Views in an empty page, with this process as their kernel: it answers whenever it is asked."""
+
+    def __init__(self, page: Page, names: dict[str, Any], views: Iterable[View], width: int) -> None:
+        self.page = page
+        self._names = names
+        self._views = list(views)
+        mount(page, *self._views, width=width)
+        self._known = [sent(view) for view in self._views]
+
+    def view(self, number: int = 0) -> lab.View:
+        view = lab.View(self.page.locator(".lwlr-view").nth(number))
+        view.settle()
+        return view
+
+    def ask(self, code: str) -> str:
+        """Run code beside the cells that made the views; what it prints."""
+        self._exchange()
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(code, self._names)
+        self._exchange()
+        return said.getvalue().strip()
+
+    def answer(self) -> None:
+        """Wait until the page has saved something, and answer it as a kernel does."""
+        self.page.wait_for_function("saved.some(said => Object.keys(said).length)")
+        self._exchange()
+
+    def _exchange(self) -> None:
+        """Give the views what the page has saved, and the page what they have changed."""
+        for place, view in enumerate(self._views):
+            saved = self.page.evaluate(
+                "place => { const said = saved[place]; saved[place] = {}; return said; }", place
+            )
+            self._known[place] |= saved
+            view.set_state(saved)
+            now = sent(view)
+            changed = {name: value for name, value in now.items() if value != self._known[place][name]}
+            self._known[place] = now
+            self.page.evaluate("([place, changes]) => tells[place](changes)", [place, changed])
+
+
+def run(cell: str, names: dict[str, Any]) -> Any:
+    """Run a cell; what its last line is."""
+    *before, last = ast.parse(cell).body
+    exec(compile(ast.Module(before, []), "<cell>", "exec"), names)
+    if isinstance(last, ast.Expr):
+        return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
+    exec(compile(ast.Module([last], []), "<cell>", "exec"), names)
+    return None

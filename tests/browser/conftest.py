@@ -1,16 +1,18 @@
-"""One JupyterLab and one Chromium for all browser tests of a process."""
+"""One JupyterLab and one Chromium for all browser tests of a process; and empty pages, which open at once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from tests.browser.lab import Notebook, chromium, jupyter_lab, launch
+from authoring.lab import Notebook, chromium, jupyter_lab, launch
+from lwlr_teach.views.kit.base import View
+from tests.browser.bare import Bare, run
 
 HERE = Path(__file__).parent
 
@@ -66,9 +68,8 @@ class Desk:
         return notebook
 
     def close(self, notebook: Notebook) -> None:
-        kind = self._kinds.pop(notebook)
-        if notebook.close():
-            self._free[kind].append(notebook.page)
+        notebook.close()
+        self._free[self._kinds.pop(notebook)].append(notebook.page)
 
 
 @pytest.fixture(scope="package")
@@ -100,13 +101,14 @@ def kept(desk: Desk) -> Iterator[dict[str, Notebook]]:
 
 
 @pytest.fixture
-def run_again(desk: Desk, kept: dict[str, Notebook]) -> Callable[[str], Iterator[Notebook]]:
-    """Runs every cell of a notebook of ``root``, in the page and kernel of earlier tests if they are left.
+def run_again(desk: Desk, kept: dict[str, Notebook]) -> Callable[..., Iterator[Notebook]]:
+    """Runs a notebook of ``root`` in the page and kernel of earlier tests, if they are left.
 
-    The views are new ones. Afterwards neither the page nor a cell may have had an error.
+    All its cells or only ``cells``, after the code ``before`` has run beside them. The views are new ones.
+    Afterwards neither the page nor a cell may have had an error.
     """
 
-    def run(name: str) -> Iterator[Notebook]:
+    def run_one(name: str, *, cells: Iterable[int] = (), before: str = "") -> Iterator[Notebook]:
         if name in kept and not kept[name].has_kernel():
             desk.close(kept.pop(name))
         if name not in kept:
@@ -115,9 +117,46 @@ def run_again(desk: Desk, kept: dict[str, Notebook]) -> Callable[[str], Iterator
         notebook.page_errors.clear()
         notebook.page.mouse.move(0, 0)
         notebook.theme("JupyterLab Light")
-        notebook.run_all()
+        notebook.clear_outputs()
+        notebook.ask(before)
+        for cell in cells:
+            notebook.run_cell(cell)
+        if not cells:
+            notebook.run_all()
         yield notebook
         assert notebook.page_errors == []
         assert notebook.cell_errors() == []
 
-    return run
+    return run_one
+
+
+@pytest.fixture(scope="module")
+def names() -> dict[str, Any]:
+    """What the cells of a module's bare tests have named."""
+    return {}
+
+
+@pytest.fixture
+def show(browser: Browser, names: dict[str, Any]) -> Iterator[Callable[..., Bare]]:
+    """Shows what cells make in an empty page. A cell without a view is run once for all tests of a module.
+
+    Afterwards no page may have had an error.
+    """
+    shown: list[tuple[Bare, list[View]]] = []
+    errors: list[str] = []
+
+    def show_all(*cells: str, width: int = 1000, pixel_ratio: float = 1) -> Bare:
+        made = [run(cell, names) for cell in cells if cell not in names.setdefault("done", set())]
+        views = [value for value in made if isinstance(value, View)]
+        names["done"] |= set(cells[: len(cells) - len(views)])
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, device_scale_factor=pixel_ratio)
+        page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
+        shown.append((Bare(page, names, views, width), views))
+        return shown[-1][0]
+
+    yield show_all
+    for bare, views in shown:
+        bare.page.close()
+        for view in views:
+            view.close()
+    assert errors == []

@@ -1,10 +1,10 @@
-"""The layer inspector in JupyterLab: it says what the kernel computed, and draws it where it belongs."""
+"""The layer inspector: it says what the kernel computed, and draws it where it belongs."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 LAYERS = 12
 GREY, YELLOW, PURPLE = [0x8C, 0x8C, 0x8C], [253, 231, 37], [68, 1, 84]  # 0, and the ends of the colours
@@ -32,12 +32,18 @@ a, b = recording(0, 60), recording(1, 50)
 """
 ONE = "view = InspectorView(a, at_step=100, title='Net')\nview"
 TWO = "other = InspectorView([a, b], names=['SGD', 'LARS'], at_step=200)\nother"
+CELLS = [MAKE, ONE, TWO]
 
 
 @pytest.fixture(scope="module")
 def two_views(root: Path) -> str:
-    write_notebook(root / "inspector.ipynb", MAKE, ONE, TWO)
+    write_notebook(root / "inspector.ipynb", *CELLS)
     return "inspector.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(*CELLS)
 
 
 @pytest.fixture
@@ -76,8 +82,8 @@ def colour(view, layer, step, steps=60, run=0):
     return view.colour(f"map-{run}", x, y)
 
 
-def test_the_colours_lie_where_the_layers_and_steps_are(notebook):
-    view = notebook.view()
+def test_the_colours_lie_where_the_layers_and_steps_are(bare):
+    view = bare.view()
     pick(view, "relative_update")
     put(view, 20)
     view.settle()
@@ -95,8 +101,8 @@ def test_the_colours_lie_where_the_layers_and_steps_are(notebook):
     assert colour(view, 0, 30) == PURPLE
 
 
-def test_two_runs_have_one_scale_and_an_end(notebook):
-    view = notebook.view(1)
+def test_two_runs_have_one_scale_and_an_end(bare):
+    view = bare.view(1)
     put(view, 20)
     view.settle()
     assert colour(view, LAYERS - 1, 30, run=0) == colour(view, LAYERS - 1, 30, run=1) == YELLOW
@@ -111,23 +117,23 @@ def test_two_runs_have_one_scale_and_an_end(notebook):
     assert labels[2].startswith("LARS: fastest is block11")
 
 
-def test_the_mouse_drags_the_slider_and_the_map(notebook):
-    view = notebook.view()
+def test_the_mouse_drags_the_slider_and_the_map(bare):
+    view = bare.view()
     before = view.picture("map-0"), view.picture("lines-0")
     view.drag("step", 0.9)
     assert view.picture("map-0") != before[0]
     assert view.picture("lines-0") != before[1]
-    assert notebook.ask("print(view.step_index)") == str(view.position("step"))
+    assert bare.ask("print(view.step_index)") == str(view.position("step"))
     left, top, width, height = cells(view)
     view.canvas("map-0").click(position={"x": left + 12.5 / 60 * width, "y": top + 0.5 / LAYERS * height})
     view.settle()
     assert view.position("step") == 12
-    assert notebook.ask("print(view.step)") == "120"
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert bare.ask("print(view.step)") == "120"
+    assert view.sentence() == bare.ask("print(view.describe())")
 
 
-def test_the_pointer_reads_a_cell(notebook):
-    view = notebook.view()
+def test_the_pointer_reads_a_cell(bare):
+    view = bare.view()
     plain = view.picture("lines-0")
     left, top, width, height = cells(view)
     view.canvas("map-0").hover(position={"x": left + 33.5 / 60 * width, "y": top + 3.5 / LAYERS * height})
@@ -147,8 +153,8 @@ def test_the_pointer_reads_a_cell(notebook):
     assert read.count() == 0
 
 
-def test_the_lines_are_read_and_clicked_as_well(notebook):
-    view = notebook.view()
+def test_the_lines_are_read_and_clicked_as_well(bare):
+    view = bare.view()
     pick(view, "relative_update")
     left, _, width, _ = cells(view)
     lines = view.canvas("lines-0")
@@ -158,10 +164,10 @@ def test_the_lines_are_read_and_clicked_as_well(notebook):
     lines.click(position={"x": left + 40.5 / 60 * width, "y": 100})
     view.settle()
     assert view.position("step") == 40
-    assert notebook.ask("print(view.step)") == "400"
+    assert bare.ask("print(view.step)") == "400"
     view.button("alone-block2.linear").click()
-    assert notebook.ask("print(view.shown)") == "['block2.linear']"
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert bare.ask("print(view.shown)") == "['block2.linear']"
+    assert view.sentence() == bare.ask("print(view.describe())")
     view.button("numbers").click()
     head = view.root.locator(".lwlr-table th").all_inner_texts()
     assert head == ["step", "block2.linear"]
@@ -198,18 +204,18 @@ def test_the_keyboard_reaches_everything(notebook):
     assert notebook.active_cell() == cell
 
 
-def test_play_walks_to_the_end_and_reset_goes_back(notebook):
-    view = notebook.view()
+def test_play_walks_to_the_end_and_reset_goes_back(bare):
+    view = bare.view()
     before = view.picture("map-0")
     put(view, 50)
     view.button("play").click()
-    notebook.page.wait_for_function(
+    bare.page.wait_for_function(
         "input => input.value === '59'", arg=view.slider("step").element_handle(), timeout=15000
     )
     view.settle()
-    assert notebook.ask("print(view.step_index)") == "59"
+    assert bare.ask("print(view.step_index)") == "59"
     view.button("play").click()  # from the end it begins again
-    notebook.page.wait_for_timeout(300)
+    bare.page.wait_for_timeout(300)
     view.button("play").click()  # pause
     assert view.position("step") < 40
     pick(view, "rate")
@@ -217,15 +223,11 @@ def test_play_walks_to_the_end_and_reset_goes_back(notebook):
     view.slider("step").hover()
     assert view.position("step") == 10
     assert view.picture("map-0") == before
-    assert notebook.ask("print(view.step_index, view.quantity)") == "10 relative_update"
+    assert bare.ask("print(view.step_index, view.quantity)") == "10 relative_update"
 
 
-def test_a_narrow_window_stacks_the_runs(open_notebook, two_views):
-    notebook = open_notebook(two_views, width=900)
-    notebook.run_all()
-    view = notebook.view(1)
-    assert view.root.bounding_box()["width"] < 560
+def test_a_narrow_window_stacks_the_runs(show):
+    view = show(*CELLS, width=559).view(1)
     first, second = (view.canvas(f"map-{run}").bounding_box() for run in range(2))
     assert first["y"] + first["height"] < second["y"]
     assert second["width"] > 250
-    assert notebook.page_errors == []

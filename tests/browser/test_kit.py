@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.browser.lab import Notebook, View, write_notebook
+from authoring.lab import Notebook, View, write_notebook
 
 CELL = """
 import torch
@@ -25,6 +25,11 @@ v
 def rates_view(root: Path) -> str:
     write_notebook(root / "kit.ipynb", CELL, "1 + 1")
     return "kit.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(CELL)
 
 
 @pytest.fixture
@@ -88,38 +93,38 @@ def test_an_error_of_python_stands_under_the_picture_until_it_is_mended(notebook
     fault.wait_for(state="hidden")
 
 
-def test_a_click_goes_there_a_name_alone_is_shown_alone_and_numbers_are_listed(notebook, tmp_path):
-    view = notebook.view()
+def test_a_click_goes_there_a_name_alone_is_shown_alone_and_numbers_are_listed(bare, tmp_path):
+    view = bare.view()
     box = view.canvas("strips").bounding_box()
-    notebook.page.mouse.click(box["x"] + 42, box["y"] + 80)  # the left end of the first strip
+    bare.page.mouse.click(box["x"] + 42, box["y"] + 80)  # the left end of the first strip
     view.settle()
-    assert notebook.ask("print(v.lr_index)") == "0"
+    assert bare.ask("print(v.lr_index)") == "0"
     view.button("alone-Adam").click()
-    assert notebook.ask("print(v.shown)") == "['Adam']"
+    assert bare.ask("print(v.shown)") == "['Adam']"
     view.button("numbers").click()
     tables = view.root.locator(".lwlr-table")
     assert tables.first.locator("th").all_inner_texts() == ["learning rate", "Adam"]
     assert tables.first.locator("tbody tr").count() == 21
-    lowest = float(notebook.ask("print(v.ensemble.train_loss[1].median(-1).values[0].item())"))
+    lowest = float(bare.ask("print(v.ensemble.train_loss[1].median(-1).values[0].item())"))
     assert float(tables.first.locator("td").nth(1).inner_text()) == pytest.approx(lowest, rel=1e-3)
     view.button("alone-Adam").click()
-    assert notebook.ask("print(v.shown)") == "['SGD', 'Adam']"
-    with notebook.page.expect_download() as download:
+    assert bare.ask("print(v.shown)") == "['SGD', 'Adam']"
+    with bare.page.expect_download() as download:
         view.button("png").click()
     download.value.save_as(tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.width >= 2 * view.root.bounding_box()["width"] - 2
 
 
-def test_the_pointer_reads_the_nearest_point(notebook):
-    view = notebook.view()
+def test_the_pointer_reads_the_nearest_point(bare):
+    view = bare.view()
     canvas = view.canvas("side-1")
     box = canvas.bounding_box()
     seen = set()
     for share in (0.3, 0.5, 0.7):
         for height in range(30, round(box["height"]) - 40, 12):
-            notebook.page.mouse.move(box["x"] + share * box["width"], box["y"] + height)
+            bare.page.mouse.move(box["x"] + share * box["width"], box["y"] + height)
             seen |= set(view.root.locator(".lwlr-tip").all_inner_texts())
     assert any(text.startswith("Adam: step ") for text in seen)
-    notebook.page.mouse.move(box["x"], box["y"] - 60)
+    bare.page.mouse.move(box["x"], box["y"] - 60)
     assert view.root.locator(".lwlr-tip").count() == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 SLIDER = """
 import time

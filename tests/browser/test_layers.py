@@ -1,10 +1,10 @@
-"""The view of rates by hand in JupyterLab."""
+"""The view of rates by hand."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 SETUP = "from lwlr_teach.studies import train_layer_rates\nfrom lwlr_teach.views import LayerRatesView"
 VIEW = """
@@ -18,12 +18,18 @@ runs = train_layer_rates(hidden=(6,), scales=None, rates=rates, seeds=2, steps=2
 other = LayerRatesView(runs)
 other
 """
+CELLS = [SETUP, VIEW, OTHER]
 
 
 @pytest.fixture(scope="module")
 def layer_views(root: Path) -> str:
-    write_notebook(root / "layers.ipynb", SETUP, VIEW, OTHER)
+    write_notebook(root / "layers.ipynb", *CELLS)
     return "layers.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(*CELLS)
 
 
 @pytest.fixture
@@ -31,22 +37,19 @@ def notebook(run_again, layer_views):
     yield from run_again(layer_views)
 
 
-def test_lars_is_hidden_until_asked_for_and_after_a_reset(notebook):
-    view = notebook.view()
+def test_lars_is_hidden_until_asked_for_and_after_a_reset(bare):
+    view = bare.view()
     before = [view.picture(name) for name in ("strip-0", "scores", "curves")]
     assert "LARS" not in view.sentence()
     view.button("reveal").click()
     after = [view.picture(name) for name in ("strip-0", "scores", "curves")]
     assert all(a != b for a, b in zip(after, before, strict=True))
     assert "LARS chose" in view.sentence()
-    assert notebook.ask("print(view.revealed)") == "True"
+    assert bare.ask("print(view.revealed)") == "True"
     view.drag("layer-1", 0.9)
     view.button("reset").click()
     assert [view.picture(name) for name in ("strip-0", "scores", "curves")] == before
-    assert (
-        notebook.ask("print(view.revealed, view.positions == view.plan['start']['positions'])")
-        == "False True"
-    )
+    assert bare.ask("print(view.revealed, view.positions == view.plan['start']['positions'])") == "False True"
 
 
 LINE = """(c, x) => {
@@ -56,9 +59,9 @@ LINE = """(c, x) => {
 }"""
 
 
-def test_the_kernel_moves_the_sliders_and_the_knob_stands_above_its_mark(notebook):
-    view = notebook.view()
-    notebook.ask("view.positions = [3, 0, 2]")
+def test_the_kernel_moves_the_sliders_and_the_knob_stands_above_its_mark(bare):
+    view = bare.view()
+    bare.ask("view.positions = [3, 0, 2]")
     view.settle()
     assert [view.position(f"layer-{k}") for k in range(3)] == [3, 0, 2]
     for k, position in enumerate([3, 0, 2]):
@@ -84,8 +87,8 @@ def test_keys_move_a_slider_and_leave_the_notebook_alone(notebook):
     assert notebook.ask("print(view.positions[2], view.revealed)") == "2 True"
 
 
-def test_a_strip_is_read_clicked_and_listed(notebook):
-    view = notebook.view()
+def test_a_strip_is_read_clicked_and_listed(bare):
+    view = bare.view()
     strip = view.canvas("strip-1")
     width = strip.evaluate("c => c.clientWidth - 50")
     strip.hover(position={"x": 34 + 2 / 3 * width, "y": 60})
@@ -95,10 +98,8 @@ def test_a_strip_is_read_clicked_and_listed(notebook):
     strip.click(position={"x": 34 + 2 / 3 * width, "y": 100})
     view.settle()
     assert view.position("layer-1") == 2
-    assert notebook.ask("print(view.positions[1])") == "2"
-    assert read.endswith(
-        f", {notebook.ask('from lwlr_teach.core.text import short; print(short(view.loss))')}"
-    )
+    assert bare.ask("print(view.positions[1])") == "2"
+    assert read.endswith(f", {bare.ask('from lwlr_teach.core.text import short; print(short(view.loss))')}")
     view.button("numbers").click()
     rows = view.root.locator(".lwlr-table").nth(1).locator("tbody tr").all_inner_texts()
     assert [row.split()[0] for row in rows] == ["0.001", "0.02", "0.5", "10"]

@@ -1,10 +1,10 @@
-"""The split view in JupyterLab: it says what the kernel computed, and draws it where it belongs."""
+"""The split view: it says what the kernel computed, and draws it where it belongs."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 YOURS, WHITE = [0xD5, 0x5E, 0x00], [0xFF, 0xFF, 0xFF]
 GIVEN = """
@@ -12,17 +12,23 @@ from lwlr_teach.studies.split_training import trained_splits
 alone = SplitView(trained_splits('four layers', [0.5, 0.9], steps=4, seeds=3), title='Four layers', at_step=2)
 alone
 """
+CELLS = [
+    "from lwlr_teach.views import SplitView",
+    "view = SplitView()\nview",
+    "other = SplitView()\nother",
+    GIVEN,
+]
 
 
 @pytest.fixture(scope="module")
 def views(root: Path) -> str:
-    write_notebook(
-        root / "splits.ipynb",
-        "from lwlr_teach.views import SplitView\nview = SplitView()\nview",
-        "other = SplitView()\nother",
-        GIVEN,
-    )
+    write_notebook(root / "splits.ipynb", *CELLS)
     return "splits.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(*CELLS[:2])
 
 
 @pytest.fixture
@@ -73,17 +79,17 @@ def test_keys_move_the_sliders_and_the_choices(notebook):
     assert view.sentence() == notebook.ask("print(view.describe())")
 
 
-def test_the_mouse_picks_a_step_and_a_share(notebook):
-    view = notebook.view()
-    mouse = notebook.page.mouse
+def test_the_mouse_picks_a_step_and_a_share(bare):
+    view = bare.view()
+    mouse = bare.page.mouse
     box = view.canvas("map").bounding_box()
-    notebook.ask("import math")
+    bare.ask("import math")
 
     def at(step, share):
         low, high = map(
-            float, notebook.ask("print(*(math.log2(view.plan['edges'][i]) for i in (0, -1)))").split()
+            float, bare.ask("print(*(math.log2(view.plan['edges'][i]) for i in (0, -1)))").split()
         )
-        across = (float(notebook.ask(f"print(math.log2({step}))")) - low) / (high - low)
+        across = (float(bare.ask(f"print(math.log2({step}))")) - low) / (high - low)
         up = (share + 0.0125) / 1.025
         width, height = box["width"] - 58, box["height"] - 66 - 42
         return box["x"] + 44 + across * width, box["y"] + 66 + (1 - up) * height
@@ -95,12 +101,12 @@ def test_the_mouse_picks_a_step_and_a_share(notebook):
     mouse.up()
     view.settle()
     assert "after step 8: 75% of the budget" in view.sentence()
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.sentence() == bare.ask("print(view.describe())")
     mouse.move(*at(2, 0.1))
     view.settle()
     assert "after step 8: 75%" in view.sentence()
     tip = view.root.locator(".lwlr-tip")
-    loss = notebook.ask("print(f'{view.splits.losses[9, 1, 4]:.5f}')")
+    loss = bare.ask("print(f'{view.splits.losses[9, 1, 4]:.5f}')")
     assert tip.inner_text() == f"step 2: 10% gives the loss {loss}"
     mouse.move(*at(128, 0.1))
     assert tip.count() == 0  # nobody was there yet
@@ -110,21 +116,21 @@ def test_the_mouse_picks_a_step_and_a_share(notebook):
     assert "after step 8: 20% of the budget" in view.sentence()
 
 
-def test_a_typed_budget_is_one_of_the_present_network(notebook):
-    view = notebook.view()
+def test_a_typed_budget_is_one_of_the_present_network(bare):
+    view = bare.view()
     for layers, typed, budget in [("2", "40000", "40,000"), ("3", "40", "40"), ("2", "7,500", "8,000")]:
         radio(view, layers).check()
-        answered(notebook, view, {"2": "Two", "3": "Three"}[layers])
+        bare.ask("")
         value = view.root.locator('[data-value="budget"]')
         value.fill(typed)
         value.press("Tab")
         assert value.input_value() == budget
         assert f"budget {budget}, " in view.sentence()
-        assert view.sentence() == notebook.ask("print(view.describe())")
+        assert view.sentence() == bare.ask("print(view.describe())")
 
 
-def test_the_map_fills_as_one_walks(notebook):
-    view = notebook.view()
+def test_the_map_fills_as_one_walks(bare):
+    view = bare.view()
     inside = view.canvas("map").evaluate("c => [c.clientWidth - 40, c.clientHeight - 120]")
     paper = view.colour("map", *inside)
     first = view.picture("map")
@@ -137,14 +143,14 @@ def test_the_map_fills_as_one_walks(notebook):
     assert view.picture("map") == first
 
 
-def test_the_dots_and_the_cells_are_where_they_belong(notebook):
-    view = notebook.view()
+def test_the_dots_and_the_cells_are_where_they_belong(bare):
+    view = bare.view()
     view.press("step", "End")
     view.press("step", "Home")
     across, down = view.canvas("map").evaluate("c => [c.clientWidth - 58, c.clientHeight - 66 - 42]")
     low, high = map(
         float,
-        notebook.ask("import math; print(*(math.log2(view.plan['edges'][i]) for i in (0, -1)))").split(),
+        bare.ask("import math; print(*(math.log2(view.plan['edges'][i]) for i in (0, -1)))").split(),
     )
 
     def place(log2_step, j):
@@ -155,7 +161,7 @@ def test_the_dots_and_the_cells_are_where_they_belong(notebook):
             assert view.colour("map", *place(log2_step, j)) == WHITE
     assert view.colour("map", *place(0, 12)) == YOURS
     for log2_step, j in [(1, 5), (2, 36), (3, 1), (6, 30), (9, 20)]:
-        wanted = notebook.ask(
+        wanted = bare.ask(
             "import numpy as np; codes = np.frombuffer(view.codes, 'u1').reshape(15, 46, 41);"
             "table = [*view.plan['colours'], '', view.plan['pale']];"
             f"print(table[codes[9, view.splits.steps.index(2 ** {log2_step}), {j}]])"
@@ -167,31 +173,31 @@ def test_the_dots_and_the_cells_are_where_they_belong(notebook):
     # The learner's dot lies on the curve, at the share and the loss that are said.
     f = view.canvas("curve").evaluate("c => [c.clientWidth - 84, c.clientHeight - 66 - 42]")
     loss, least, most = map(
-        float, notebook.ask("c = view._curve; print(view.loss, c.min().item(), c.max().item())").split()
+        float, bare.ask("c = view._curve; print(view.loss, c.min().item(), c.max().item())").split()
     )
     room = 0.08 * (most - least)
     up = (loss - least + room) / (most - least + 2 * room)
     assert view.colour("curve", 62 + 0.3 * f[0], 66 + (1 - up) * f[1]) == YOURS
 
 
-def test_a_map_that_no_mirror_helps(notebook):
+def test_a_map_that_no_mirror_helps(bare):
     """Gaussian networks differ at a share and at its mirror image."""
-    view = notebook.view()
-    notebook.ask("view.start = 'gaussian'; view.budget_index = 7; view.step_index = 0")
-    answered(notebook, view, "gaussian")
+    view = bare.view()
+    bare.ask("view.start = 'gaussian'; view.budget_index = 7; view.step_index = 0")
+    view.settle()
     view.press("step", "End")
     view.press("step", "Home")
     across, down = view.canvas("map").evaluate("c => [c.clientWidth - 58, c.clientHeight - 66 - 42]")
-    notebook.ask(
+    bare.ask(
         "import math, numpy as np; codes = np.frombuffer(view.codes, 'u1').reshape(15, 16, 21);"
         "low, high = (math.log2(view.plan['edges'][i]) for i in (0, 16))"
     )
-    low, high = map(float, notebook.ask("print(low, high)").split())
+    low, high = map(float, bare.ask("print(low, high)").split())
     seen = set()
     for log2_step, j in [(1, 3), (1, 17), (2, 2), (2, 19), (3, 5), (3, 14)]:
-        code = int(notebook.ask(f"print(codes[7, 2 ** {log2_step} - 1, {j}])"))
+        code = int(bare.ask(f"print(codes[7, 2 ** {log2_step} - 1, {j}])"))
         assert code < 64
-        wanted = notebook.ask(f"print(view.plan['colours'][{code}])")
+        wanted = bare.ask(f"print(view.plan['colours'][{code}])")
         x = 44 + (log2_step - low) / (high - low) * across
         y = 66 + (1 - (j / 20 + 0.025) / 1.05) * down
         assert view.colour("map", x, y) == [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]
@@ -199,19 +205,19 @@ def test_a_map_that_no_mirror_helps(notebook):
     assert len(seen) > 3
 
 
-def test_play_walks_to_the_last_step_of_the_start(notebook):
-    view = notebook.view()
+def test_play_walks_to_the_last_step_of_the_start(bare):
+    view = bare.view()
     radio(view, "gaussian").check()
-    answered(notebook, view, "gaussian")
+    bare.answer()
     view.button("play").click()
-    notebook.page.wait_for_function(
+    bare.page.wait_for_function(
         "input => input.value === '15'", arg=view.slider("step").element_handle(), timeout=15_000
     )
-    notebook.page.wait_for_function(
+    bare.page.wait_for_function(
         "button => button.textContent.includes('play')", arg=view.button("play").element_handle()
     )
     assert "after step 16:" in view.sentence()
-    assert notebook.ask("print(view.step)") == "16"
+    assert bare.ask("print(view.step)") == "16"
     view.button("play").click()  # again, from the beginning
     view.settle()
     assert view.position("step") < 5
@@ -219,16 +225,17 @@ def test_play_walks_to_the_last_step_of_the_start(notebook):
     assert "play" in view.button("play").inner_text()
 
 
-def test_a_view_of_given_splits_has_sliders_only(notebook):
-    view = notebook.view(2)
+def test_a_view_of_given_splits_has_sliders_only(show):
+    bare = show(CELLS[0], GIVEN)
+    view = bare.view()
     assert view.root.locator("input[type=radio], select").count() == 0
     for step, budget, share in [(0, 0, 3), (3, 1, 20), (2, 1, 7)]:
         for name, at in {"step": step, "budget": budget, "share": share}.items():
             put(view, name, at)
         view.settle()
-        assert view.sentence() == notebook.ask("print(alone.describe())")
+        assert view.sentence() == bare.ask("print(alone.describe())")
         assert "Alone, the 3 networks are best from" in view.sentence()
     view.button("reset").click()
     view.settle()
-    assert view.sentence() == notebook.ask("print(alone.describe())")
+    assert view.sentence() == bare.ask("print(alone.describe())")
     assert view.root.locator("[role=status]").inner_text() == ""

@@ -1,4 +1,4 @@
-"""The surface view in JupyterLab: what a learner does with it, and what goes wrong around it."""
+"""The surface view: what a learner does with it, and what goes wrong around it."""
 
 import math
 import re
@@ -6,17 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 ADAM = [0xD5, 0x5E, 0x00]
 IMPORTS = "from lwlr_teach.views import SurfaceView"
 MAKE = "{name} = SurfaceView('ravine', at_lr=0.02, at_step=40, steps=60)\n{name}"
+CELLS = [IMPORTS, MAKE.format(name="view"), MAKE.format(name="other")]
 
 
 @pytest.fixture(scope="module")
 def two_views(root: Path) -> str:
-    write_notebook(root / "two.ipynb", IMPORTS, MAKE.format(name="view"), MAKE.format(name="other"))
+    write_notebook(root / "two.ipynb", *CELLS)
     return "two.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(*CELLS[:2])
 
 
 @pytest.fixture
@@ -24,15 +30,15 @@ def notebook(run_again, two_views):
     yield from run_again(two_views)
 
 
-def test_the_mouse_drags_a_slider(notebook):
-    view = notebook.view()
+def test_the_mouse_drags_a_slider(bare):
+    view = bare.view()
     before = view.picture("map"), view.picture("curves")
     view.drag("lr", 0.9)
     assert view.picture("map") != before[0]
     assert view.picture("curves") != before[1]
     assert 50 <= view.position("lr") <= 57
-    assert notebook.ask("print(view.lr_index)") == str(view.position("lr"))
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert bare.ask("print(view.lr_index)") == str(view.position("lr"))
+    assert view.sentence() == bare.ask("print(view.describe())")
 
 
 def test_the_keyboard_moves_a_slider_and_nothing_else(notebook):
@@ -62,22 +68,22 @@ def place(view, name, margins, x, y):
     return view.canvas(name).evaluate(script, [left, top, right, bottom, x, y])
 
 
-def test_the_heads_are_drawn_where_the_kernel_says(notebook):
+def test_the_heads_are_drawn_where_the_kernel_says(bare):
     """Adam's colour lies at its last point on the map, and at its last loss in the curves."""
-    view = notebook.view()
-    notebook.ask("view.shown = ['Adam']; import math")
+    view = bare.view()
+    bare.ask("view.shown = ['Adam']; import math")
     inside = 0
     for lr, momentum, step in [(40, 7, 60), (30, 5, 25), (45, 2, 40), (20, 9, 50), (50, 0, 7)]:
-        notebook.ask(f"view.lr_index, view.momentum_index, view.step = {lr}, {momentum}, {step}")
+        bare.ask(f"view.lr_index, view.momentum_index, view.step = {lr}, {momentum}, {step}")
         view.settle()
         x, y, loss = map(
             float,
-            notebook.ask(
+            bare.ask(
                 f"print(*view.sweep.paths[5, {lr}, {momentum}, 0, {step}].tolist(),"
                 f" view.sweep.losses[5, {lr}, {momentum}, 0, {step}].item())"
             ).split(),
         )
-        low, high = map(float, notebook.ask("print(*view.plan['map']['losses'])").split())
+        low, high = map(float, bare.ask("print(*view.plan['map']['losses'])").split())
         height = math.log(loss / low) / math.log(high / low)
         assert place(view, "map", (34, 8, 10, 24), (x + 3) / 6, (y + 2) / 4) == ADAM
         assert place(view, "curves", (42, 24, 14, 38), step / 60, height) == ADAM
@@ -93,85 +99,86 @@ def inside(view, name, margins, x, y):
     return box["x"] + left + x * width, box["y"] + top + (1 - y) * height
 
 
-def test_a_click_on_the_curves_goes_to_that_step(notebook):
-    view = notebook.view()
+def test_a_click_on_the_curves_goes_to_that_step(bare):
+    view = bare.view()
     view.button("play").click()
-    notebook.page.mouse.click(*inside(view, "curves", (42, 24, 14, 38), 21 / 60, 0.9))
+    bare.page.mouse.click(*inside(view, "curves", (42, 24, 14, 38), 21 / 60, 0.9))
     view.settle()
     assert view.position("step") == 21
     assert "play" in view.button("play").inner_text()
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.sentence() == bare.ask("print(view.describe())")
     assert ", step 21: " in view.sentence()
 
 
-def test_the_pointer_reads_a_path_and_a_curve(notebook):
-    view = notebook.view()
+def test_the_pointer_reads_a_path_and_a_curve(bare):
+    view = bare.view()
     tip = view.root.locator(".lwlr-tip")
-    notebook.ask("view.shown = ['Adam']; view.lr_index, view.momentum_index, view.step = 40, 7, 60")
+    bare.ask("view.shown = ['Adam']; view.lr_index, view.momentum_index, view.step = 40, 7, 60")
     view.settle()
-    x, y, said, loss = notebook.ask(
+    x, y, said, loss = bare.ask(
         "from lwlr_teach.core.text import short; point = view.sweep.paths[5, 40, 7, 0, 33].tolist();"
         "loss = view.sweep.losses[5, 40, 7, 0, 33].item();"
         "print(*point, ', '.join(map(short, point)), short(loss), sep='|')"
     ).split("|")
     where = inside(view, "map", (34, 8, 10, 24), (float(x) + 3) / 6, (float(y) + 2) / 4)
-    notebook.page.mouse.move(*where)
+    bare.page.mouse.move(*where)
     assert tip.inner_text() == f"Adam: step 33, ({said}), loss {loss}"
-    notebook.page.mouse.move(*inside(view, "curves", (42, 24, 14, 38), 33 / 60, 0.8))
+    bare.page.mouse.move(*inside(view, "curves", (42, 24, 14, 38), 33 / 60, 0.8))
     assert tip.inner_text() == f"Adam: step 33, {loss}"
     view.press("step", "Home")
-    notebook.page.mouse.move(where[0] + 1, where[1])
+    bare.page.mouse.move(where[0] + 1, where[1])
     assert tip.count() == 0  # that is still to come
 
 
-def test_a_box_hides_a_path(notebook):
-    view = notebook.view()
+def test_a_box_hides_a_path(bare):
+    view = bare.view()
     before = view.picture("map")
     view.box("Adam").focus()
-    notebook.page.keyboard.press("Space")
+    bare.page.keyboard.press("Space")
     assert not view.box("Adam").is_checked()
     assert view.picture("map") != before
     assert "Adam" not in view.sentence()
-    assert "Adam" not in notebook.ask("print(view.shown)")
+    assert "Adam" not in bare.ask("print(view.shown)")
     view.box("Adam").click()
     assert view.picture("map") == before
 
 
-def test_play_walks_to_the_end_and_reset_goes_back(notebook):
-    view = notebook.view()
+def test_play_walks_to_the_end_and_reset_goes_back(bare):
+    view = bare.view()
     before = view.picture("map")
     view.button("play").click()
-    notebook.page.wait_for_timeout(400)
+    bare.page.wait_for_timeout(400)
     assert 40 < view.position("step") < 60
-    notebook.page.wait_for_timeout(3000)
+    bare.page.wait_for_timeout(3000)
     assert view.position("step") == 60
-    assert notebook.ask("print(view.step)") == "60"
+    assert bare.ask("print(view.step)") == "60"
     view.button("play").click()  # from the end it begins again
-    notebook.page.wait_for_timeout(300)
+    bare.page.wait_for_timeout(300)
     view.button("play").click()  # pause
     assert 0 < view.position("step") < 30
     view.drag("lr", 0.2)
     view.button("reset").click()
     assert view.position("step") == 40
     assert view.picture("map") == before
-    assert notebook.ask("print(view.step)") == "40"
+    assert bare.ask("print(view.step)") == "40"
 
 
-def test_the_kernel_moves_the_view(notebook):
-    view = notebook.view()
-    notebook.ask("view.lr_index = 5; view.shown = ['SGD', 'Adam']")
+def test_the_kernel_moves_the_view(bare):
+    view = bare.view()
+    bare.ask("view.lr_index = 5; view.shown = ['SGD', 'Adam']")
     view.settle()
     assert view.position("lr") == 5
     assert not view.box("Momentum").is_checked()
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.sentence() == bare.ask("print(view.describe())")
 
 
-def test_two_views_do_not_disturb_each_other(notebook):
-    first, second = notebook.view(0), notebook.view(1)
+def test_two_views_do_not_disturb_each_other(show):
+    bare = show(*CELLS)
+    first, second = bare.view(0), bare.view(1)
     before = second.picture("map")
     first.drag("lr", 0.8)
     assert second.picture("map") == before
-    assert notebook.ask("print(other.lr_index)") == str(second.position("lr"))
+    assert bare.ask("print(other.lr_index)") == str(second.position("lr"))
     second.drag("lr", 0.1)
     assert first.position("lr") > second.position("lr")
 
@@ -222,20 +229,15 @@ def test_the_view_outlives_its_kernel(notebook):
     assert view.picture("map") == before
 
 
-def test_pictures_use_the_pixels_of_the_screen(open_notebook, two_views):
-    notebook = open_notebook(two_views, pixel_ratio=2)
-    notebook.run_all()
-    view = notebook.view()
+def test_pictures_use_the_pixels_of_the_screen(show):
+    view = show(*CELLS[:2], pixel_ratio=2).view()
     sizes = view.canvas("map").evaluate("c => [c.width, c.clientWidth, c.height, c.clientHeight]")
     assert sizes[0] == 2 * sizes[1]
     assert sizes[2] == 2 * sizes[3]
-    assert notebook.page_errors == []
 
 
-def test_a_narrow_window_stacks_the_pictures(open_notebook, two_views):
-    notebook = open_notebook(two_views, width=760)
-    notebook.run_all()
-    view = notebook.view()
+def test_a_narrow_window_stacks_the_pictures(show):
+    view = show(*CELLS[:2], width=430).view()
     upper, lower = (view.canvas(name).bounding_box() for name in ("map", "curves"))
     assert upper["y"] + upper["height"] <= lower["y"]
     assert lower["width"] > 250

@@ -1,20 +1,28 @@
-"""Predictions, recall, the map and the playground in JupyterLab: as a learner meets them."""
+"""Predictions, recall, the map and the playground: as a learner meets them."""
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from authoring.lab import Notebook, View, write_notebook
+from lwlr_teach.teaching import predictions
 from lwlr_teach.teaching.course import COURSE
-from tests.browser.lab import Notebook, View, write_notebook
 
 COLUMNS = 60
-FIRST = """
+IMPORTS = """
 import os
-os.environ["LWLR_PROGRESS"] = {file!r}
 from lwlr_teach.teaching import *
 from lwlr_teach.views.surface.playground import Playground
+"""
+# A record of one's own, in a kernel that has not shown any truth yet.
+RECORD = """
+import os
+from lwlr_teach.teaching import predictions
+predictions._shown.clear()
+os.environ['LWLR_PROGRESS'] = {file!r}
 """
 NUMBER = (
     "n = predict_number('01-n', 'Which rate is best?', [0.001 * i for i in range(1, 42)], within=0.01)\nn"
@@ -27,24 +35,39 @@ CURVE = (
 SHOWN = ["n.reveal(0.03)", "c.reveal('Adam')", "k.reveal([10 ** (2 - i / 5) for i in range(31)])"]
 
 
-@pytest.fixture
-def file(root, tmp_path) -> Path:
+RECALL = "r = recall('02-momentum', 2)\nr"
+ASKED = [IMPORTS, NUMBER, CHOICE, CURVE, RECALL]
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path, monkeypatch) -> Path:
+    """The record of progress, of bare views too."""
+    monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "lwlr-progress.json"))
+    monkeypatch.setattr(predictions, "_shown", set())
     return tmp_path / "lwlr-progress.json"
+
+
+@pytest.fixture(scope="module")
+def asked(root) -> str:
+    write_notebook(root / "asked.ipynb", *ASKED, SHOWN[0])
+    return "asked.ipynb"
+
+
+@pytest.fixture
+def notebook(run_again, asked, file) -> Iterator[Notebook]:
+    """Has a number, a choice, a curve and two questions, and a cell that shows the number."""
+    yield from run_again(asked, cells=range(len(ASKED)), before=RECORD.format(file=str(file)))
 
 
 @pytest.fixture
 def open_cells(root, file, open_notebook):
-    """Opens a notebook with these cells and runs them, except those after ``None``."""
+    """Opens a notebook with these cells and runs them."""
 
-    def open_one(*cells: str, **options) -> Notebook:
-        write_notebook(root / "teaching.ipynb", FIRST.format(file=str(file)), *cells)
-        notebook = open_notebook("teaching.ipynb", **options)
-        for number in range(1 + len(cells)):
-            if number and cells[number - 1] in SHOWN:
-                break
-            notebook.run_cell(number)
-        opened.append(notebook)
-        return notebook
+    def open_one(*cells: str) -> Notebook:
+        write_notebook(root / "teaching.ipynb", RECORD.format(file=str(file)) + IMPORTS, *cells)
+        opened.append(open_notebook("teaching.ipynb"))
+        opened[-1].run_all()
+        return opened[-1]
 
     opened: list[Notebook] = []
     yield open_one
@@ -90,8 +113,7 @@ ORANGE, BLUE, LIGHT_BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2), (0x56, 0xB4, 
 # --- a number -----------------------------------------------------------------------------------------------
 
 
-def test_a_number_is_guessed_with_the_mouse_locked_and_compared(open_cells, file):
-    notebook = open_cells(NUMBER, SHOWN[0])
+def test_a_number_is_guessed_with_the_mouse_locked_and_compared(notebook, file):
     view = notebook.view()
     assert view.button("lock").is_disabled()
     assert status(view) == "move the slider first"
@@ -110,7 +132,7 @@ def test_a_number_is_guessed_with_the_mouse_locked_and_compared(open_cells, file
     assert view.button("lock").is_hidden()
     assert status(view) == "Locked: 0.021, 100% sure."
     before = view.picture("number")
-    notebook.run_cell(2)
+    notebook.run_cell(len(ASKED))
     notebook.ask("")
     view.settle()
     assert view.picture("number") != before
@@ -119,16 +141,15 @@ def test_a_number_is_guessed_with_the_mouse_locked_and_compared(open_cells, file
     assert status(view) == "You said 0.021, 100% sure; it is 0.03."
     assert view.sentence() == notebook.ask("print(n.describe())") == "Which rate is best? " + status(view)
     assert kept(file)["predictions"]["01-n"]["right"] is True
-    again = notebook.view(1)  # the same view once more, below the cell that shows the truth
+    again = notebook.view(4)  # the same view once more, below the cell that shows the truth
     assert again.sentence() == view.sentence()
     assert again.picture("number") == view.picture("number")
 
 
-def test_a_number_is_guessed_with_the_keyboard(open_cells, file):
-    notebook = open_cells(NUMBER)
+def test_a_number_is_guessed_with_the_keyboard(notebook, file):
     view = notebook.view()
-    cell = notebook.active_cell()
     view.press("guess", "Tab")
+    cell = notebook.active_cell()
     assert status(view) == "move the slider first"
     view.press("guess", "Enter")  # the middle, where it stands
     assert notebook.ask("print(n.guess)") == "[20]"
@@ -147,11 +168,10 @@ def test_a_number_is_guessed_with_the_keyboard(open_cells, file):
     assert notebook.active_cell() == cell
 
 
-def test_after_the_truth_was_shown_there_is_nothing_to_lock(open_cells, file):
-    notebook = open_cells(NUMBER, SHOWN[0])
-    notebook.run_cell(2)
-    notebook.ask("")
-    view = notebook.view()
+def test_after_the_truth_was_shown_there_is_nothing_to_lock(show, file):
+    bare = show(IMPORTS, NUMBER)
+    bare.ask(SHOWN[0])
+    view = bare.view()
     assert view.button("lock").is_hidden()
     assert controls(view) == [True, True]
     assert status(view) == "No guess was locked; it is 0.03."
@@ -159,16 +179,16 @@ def test_after_the_truth_was_shown_there_is_nothing_to_lock(open_cells, file):
     assert not file.exists()
 
 
-def test_a_guess_is_locked_when_the_lesson_is_opened_again(open_cells, file):
-    notebook = open_cells(NUMBER)
-    view = notebook.view()
+def test_a_guess_is_locked_when_the_lesson_is_opened_again(show):
+    bare = show(IMPORTS, NUMBER)
+    view = bare.view()
     view.press("guess", "Home")
     view.press("guess", "ArrowRight", times=4)
     view.button("lock").click()
-    assert notebook.ask("print(n.locked)") == "True"
-    notebook.run_cell(1)
-    view = notebook.view()
-    assert notebook.ask("print(n.locked, n.guess)") == "True [4]"
+    assert bare.ask("print(n.locked)") == "True"
+    bare = show(IMPORTS, NUMBER)
+    view = bare.view()
+    assert bare.ask("print(n.locked, n.guess)") == "True [4]"
     assert status(view) == "Locked: 0.005, 70% sure."
     assert controls(view) == [True, True]
 
@@ -176,30 +196,27 @@ def test_a_guess_is_locked_when_the_lesson_is_opened_again(open_cells, file):
 # --- a choice -----------------------------------------------------------------------------------------------
 
 
-def test_a_choice_is_made_with_the_mouse_and_compared(open_cells, file):
-    notebook = open_cells(CHOICE, SHOWN[1])
-    view = notebook.view()
+def test_a_choice_is_made_with_the_mouse_and_compared(show, file):
+    bare = show(IMPORTS, CHOICE)
+    view = bare.view()
     assert view.button("lock").is_disabled()
     view.root.get_by_text("neither").click()
     view.button("lock").click()
-    assert notebook.ask("print(c.locked, c.guess)") == "True [2]"
+    assert bare.ask("print(c.locked, c.guess)") == "True [2]"
     assert kept(file)["predictions"]["01-c"] == {"guess": [2], "confidence": 70}
-    notebook.run_cell(2)
-    notebook.ask("")
-    for shown in (notebook.view(0), notebook.view(1)):  # two displays of one view
-        verdicts = shown.root.locator(".lwlr-verdict").all_inner_texts()
-        assert verdicts == ["", "★ measured", "▼ your guess"]
-        assert [option(shown, i).is_checked() for i in range(3)] == [False, False, True]
-        assert controls(shown) == [True] * 4
-        assert status(shown) == "You said “neither”, 70% sure; measured: “Adam”."
+    bare.ask(SHOWN[1])
+    verdicts = view.root.locator(".lwlr-verdict").all_inner_texts()
+    assert verdicts == ["", "★ measured", "▼ your guess"]
+    assert [option(view, i).is_checked() for i in range(3)] == [False, False, True]
+    assert controls(view) == [True] * 4
+    assert status(view) == "You said “neither”, 70% sure; measured: “Adam”."
     assert kept(file)["predictions"]["01-c"]["right"] is False
 
 
-def test_a_choice_is_made_with_the_keyboard(open_cells, file):
-    notebook = open_cells(CHOICE)
-    view = notebook.view()
-    cell = notebook.active_cell()
+def test_a_choice_is_made_with_the_keyboard(notebook, file):
+    view = notebook.view(1)
     option(view, 0).focus()
+    cell = notebook.active_cell()
     for key in ("Space", "ArrowDown", "Tab", "Home", "Tab", "Space"):
         notebook.page.keyboard.press(key)
         view.settle()
@@ -215,18 +232,18 @@ def frame_of(view: View) -> tuple[float, float, float, float]:
     return box["x"] + 46, box["y"] + 26, box["width"] - 66, box["height"] - 66
 
 
-def test_a_curve_is_drawn_with_the_mouse(open_cells, file):
-    notebook = open_cells(CURVE, SHOWN[2])
-    view = notebook.view()
+def test_a_curve_is_drawn_with_the_mouse(show, file):
+    bare = show(IMPORTS, CURVE)
+    view = bare.view()
     assert status(view) == "draw a curve first"
     left, top, width, height = frame_of(view)
-    mouse = notebook.page.mouse
+    mouse = bare.page.mouse
     mouse.move(left, top)
     mouse.down()
     mouse.move(left + width / 2, top + height, steps=4)  # fewer events than columns: no gaps
     mouse.move(left + width, top + height / 2, steps=4)
     mouse.up()
-    guess = json.loads(notebook.ask("print(k.guess)"))
+    guess = json.loads(bare.ask("print(k.guess)"))
     assert len(guess) == COLUMNS
     middle = (COLUMNS - 1) / 2
     wanted = [1 - i / middle if i <= middle else (i - middle) / (2 * middle) for i in range(COLUMNS)]
@@ -235,22 +252,21 @@ def test_a_curve_is_drawn_with_the_mouse(open_cells, file):
     mouse.down()
     mouse.move(left + width / 2, top, steps=3)
     mouse.up()
-    mended = json.loads(notebook.ask("print(k.guess)"))
+    mended = json.loads(bare.ask("print(k.guess)"))
     assert min(mended[16:29]) > 0.99
     assert mended[:14] == guess[:14]
     assert mended[31:] == guess[31:]
     view.button("lock").click()
-    assert notebook.ask("print(k.locked)") == "True"
+    assert bare.ask("print(k.locked)") == "True"
     assert kept(file)["predictions"]["01-k"]["guess"] == mended
     before = view.picture("curve")
     mouse.move(left, top + height)
     mouse.down()
     mouse.move(left + width, top + height, steps=3)
     mouse.up()
-    notebook.page.keyboard.press("ArrowUp")
-    assert json.loads(notebook.ask("print(k.guess)")) == mended  # locked is locked
-    notebook.run_cell(2)
-    notebook.ask("")
+    bare.page.keyboard.press("ArrowUp")
+    assert json.loads(bare.ask("print(k.guess)")) == mended  # locked is locked
+    bare.ask(SHOWN[2])
     view.settle()
     assert view.picture("curve") != before
     assert has(view, "curve", ORANGE) > 50
@@ -258,11 +274,10 @@ def test_a_curve_is_drawn_with_the_mouse(open_cells, file):
     assert status(view).startswith("You said a curve, 70% sure; the measured curve goes from 100 to ")
 
 
-def test_a_curve_is_drawn_with_the_keys(open_cells, file):
-    notebook = open_cells(CURVE)
-    view = notebook.view()
-    cell = notebook.active_cell()
+def test_a_curve_is_drawn_with_the_keys(notebook, file):
+    view = notebook.view(2)
     view.canvas("curve").focus()
+    cell = notebook.active_cell()
     press = notebook.page.keyboard.press
     for _ in range(10):
         press("ArrowUp")
@@ -283,20 +298,19 @@ def test_a_curve_is_drawn_with_the_keys(open_cells, file):
     assert kept(file)["predictions"]["01-k"]["guess"] == pytest.approx(guess)
 
 
-def test_two_curves_do_not_disturb_each_other(open_cells):
-    notebook = open_cells(
-        CURVE, CURVE.replace("01-k", "01-other").replace("k =", "other =").replace("\nk", "\nother")
-    )
-    first, second = notebook.view(0), notebook.view(1)
+def test_two_curves_do_not_disturb_each_other(show):
+    other = CURVE.replace("01-k", "01-other").replace("k =", "other =").replace("\nk", "\nother")
+    bare = show(IMPORTS, CURVE, other)
+    first, second = bare.view(0), bare.view(1)
     before = second.picture("curve")
-    notebook.view(0)
+    bare.view(0)
     left, top, width, height = frame_of(first)
-    notebook.page.mouse.move(left, top + height / 2)
-    notebook.page.mouse.down()
-    notebook.page.mouse.move(left + width, top, steps=3)
-    notebook.page.mouse.up()
+    bare.page.mouse.move(left, top + height / 2)
+    bare.page.mouse.down()
+    bare.page.mouse.move(left + width, top, steps=3)
+    bare.page.mouse.up()
     first.button("lock").click()
-    assert notebook.ask("print(k.locked, other.locked, other.guess)") == "True False []"
+    assert bare.ask("print(k.locked, other.locked, other.guess)") == "True False []"
     assert second.picture("curve") == before
     assert second.button("lock").is_disabled()
 
@@ -304,8 +318,7 @@ def test_two_curves_do_not_disturb_each_other(open_cells):
 # --- both themes, no kernel ---------------------------------------------------------------------------------
 
 
-def test_light_and_dark(open_cells):
-    notebook = open_cells(NUMBER, CHOICE, CURVE)
+def test_light_and_dark(notebook):
     notebook.ask(
         "n.guess, n.locked = [5], True; c.guess, c.locked = [0], True; k.guess, k.locked = [0.5] * 60, True"
     )
@@ -332,8 +345,7 @@ def test_light_and_dark(open_cells):
         assert notebook.view(i).picture(name) == pictures[name]
 
 
-def test_without_a_kernel_the_page_goes_on_and_does_not_pretend(open_cells, file):
-    notebook = open_cells(NUMBER, CHOICE, CURVE, "recall('02-momentum', 1)")
+def test_without_a_kernel_the_page_goes_on_and_does_not_pretend(notebook, file):
     notebook.shut_down_kernel()
     view = notebook.view(0)
     view.press("guess", "Home")
@@ -345,7 +357,7 @@ def test_without_a_kernel_the_page_goes_on_and_does_not_pretend(open_cells, file
     notebook.view(1).button("lock").click()
     notebook.view(2).canvas("curve").click()
     notebook.view(2).button("lock").click()
-    option(notebook.view(3), 0).click()
+    option(notebook.view(3), 0).first.click()
     notebook.view(3).button("answer-0").click()
     assert not file.exists()
 
@@ -353,9 +365,8 @@ def test_without_a_kernel_the_page_goes_on_and_does_not_pretend(open_cells, file
 # --- recall -------------------------------------------------------------------------------------------------
 
 
-def test_recall_gives_the_reason_at_once_and_keeps_the_answer(open_cells, file):
-    notebook = open_cells("r = recall('02-momentum', 2)\nr")
-    view = notebook.view()
+def test_recall_gives_the_reason_at_once_and_keeps_the_answer(notebook, file):
+    view = notebook.view(3)
     right, why = notebook.ask("print([q.right for q in r.questions], r.questions[0].why, sep='\\n')").split(
         "\n"
     )

@@ -1,10 +1,10 @@
-"""The transfer view in JupyterLab."""
+"""The transfer view."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 SETUP = """
 from lwlr_teach.studies.transfer import compare, pretrain
@@ -15,12 +15,18 @@ made = [compare(known, t, shots=n, **how) for t in ('new digits', 'mirrored') fo
 """
 VIEW = "view = TransferView(made, at_shots=2)\nview"
 ALONE = "alone = TransferView(made[0])\nalone"
+CELLS = [SETUP, VIEW, ALONE]
 
 
 @pytest.fixture(scope="module")
 def transfer_views(root: Path) -> str:
-    write_notebook(root / "transfer.ipynb", SETUP, VIEW, ALONE)
+    write_notebook(root / "transfer.ipynb", *CELLS)
     return "transfer.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(*CELLS)
 
 
 @pytest.fixture
@@ -32,15 +38,15 @@ def radio(view, value):
     return view.root.locator(f'input[type=radio][value="{value}"]')
 
 
-def test_the_dots_lie_where_the_kernel_says(notebook):
+def test_the_dots_lie_where_the_kernel_says(bare):
     """Each seed's dot has the colour of its row; the median's lies under the line."""
-    view = notebook.view()
-    notebook.ask("view.shown = ['smaller early']")
+    view = bare.view()
+    bare.ask("view.shown = ['smaller early']")
     for measure in ("gain", "test loss"):
         radio(view, measure).click()
         view.settle()
         places = eval(
-            notebook.ask(
+            bare.ask(
                 "t, s, m = view._position; low, high = view._ranges[m];"
                 "row = view._values[t, s, m, 1];"
                 "print([(float(v) - low) / (high - low) if v != row.median() else None for v in row])"
@@ -59,11 +65,11 @@ def test_the_dots_lie_where_the_kernel_says(notebook):
         assert all(isinstance(alpha, int) and alpha > 120 for alpha in alphas), alphas
 
 
-def test_the_pointer_reads_seeds_and_layers_and_all_are_listed(notebook):
-    view = notebook.view()
+def test_the_pointer_reads_seeds_and_layers_and_all_are_listed(bare):
+    view = bare.view()
     tip = view.root.locator(".lwlr-tip")
     radio(view, "test accuracy").click()
-    value, share = notebook.ask(
+    value, share = bare.ask(
         "t, s, m = view._position; low, high = view._ranges[m]; value = view._values[t, s, m, 1, 0].item();"
         "print(round(value), (value - low) / (high - low))"
     ).split()
@@ -77,7 +83,7 @@ def test_the_pointer_reads_seeds_and_layers_and_all_are_listed(notebook):
     heads = [table.locator("th").all_inner_texts() for table in view.root.locator(".lwlr-table").all()]
     assert [head[:2] for head in heads] == [["arrangement", "layer"], ["arrangement", "seed 1"]]
     view.button("alone-smaller late").click()
-    assert notebook.ask("print(view.shown)") == "['smaller late']"
+    assert bare.ask("print(view.shown)") == "['smaller late']"
 
 
 def test_keys_move_the_slider_and_the_choices(notebook):
@@ -97,11 +103,10 @@ def test_keys_move_the_slider_and_the_choices(notebook):
     assert notebook.active_cell() == cell
 
 
-def test_one_comparison_has_only_its_measures_and_needs_no_kernel(notebook):
-    view = notebook.view(1)
+def test_one_comparison_has_only_its_measures_and_needs_no_kernel(bare):
+    view = bare.view(1)
     assert view.root.locator("input[type=radio]").count() == 4
     assert view.slider("shots").count() == 0
-    notebook.shut_down_kernel()
     before = view.sentence()
     radio(view, "test loss").click()
     assert view.sentence() != before

@@ -1,10 +1,10 @@
-"""The width view in JupyterLab."""
+"""The width view."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
+from authoring.lab import write_notebook
 
 SETUP = """
 from lwlr_teach.views import WidthView
@@ -15,12 +15,18 @@ runs = [train_widths('Adam', way, **how) for way in ('standard', 'muP')]
 """
 VIEW = "view = WidthView(runs)\nview"
 ALONE = "alone = WidthView(runs[0], shown=['width 8'])\nalone"
+CELLS = [SETUP, VIEW, ALONE]
 
 
 @pytest.fixture(scope="module")
 def width_views(root: Path) -> str:
-    write_notebook(root / "width.ipynb", SETUP, VIEW, ALONE)
+    write_notebook(root / "width.ipynb", *CELLS)
     return "width.ipynb"
+
+
+@pytest.fixture
+def bare(show):
+    return show(*CELLS)
 
 
 @pytest.fixture
@@ -32,16 +38,16 @@ def radio(view, name):
     return view.root.locator(f'input[type=radio][data-name="run"][value="{name}"]')
 
 
-def test_the_best_rate_is_drawn_where_the_kernel_says(notebook):
+def test_the_best_rate_is_drawn_where_the_kernel_says(bare):
     """The colour of width 16 lies at its best rate and the loss there."""
-    view = notebook.view()
-    notebook.ask("view.shown = ['width 16']; view.lr_index = 0")
+    view = bare.view()
+    bare.ask("view.shown = ['width 16']; view.lr_index = 0")
     for run in ("standard", "muP"):
         radio(view, run).click()
         view.settle()
         place, height = map(
             float,
-            notebook.ask(
+            bare.ask(
                 "import math; r = view.runs[view.run]; i = 1; b = int(r.best[i]);"
                 "low, high = view.plan['main']['panels'][0]['y']['range'];"
                 "print(math.log(r.lr[b] / r.lr[0]) / math.log(r.lr[-1] / r.lr[0]),"
@@ -75,8 +81,8 @@ def test_keys_move_the_slider_and_the_runs(notebook):
     assert notebook.active_cell() == cell
 
 
-def test_a_box_hides_a_width_and_reset_brings_it_back(notebook):
-    view = notebook.view()
+def test_a_box_hides_a_width_and_reset_brings_it_back(bare):
+    view = bare.view()
     before = view.picture("main"), view.picture("side-1")
     view.box("width 16").click()
     assert "width 16" not in view.sentence()
@@ -85,13 +91,12 @@ def test_a_box_hides_a_width_and_reset_brings_it_back(notebook):
     view.drag("lr", 0.9)
     view.button("reset").click()
     assert (view.picture("main"), view.picture("side-1")) == before
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert view.sentence() == bare.ask("print(view.describe())")
 
 
-def test_one_run_has_no_buttons_and_moves_without_a_kernel(notebook):
-    view = notebook.view(1)
+def test_one_run_has_no_buttons_and_moves_without_a_kernel(bare):
+    view = bare.view(1)
     assert view.root.locator("input[type=radio]").count() == 0
-    notebook.shut_down_kernel()
     before = view.sentence()
     view.press("lr", "End")
     assert view.sentence() != before

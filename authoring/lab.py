@@ -1,7 +1,8 @@
-"""A real JupyterLab in a real Chromium, for the tests and for the benchmarks."""
+"""A real JupyterLab in a real Chromium, for the tests, the benchmarks and the picture of the README."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -17,7 +18,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 # Without these Chromium tries to reach its maker at every start; without a sandbox it also runs as root.
 QUIET = [
@@ -69,6 +70,8 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, subprocess.Popen[
         ),
         f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.allow_external_kernels=True",
+        "--ServerApp.disable_check_xsrf=True",
         "--ServerApp.jpserver_extensions={'jupyterlab_jupytext': False}",
     ]
     log = home / "lab.log"
@@ -107,6 +110,24 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.1)
 
 
+def lend_kernel(connection: Path, address: str, home: Path, name: str) -> None:
+    """Let the notebook ``name`` be opened with a kernel that runs already, and that JupyterLab cannot end."""
+    before = {kernel["id"] for kernel in _call(f"{address}/api/kernels")}
+    folder = home / "runtime" / "external_kernels"
+    folder.mkdir(exist_ok=True)
+    about = json.loads(connection.read_text())
+    (folder / f"{name}.json").write_text(json.dumps(about | {"kernel_name": "python3"}))
+    (lent,) = {kernel["id"] for kernel in _call(f"{address}/api/kernels")} - before
+    _call(f"{address}/api/sessions", path=name, name=name, type="notebook", kernel={"id": lent})
+
+
+def _call(url: str, **content: Any) -> Any:
+    """What the server answers: to a GET, or to a POST with this content."""
+    data = json.dumps(content).encode() if content else None
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+        return json.load(answer)
+
+
 def write_notebook(path: Path, *cells: str) -> None:
     """A notebook with these code cells, not run."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
@@ -133,21 +154,18 @@ class Notebook:
             page.goto(f"{address}/lab/tree/{name}?reset")
         self._wait("panel?.sessionContext?.session?.kernel?.status === 'idle'")
 
-    def close(self) -> bool:
-        """Close the notebook as it is, and shut its kernel down. Whether the page can show another one then.
+    def close(self) -> None:
+        """Close the notebook as it is, with whatever else is open, and shut its kernel down.
 
-        It cannot if something else was opened in it, by a link for example.
+        The page can show another one then.
         """
         self.page.remove_listener("pageerror", self._note_error)
-        opened = self._run(
-            "const opened = [...jupyterapp.shell.widgets('main')];"
-            "for (const widget of opened) await widget.sessionContext?.shutdown();"
-            "if (opened.length === 1) panel.dispose();"
-            "return opened.length;"
+        self._run(
+            "for (const widget of [...jupyterapp.shell.widgets('main')]) {"
+            "  await widget.sessionContext?.shutdown();"
+            "  widget.dispose();"
+            "}"
         )
-        if opened > 1:
-            self.page.close()
-        return opened == 1
 
     def _note_error(self, error: Error) -> None:
         self.page_errors.append(error.stack or str(error))
@@ -171,6 +189,9 @@ class Notebook:
             "const done = jupyterapp.commands.execute('notebook:run-cell'); if (argument[1]) await done;",
             [number, wait],
         )
+
+    def clear_outputs(self) -> None:
+        self._run("await jupyterapp.commands.execute('notebook:clear-all-cell-outputs');")
 
     def interrupt(self) -> None:
         """Press ■."""
@@ -237,6 +258,23 @@ class Notebook:
         view.settle()
         return view
 
+    def view_below(self, cell: int) -> View:
+        """The view below a cell, scrolled to: JupyterLab draws what is not run only there."""
+        place = f'.jp-Cell[data-windowed-list-index="{cell}"] .lwlr-view'
+        # What is above may still grow and push it away again.
+        self.page.wait_for_function(
+            "([cell, place]) => { jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start');"
+            " return document.querySelector(place); }",
+            arg=[cell, place],
+            polling=250,
+            timeout=60_000,
+        )
+        root = self.page.locator(place)
+        root.scroll_into_view_if_needed()
+        view = View(root)
+        view.settle()
+        return view
+
 
 class View:
     """A live picture on the page, and what one can do with it."""
@@ -258,6 +296,7 @@ class View:
         return self.root.locator(f'button[data-name="{name}"]')
 
     def readout(self, method: str) -> str:
+        self.settle()
         return self.root.locator(f'[data-readout="{method}"]').inner_text()
 
     def sentence(self) -> str:
@@ -266,6 +305,7 @@ class View:
         return self.root.locator("canvas[role=img]").first.get_attribute("aria-label") or ""
 
     def position(self, name: str) -> int:
+        self.settle()
         return int(self.slider(name).input_value())
 
     def settle(self) -> None:
