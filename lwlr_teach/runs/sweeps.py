@@ -108,7 +108,7 @@ def sweep(
     if not dtype.is_floating_point:
         raise ValueError(f"dtype must be a floating-point type, got {dtype}")
     axes = check_grid(methods, {"lr": lr, **grid}, device, dtype)
-    begin = _check_starts(surface, starts, device, dtype)
+    begin = check_starts(surface, starts, device, dtype)
     check_count("seed", seed, low=0)
     check_number("memory_limit", memory_limit, low=0)
     if target is not None:
@@ -209,9 +209,13 @@ def _left_for_good(surface: Surface, paths: Tensor) -> Tensor:
     return torch.where(inside[..., -1], NEVER, after_last_inside)
 
 
-def _check_starts(
-    surface: Surface, starts: Sequence[Point] | Tensor | None, device: torch.device, dtype: torch.dtype
+def check_starts(
+    surface: Surface,
+    starts: Sequence[Point] | Tensor | None,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Tensor:
+    """The points (n, 2), by default the surface's own start; ValueError for one that is not on the map."""
     points = tensor_or_none([surface.start] if starts is None else starts, device, dtype)
     if points is None or points.ndim != 2 or points.shape[-1] != 2 or not len(points):
         raise ValueError(f"starts must be a list of points (x, y), got {starts!r}")

@@ -10,6 +10,7 @@ from torch import nn
 
 from lwlr_teach.problems import digits
 from lwlr_teach.runs import QUANTITIES, Contestant, Minibatches, Recording, race, range_test, train_ensemble
+from lwlr_teach.schedules import Plateau
 from lwlr_teach.studies import (
     compare,
     pretrain,
@@ -45,6 +46,14 @@ def recording(first: str = "first") -> Recording:
 def surface() -> View:
     """With three sliders and a step; some of its runs diverge."""
     return SurfaceView("rosenbrock", lr=torch.logspace(-4, -1, 7), momentum=(0.0, 0.5, 0.9), steps=20)
+
+
+def surface_beforehand() -> View:
+    """The same, of paths that Python has computed."""
+    never = Plateau(0.5, patience=99)
+    return SurfaceView(
+        "rosenbrock", lr=torch.logspace(-4, -1, 7), momentum=(0.0, 0.5, 0.9), steps=20, schedule=never
+    )
 
 
 def rates() -> View:
@@ -107,6 +116,7 @@ def schedules() -> View:
 
 MAKERS: dict[str, Callable[[], View]] = {
     "surface": surface,
+    "surface beforehand": surface_beforehand,
     "rates": rates,
     "momentum": lambda: MomentumView(sweep_momentum()),
     "schedules": schedules,

@@ -79,8 +79,8 @@ def test_the_heads_are_drawn_where_the_kernel_says(bare):
         x, y, loss = map(
             float,
             bare.ask(
-                f"print(*view.sweep.paths[5, {lr}, {momentum}, 0, {step}].tolist(),"
-                f" view.sweep.losses[5, {lr}, {momentum}, 0, {step}].item())"
+                f"print(*view.sweep.paths[5, 0, 0, 0, {step}].tolist(),"
+                f" view.sweep.losses[5, 0, 0, 0, {step}].item())"
             ).split(),
         )
         low, high = map(float, bare.ask("print(*view.plan['map']['losses'])").split())
@@ -97,6 +97,61 @@ def inside(view, name, margins, x, y):
     box = view.canvas(name).bounding_box()
     width, height = box["width"] - left - right, box["height"] - top - bottom
     return box["x"] + left + x * width, box["y"] + top + (1 - y) * height
+
+
+MAP = (34, 8, 10, 24)
+
+
+def test_the_start_is_dragged_clicked_and_moved_by_keys(bare):
+    view, mouse = bare.view(), bare.page.mouse
+    before = view.picture("map"), view.picture("curves")
+    mouse.move(*inside(view, "map", MAP, (-2.5 + 3) / 6, (-0.8 + 2) / 4))
+    mouse.down()
+    mouse.move(*inside(view, "map", MAP, 0.6, 0.5))
+    mouse.move(*inside(view, "map", MAP, 0.75, 0.7))
+    assert view.sentence().startswith("Ravine, from (1.5, 0.8), ")  # at once
+    mouse.up()
+    assert (view.picture("map") != before[0], view.picture("curves") != before[1]) == (True, True)
+    assert bare.ask("print(view.start)") == "[1.5, 0.8]"
+    assert view.sentence() == bare.ask("print(view.describe())")
+    view.canvas("map").focus()
+    for key in ("ArrowLeft", "Shift+ArrowDown"):
+        bare.page.keyboard.press(key)
+    assert bare.ask("print(view.start)") == "[1.44, 0.4]"
+    mouse.click(*inside(view, "map", MAP, 0.1, 0.9))
+    assert bare.ask("print(view.start)") == "[-2.4, 1.6]"
+    view.button("reset").click()
+    assert bare.ask("print(view.start)") == "[-2.5, -0.8]"
+    view.settle()
+    assert view.picture("map") == before[0]
+
+
+def test_a_click_on_a_path_goes_to_that_step_and_leaves_the_start(bare):
+    view = bare.view()
+    bare.ask("view.shown = ['Adam']")
+    x, y = map(float, bare.ask("print(*view.sweep.paths[5, 0, 0, 0, 21].tolist())").split())
+    bare.page.mouse.click(*inside(view, "map", MAP, (x + 3) / 6, (y + 2) / 4))
+    assert bare.ask("print(view.step, view.start)") == "21 [-2.5, -0.8]"
+
+
+def test_a_start_that_the_kernel_sets_is_drawn(bare):
+    view = bare.view()
+    bare.ask("view.start = [0, 1.5]")
+    assert view.sentence() == bare.ask("print(view.describe())")
+    bare.page.mouse.move(*inside(view, "map", MAP, 0.5, 0.875))
+    assert ": step 0, (0, 1.5), " in view.root.locator(".lwlr-tip").inner_text()
+
+
+def test_paths_that_were_computed_beforehand_say_why_and_their_start_stays(show):
+    cells = [IMPORTS, "from lwlr_teach.schedules import Plateau"]
+    made = "view = SurfaceView('ravine', ['SGD'], schedule=Plateau(0.5, patience=99), steps=20)\nview"
+    bare = show(*cells, made)
+    view = bare.view()
+    assert "a plateau waits for losses" in view.root.inner_text()
+    bare.page.mouse.click(*inside(view, "map", MAP, 0.75, 0.75))
+    view.press("lr", "ArrowLeft", times=9)
+    assert view.sentence() == bare.ask("print(view.describe())")
+    assert "from" not in view.sentence()
 
 
 def test_a_click_on_the_curves_goes_to_that_step(bare):
@@ -116,8 +171,8 @@ def test_the_pointer_reads_a_path_and_a_curve(bare):
     bare.ask("view.shown = ['Adam']; view.lr_index, view.momentum_index, view.step = 40, 7, 60")
     view.settle()
     x, y, said, loss = bare.ask(
-        "from lwlr_teach.core.text import short; point = view.sweep.paths[5, 40, 7, 0, 33].tolist();"
-        "loss = view.sweep.losses[5, 40, 7, 0, 33].item();"
+        "from lwlr_teach.core.text import short; point = view.sweep.paths[5, 0, 0, 0, 33].tolist();"
+        "loss = view.sweep.losses[5, 0, 0, 0, 33].item();"
         "print(*point, ', '.join(map(short, point)), short(loss), sep='|')"
     ).split("|")
     where = inside(view, "map", (34, 8, 10, 24), (float(x) + 3) / 6, (float(y) + 2) / 4)

@@ -275,10 +275,10 @@ def test_the_schedule_is_asked_once_for_each_step_from_zero_on_and_a_rate_of_zer
 
 
 def test_the_view_hands_clip_and_schedule_to_its_sweep():
-    options = dict(lr=[0.01, 0.1], steps=8, clip=by_value(0.2), schedule=lambda t: 1 / (t + 1))
+    options = dict(lr=[0.1], steps=8, clip=by_value(0.2), schedule=lambda t: 1 / (t + 1))
     view = SurfaceView("ravine", ["SGD"], **options)
     assert torch.equal(view.sweep.paths, run("ravine", ["SGD"], **options).paths)
-    assert not torch.equal(view.sweep.paths, run("ravine", ["SGD"], lr=[0.01, 0.1], steps=8).paths)
+    assert not torch.equal(view.sweep.paths, run("ravine", ["SGD"], lr=[0.1], steps=8).paths)
 
 
 @pytest.mark.parametrize(

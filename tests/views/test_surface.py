@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,18 +8,69 @@ import traitlets
 
 from lwlr_teach.clipping import by_global_norm, by_value
 from lwlr_teach.optim import METHODS
-from lwlr_teach.problems.surfaces import SURFACES
+from lwlr_teach.problems.surfaces import SURFACES, noisy, ravine
+from lwlr_teach.runs.sweeps import sweep
+from lwlr_teach.schedules import Cosine, OneCycle, Plateau
 from lwlr_teach.views import SIX, SurfaceView
+from lwlr_teach.views.kit.base import module
+
+LR = torch.logspace(-3, 0, 13, dtype=torch.float64)
+MOMENTUM = [0.0, 0.5, 0.9]
 
 
 @pytest.fixture(scope="module")
 def view():
-    return SurfaceView("ravine", SIX, lr=torch.logspace(-3, 0, 13), momentum=[0.0, 0.5, 0.9], steps=30)
+    return SurfaceView("ravine", SIX, lr=LR, momentum=MOMENTUM, steps=30)
+
+
+def test_one_view_sends_little():
+    view = SurfaceView("rosenbrock", steps=300)
+    code = len(view._esm) - len(module("surface/view.js"))
+    assert code + len(json.dumps(view.plan)) + len(view.relief) + len(view.draws) < 60_000
+    assert (view.paths, view.losses, view.diverged) == (b"", b"", b"")
+
+
+def test_the_start_can_be_moved(view):
+    before = view.describe()
+    view.start = [1.5, 1]
+    assert view.sweep.paths[:, 0, 0, 0, 0].tolist() == [[1.5, 1]] * 6
+    assert view.describe().startswith("Ravine, from (1.5, 1), learning rate ")
+    view.figure()
+    for wrong in ([99, 0], [0], [0, float("nan")]):
+        with pytest.raises(ValueError, match="starts must "):
+            view.start = wrong
+    view.start = view.plan["start"]["start"]
+    assert view.describe() == before
+
+
+def test_the_noise_is_that_of_the_sweep():
+    surface = noisy("ravine", 0.5)
+    view = SurfaceView(surface, ["SGD"], steps=9, seed=4)
+    generator = torch.Generator().manual_seed(4)
+    point = torch.tensor([surface.start], dtype=torch.float64)
+    drawn = [surface.sample_grad(point, generator) - surface.grad(point) for _ in range(9)]
+    sent = np.frombuffer(view.draws, "<f8").reshape(9, 1, 2) * view.plan["noise"]
+    np.testing.assert_allclose(sent, torch.stack(drawn).numpy(), atol=1e-13)
+
+
+# --- what cannot run in a browser ---------------------------------------------------------------------------
+
+
+def stubborn(x, y):
+    return x * x + y * y if (x * x).sum() < 1e9 else x * x  # a question that no browser can ask
+
+
+@pytest.fixture(scope="module")
+def beforehand():
+    """A view whose paths Python has computed, and the whole sweep."""
+    surface = replace(ravine(), f=stubborn, df=lambda x, y: (2 * x, 2 * y))
+    lists = dict(lr=LR, momentum=MOMENTUM)
+    return SurfaceView(surface, SIX, steps=30, **lists), sweep(surface, SIX, steps=30, **lists)
 
 
 def unpack(view, name):
     plan = view.plan
-    m = next(m for m in plan["methods"] if m["name"] == name)
+    m = plan["methods"][[m["name"] for m in plan["methods"]].index(name)]
     second = m["momenta"] * m["limits"]  # in these tests one of the two is 1
     runs = len(plan["rates"]) * second
     shape = (len(plan["rates"]), second, plan["steps"] + 1)
@@ -27,31 +81,51 @@ def unpack(view, name):
     return paths, losses, diverged
 
 
-def test_what_is_sent_is_what_was_computed(view):
-    window = np.array(view.plan["map"]["window"])
+def test_what_is_sent_is_what_was_computed(beforehand):
+    view, runs = beforehand
+    window = np.array(view.plan["window"])
     for i, name in enumerate(SIX):
         paths, losses, diverged = unpack(view, name)
         momenta = losses.shape[1]
         points = window[:, 0] + paths / 65535 * (window[:, 1] - window[:, 0])
-        true = view.sweep.paths[i, :, :momenta, 0].numpy()
+        true = runs.paths[i, :, :momenta, 0].numpy()
         inside = ((true > window[:, 0]) & (true < window[:, 1])).all(-1)
         assert inside.mean() > 0.5
         step = (window[:, 1] - window[:, 0]) / 65535
         assert (np.abs(points - true)[inside] <= step).all()
-        exact = (view.sweep.losses[i, :, :momenta, 0] - view.sweep.surface.lowest).float().numpy()
+        exact = (runs.losses[i, :, :momenta, 0] - runs.surface.lowest).float().numpy()
         np.testing.assert_array_equal(losses, exact)
-        np.testing.assert_array_equal(diverged, view.sweep.diverged_at[i, :, :momenta, 0].numpy())
+        np.testing.assert_array_equal(diverged, runs.diverged_at[i, :, :momenta, 0].numpy())
 
 
-def test_a_method_without_memory_is_sent_once(view):
-    momenta = {m["name"]: m["momenta"] for m in view.plan["methods"]}
+def test_a_method_without_memory_is_sent_once(beforehand):
+    momenta = {m["name"]: m["momenta"] for m in beforehand[0].plan["methods"]}
     assert momenta == {"SGD": 1, "Momentum": 3, "Nesterov": 3, "Adagrad": 1, "RMSprop": 1, "Adam": 3}
 
 
-def test_the_default_view_is_small_enough_for_binder():
-    view = SurfaceView("quadratic")
-    sent = sum(len(b) for b in (view.paths, view.losses, view.diverged, view.relief))
-    assert sent < 2_500_000
+def test_it_says_why_and_its_start_stays(beforehand):
+    view, _ = beforehand
+    said = view.plan["why"]
+    assert said.startswith("Computed beforehand, so that the start stays where it is: the surface ravine ")
+    assert "in stubborn, `return x * x + y * y if (x * x).sum() < 1e9 else x * x" in said
+    with pytest.raises(ValueError, match=r"start stays \[-2.5, -0.8\] in this view, got \[1.0, 1.0\]"):
+        view.start = [1, 1]
+
+
+def test_each_position_of_the_limit_slider_is_sent(clipped):
+    methods, limits = clipped.methods, [0.1, 1, 10, 1000]
+    lists = dict(lr=[0.003, 0.01, 0.03], momentum=[0.9])
+    never = Plateau(0.5, patience=99)
+    view = SurfaceView("cliff", methods, **lists, limits=limits, steps=40, schedule=never)
+    runs = sweep("cliff", methods, **lists, limit=limits, steps=40, schedule=never)
+    assert clipped.plan["limits"] == view.plan["limits"] == ["0.1", "1", "10", "1000"]
+    assert clipped.plan["momenta"] == ["0.9"]
+    for i, (name, own) in enumerate(
+        {"SGD": 1, "SGD + by value": 4, "SGD + by global norm": 4, "Momentum": 1}.items()
+    ):
+        _, losses, diverged = unpack(view, name)
+        np.testing.assert_array_equal(losses, runs.losses[i, :, 0, :own, 0].float().numpy())
+        np.testing.assert_array_equal(diverged, runs.diverged_at[i, :, 0, :own, 0].numpy())
 
 
 @pytest.mark.slow
@@ -64,7 +138,7 @@ def test_every_surface_has_a_view(name):
 
 def test_the_sentence_follows_the_controls(view):
     view.lr_index, view.momentum_index, view.step, view.shown = 6, 2, 30, ["SGD", "Momentum"]
-    gap = view.sweep.losses[0, 6, 0, 0, 30].item() - view.sweep.surface.lowest
+    gap = view.sweep.losses[0, 0, 0, 0, 30].item() - view.sweep.surface.lowest
     assert view.describe().startswith("Ravine, learning rate 0.0316, momentum 0.9, step 30: SGD reaches ")
     assert float(view.describe().split("SGD reaches ")[1].split(";")[0]) == pytest.approx(gap, rel=0.06)
     assert "Adam" not in view.describe()
@@ -74,7 +148,7 @@ def test_the_sentence_follows_the_controls(view):
 
 def test_divergence_is_said_from_the_step_on_at_which_it_happens(view):
     view.lr_index, view.shown = 12, ["SGD"]
-    at = int(view.sweep.diverged_at[0, 12, 0, 0])
+    at = int(view.sweep.diverged_at[0, 0, 0, 0])
     assert 0 < at < 30
     view.step = at
     assert f"SGD diverges at step {at}" in view.describe()
@@ -103,22 +177,10 @@ def clipped():
     return SurfaceView("cliff", methods, lr=[0.003, 0.01, 0.03], limits=[0.1, 1, 10, 1000], steps=40)
 
 
-def test_each_position_of_the_limit_slider_is_sent(clipped):
-    assert clipped.plan["limits"] == ["0.1", "1", "10", "1000"]
-    assert clipped.plan["momenta"] == ["0.9"]
-    for i, (name, limits) in enumerate(
-        {"SGD": 1, "SGD + by value": 4, "SGD + by global norm": 4, "Momentum": 1}.items()
-    ):
-        _, losses, diverged = unpack(clipped, name)
-        exact = clipped.sweep.losses[i, :, 0, :limits, 0].float().numpy()
-        np.testing.assert_array_equal(losses, exact)
-        np.testing.assert_array_equal(diverged, clipped.sweep.diverged_at[i, :, 0, :limits, 0].numpy())
-
-
 def test_the_sentence_follows_the_limit(clipped):
     clipped.lr_index, clipped.step, clipped.shown = 1, 40, ["SGD + by global norm"]
     clipped.limit_index = 2
-    reached = clipped.sweep.losses[2, 1, 0, 2, 0, 40].item()
+    reached = clipped.sweep.losses[2, 0, 0, 0, 0, 40].item()
     said = clipped.describe()
     assert said.startswith("Cliff, learning rate 0.01, limit 10, step 40: SGD + by global norm reaches ")
     assert float(said.split("reaches ")[1].rstrip(".")) == pytest.approx(reached, rel=0.06)
@@ -139,11 +201,12 @@ def test_momentum_and_limit_can_have_a_slider_each():
     )
     view.lr_index, view.momentum_index, view.limit_index = 1, 0, 1
     assert ", momentum 0.5, limit 10, " in view.describe()
-    first = view.plan["methods"][0]
-    run = first["first"] + (1 * first["momenta"] + 0) * first["limits"] + 1
-    sent = np.frombuffer(view.losses, "<f4").reshape(-1, 6)[run]
-    np.testing.assert_array_equal(sent, view.sweep.losses[0, 1, 0, 1, 0].float().numpy())
-    assert view.plan["methods"][1] | {"style": 0} == dict(name="SGD", style=0, first=8, momenta=1, limits=1)
+    assert {name: values.tolist() for name, values in view.sweep.grid.items()} == {
+        "lr": [0.02],
+        "momentum": [0.5],
+        "limit": [10],
+    }
+    assert [m["free"] for m in view.plan["methods"]] == [["lr", "momentum", "limit"], ["lr"]]
 
 
 def test_without_limits_there_is_no_limit_slider(view):
@@ -165,6 +228,8 @@ def test_without_limits_there_is_no_limit_slider(view):
         (dict(start=(99, 0)), "starts must lie on the map of quadratic"),
         (dict(at_step=500), "at_step must be from 0 to 100, got 500"),
         (dict(shown=["Adam", "Bdam"]), "shown 'Bdam' is not known"),
+        (dict(optimizers=["Hypergradient"], schedule=Cosine(9)), "schedule cannot drive Hypergradient"),
+        (dict(optimizers=["Adagrad"], schedule=OneCycle(100)), "this optimizer has none"),
     ],
 )
 def test_bad_input(wrong, message):

@@ -167,12 +167,12 @@ export function pointAt(plots, left, top, reach = 40) {
         found = { plot: p, curve: c, name: c.name, i: near, text: c.reads?.(near), px, py, away };
       }
     }
-    for (const { name, n, x, y, text } of p.places) {
+    for (const { name, n, x, y, text, goes } of p.places) {
       for (let i = 0; i < n; i++) {
         const [px, py] = [p.px(x(i)), p.py(y(i))];
         if (px < p.left || px > p.right || py < p.top || py > p.bottom) continue;
         const away = Math.hypot(px - left, py - top);
-        if (away <= reach && away < (found?.away ?? Infinity)) found = { name, text: text(i), px, py, away };
+        if (away <= reach && away < (found?.away ?? Infinity)) found = { name, text: text(i), px, py, away, goes: goes?.(i) };
       }
     }
   }
@@ -198,7 +198,8 @@ export function plotAt(plots, left, top) {
  */
 export function goals(p, left, top) {
   /** @type {(axis: Axis, to: (value: number) => number, place: number) => number} */
-  const nearby = ({ values, range }, to, place) => {
+  const nearby = ({ values, range, free }, to, place) => {
+    if (free) return between(range, (place - to(range[0])) / (to(range[1]) - to(range[0])));
     const away = (values ?? Array.from({ length: range[1] + 1 }, (_, i) => i)).map((v) => Math.abs(to(v) - place));
     return away.indexOf(Math.min(...away));
   };
@@ -206,6 +207,16 @@ export function goals(p, left, top) {
   const both = [[p.x, p.px, left], [p.y, p.py, top]];
   return both.filter(([axis]) => axis.trait)
     .map(([axis, to, place]) => ({ trait: axis.trait, key: axis.key, also: axis.also, position: nearby(axis, to, place) }));
+}
+
+// The value at this share of a range, to a digit that a pixel can show.
+/**
+ * @param {number[]} range
+ * @param {number} share
+ */
+function between([low, high], share) {
+  const digits = Math.max(0, Math.ceil(-Math.log10((high - low) / 400)));
+  return Number((low + Math.min(1, Math.max(0, share)) * (high - low)).toFixed(digits));
 }
 
 // The numbers of a plot: a heading, then a row for each x with every curve's value there.

@@ -96,7 +96,7 @@ export function nearest(values, wanted) {
 
 // Gives the keyboard back to the notebook, if the view is in one.
 /** @param {HTMLElement} control */
-function leave(control) {
+export function leave(control) {
   control.blur();
   /** @type {HTMLElement | null} */ (control.closest(".jp-Notebook"))?.focus();
 }

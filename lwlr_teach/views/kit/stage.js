@@ -2,7 +2,7 @@
 // the sentence; what every picture can do with its numbers is here as well.
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
-import { button, check, choice, dropdown, element, legend, listen, player, save, slider, toggled } from "./controls.js";
+import { button, check, choice, dropdown, element, leave, legend, listen, player, save, slider, toggled } from "./controls.js";
 import { dragged } from "./pointer.js";
 import { label, short } from "./text.js";
 
@@ -63,13 +63,19 @@ export function stage({ model, el }) {
     return control.row;
   };
   // The part of the state in which a trait has this value, or the one of its values that `key` names.
-  const part = (trait, key, value) => {
+  const part = (trait, key, value, from = now) => {
     if (key === undefined) return { [trait]: value };
-    const copy = structuredClone(now[trait]);
+    const copy = structuredClone(from[trait] ?? now[trait]);
     copy[key] = value;
     return { [trait]: copy };
   };
-  const goal = (p, left, top) => Object.assign({}, ...goals(p, left, top).map((g) => ({ ...part(g.trait, g.key, g.position), ...g.also })));
+  const goal = (p, left, top) => {
+    const all = {};
+    for (const g of goals(p, left, top)) Object.assign(all, part(g.trait, g.key, g.position, all), g.also);
+    return all;
+  };
+  // Where a trait stands that both axes of a plot are free for.
+  const place = (p) => [p.px(now[p.x.trait][p.x.key]), p.py(now[p.y.trait][p.y.key])];
   const named = (trait) => trait.replace(/_index$/, "");
   /** @type {(trait: string, also?: (value: any) => object) => (value: any) => void} */
   const picked = (trait, also = () => ({})) => (value) => {
@@ -133,18 +139,18 @@ export function stage({ model, el }) {
 
   // A canvas that `paint(ctx, colours, pointed)` draws; `pointed` is the name that the pointer is at, or null. `says`
   // begins its label, or is a function that returns it; null for one that is described elsewhere. Where a plot of it can
-  // be clicked, the pointer can go on and drag the position, if it `drags`.
+  // be clicked, the pointer can go on and drag the position, if it `drags`, and with `keys` the arrow keys move it.
   /**
    * @param {string} name
    * @param {(ctx: Context, colours: Colours, pointed: string | null) => void} paint
    * @param {string | (() => string) | null} says
-   * @param {{ drags?: boolean }} more
+   * @param {{ drags?: boolean, keys?: boolean }} more
    */
-  function picture(name, paint, says = "", { drags = false } = {}) {
+  function picture(name, paint, says = "", { drags = false, keys = false } = {}) {
     /** @type {Record<string, string>} */
     const seen = says === null ? { "aria-hidden": "true" } : { role: "img" };
     const canvas = element("canvas", { class: classes(name) + (drags ? " lwlr-drags" : ""), ...seen });
-    pictures.push({ canvas, paint, says, drags });
+    pictures.push({ canvas, paint, says, drags, keys });
     return canvas;
   }
 
@@ -181,7 +187,10 @@ export function stage({ model, el }) {
     const below = tools(() => root, pictures, say);
     relist = below.relist;
     root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), below.row);
-    for (const { canvas, drags } of pictures) readable(canvas, root, drags, { goal, change, commit, halt, point });
+    for (const { canvas, drags, keys } of pictures) {
+      readable(canvas, root, drags, { goal, change, commit, halt, point });
+      if (keys) movable(canvas, { goal, place, commit, halt });
+    }
     traits.forEach(pull);
     take();
     el.append(root);
@@ -271,12 +280,34 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
   dragged(canvas, (left, top, begins) => {
     if (begins) {
       halt();
-      held = plotAt(canvas.plots ?? [], left, top);
+      const goes = pointAt(canvas.plots ?? [], left, top, NEAR)?.goes;
+      if (goes) commit(goes);
+      held = goes ? undefined : plotAt(canvas.plots ?? [], left, top);
     }
     if (held) change(goal(held, left, top));
   }, () => {
     if (held) commit();
     held = undefined;
+  });
+}
+
+const NEAR = 6; // pixels: a press that means the point below it
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// The arrow keys move what both axes of a picture's plot are free for, by a hundredth of the plot, with Shift by a tenth.
+function movable(canvas, { goal, place, commit, halt }) {
+  canvas.tabIndex = 0;
+  canvas.setAttribute("data-lm-suppress-shortcuts", "true");
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") leave(canvas);
+    const way = ARROWS[event.key];
+    const p = canvas.plots?.find(({ x, y }) => x.free && y.free);
+    if (!way || !p) return;
+    event.preventDefault();
+    halt();
+    const [left, top] = place(p);
+    const by = event.shiftKey ? 0.1 : 0.01;
+    commit(goal(p, left + by * way[0] * p.width, top + by * way[1] * p.height));
   });
 }
 

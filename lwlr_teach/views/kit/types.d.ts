@@ -51,6 +51,8 @@ interface Axis {
   trait?: string;
   key?: string | number;
   values?: number[];
+  /** Every value is one: the entry takes what lies at the pointer. */
+  free?: boolean;
   /** What else changes with it. */
   also?: Record<string, unknown>;
 }
@@ -119,17 +121,18 @@ interface Tint {
   bold?: boolean;
 }
 
-/** Points that are drawn by other means and read here. */
+/** Points that are drawn by other means and read here; what a click on one changes is `goes(i)`, or null. */
 interface Points {
   name?: string;
   n: number;
   x: At;
   y: At;
   text: At<string>;
+  goes?: At<object | null>;
 }
 
 /** What the pointer is at: a point of a curve, or one that says its own text. */
-type Found = { px: number; py: number; away: number; name?: string } & (
+type Found = { px: number; py: number; away: number; name?: string; goes?: object | null } & (
   | { plot: Plot; curve: Curve; i: number; text?: string }
   | { curve?: undefined; text: string }
 );
@@ -201,3 +204,12 @@ interface Setup {
   draws?: ArrayLike<number>;
   noise?: number;
 }
+
+/** The rules and the surface of one view. */
+interface Programs {
+  surface: (p: Float64Array, g: Float64Array) => number;
+  methods: Program[];
+}
+
+/** The run of a method in a state: its points, the loss above the minimum there, and the step at which it is lost, or −1. */
+type Paths = (m: { i: number }, now: Record<string, any>) => { x: At; y: At; loss: At; diverged: number };

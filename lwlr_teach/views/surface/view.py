@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,29 +14,33 @@ from torch import Tensor
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_count
+from lwlr_teach.core.javascript import NotJavaScript
 from lwlr_teach.core.text import label, short
 from lwlr_teach.optim import Method
-from lwlr_teach.optim.grid import check_methods
-from lwlr_teach.problems.surfaces import Point, Surface
-from lwlr_teach.runs.sweeps import NEVER, sweep
-from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
+from lwlr_teach.optim.grid import check_grid, check_methods
+from lwlr_teach.problems.surfaces import Point, Surface, find_surface
+from lwlr_teach.runs.sweeps import NEVER, Sweep, check_starts, sweep
+from lwlr_teach.schedules import Schedule
+from lwlr_teach.views.kit.base import View, module, pack_uint16
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
 from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
+from lwlr_teach.views.surface.paths import precomputed, programs
 
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
 MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 
-# Paths are sent as far as this many half-widths from the middle of the map; 1/65535 of that is less than a
-# tenth of a pixel.
-_WINDOW = 8.0
+_KIND = torch.device("cpu"), torch.float64
 _COLUMNS, _ROWS = 121, 91
+_MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
 
 
 class SurfaceView(View):
-    """Paths on a loss surface, with sliders for learning rate, momentum, the limit of a clip, and step.
+    """Paths on a loss surface, from a start that can be dragged, with sliders for learning rate, momentum,
+    the limit of a clip, and step.
 
-    Every position of the sliders is computed when the view is made and sent to the browser once, so that a
-    drag costs no round trip, and the view goes on when the kernel is gone.
+    The browser runs the methods' own rules, so that a drag costs no round trip, and the view goes on when the
+    kernel is gone. Where a rule, a surface or a schedule cannot run there, every position of the sliders is
+    computed when the view is made; then the start stays where it is, and the view says why.
 
     Args:
         surface: a :class:`~lwlr_teach.problems.surfaces.Surface` or the name of one.
@@ -55,18 +59,18 @@ class SurfaceView(View):
             taken).
         shown: names of the methods that are visible at first; all by default.
 
-    ``sweep`` holds the runs. The traits ``lr_index``, ``momentum_index``, ``limit_index``, ``step`` and
-    ``shown`` follow the view's controls, on release, and move them when they are set; ``lr``, ``momentum``
-    and ``limit`` are their values.
+    ``sweep`` holds the runs of the present state: one rate, one momentum, one limit, one start. The traits
+    ``start``, ``lr_index``, ``momentum_index``, ``limit_index``, ``step`` and ``shown`` follow the view's
+    controls, on release, and move them when they are set; ``lr``, ``momentum`` and ``limit`` are values.
     """
 
-    _esm = module("surface/view.js")
-
     plan = traitlets.Dict().tag(sync=True)
+    relief = traitlets.Bytes().tag(sync=True)
+    draws = traitlets.Bytes().tag(sync=True)
     paths = traitlets.Bytes().tag(sync=True)
     losses = traitlets.Bytes().tag(sync=True)
     diverged = traitlets.Bytes().tag(sync=True)
-    relief = traitlets.Bytes().tag(sync=True)
+    start = traitlets.List(traitlets.Float()).tag(sync=True)
     lr_index = Position("_rates")
     momentum_index = Position("_momenta")
     limit_index = Position("_limits")
@@ -85,51 +89,60 @@ class SurfaceView(View):
         start: Point | None = None,
         seed: int = 0,
         clip: Clip | None = None,
-        schedule: Callable[[int], float] | None = None,
+        schedule: Schedule | None = None,
         at_lr: float = 0.1,
         at_momentum: float = 0.9,
         at_limit: float = 1.0,
         at_step: int | None = None,
         shown: Sequence[str] | None = None,
     ) -> None:
-        methods = check_methods(optimizers)
+        self.methods = check_methods(optimizers)
+        self.surface = find_surface(surface)
+        self.names = [m.name for m in self.methods]
         if momentum is None:
             momentum = MOMENTA if limits is None else (at_momentum,)
-        grid: dict[str, Any] = {"momentum": momentum} if any(m.memory for m in methods) else {}
+        grid: dict[str, Any] = {"lr": torch.logspace(-3, 0, 61, dtype=torch.float64) if lr is None else lr}
+        if any(m.memory for m in self.methods):
+            grid["momentum"] = momentum
         if limits is not None:
             grid["limit"] = limits
-        self.sweep = sweep(
-            surface,
-            methods,
-            lr=torch.logspace(-3, 0, 61, dtype=torch.float64) if lr is None else lr,
-            steps=steps,
-            starts=None if start is None else [start],
-            seed=seed,
-            clip=clip,
-            schedule=schedule,
-            progress=False,
-            **grid,
-        )
+        check_count("steps", steps)
         at_step = steps if at_step is None else at_step
         check_count("at_step", at_step, low=0, high=steps)
-        self.names = list(self.sweep.names)
-        # Whatever was swept, runs have the axes (method, lr, momentum, limit) from here on.
-        self._rates, self._steps = self.sweep.grid["lr"], range(steps + 1)
-        self._momenta = self.sweep.grid.get("momentum", torch.zeros(1))
-        self._limits = self.sweep.grid.get("limit", torch.zeros(1))
-        runs = (len(self.names), len(self._rates), len(self._momenta), len(self._limits))
-        gap = (self.sweep.losses - self.sweep.surface.lowest).clamp(min=0)
-        self._gap = gap.to(torch.float32).reshape(*runs, steps + 1)
-        self._paths = self.sweep.paths.reshape(*runs, steps + 1, 2)
-        self._diverged = self.sweep.diverged_at.reshape(*runs)
+        self._grid = check_grid(self.methods, grid, *_KIND)
+        self._rates, self._steps = self._grid["lr"], range(steps + 1)
+        self._momenta = self._grid.get("momentum", torch.zeros(1))
+        self._limits = self._grid.get("limit", torch.zeros(1))
+        self._how: dict[str, Any] = dict(steps=steps, seed=seed, clip=clip, schedule=schedule, progress=False)
+        first = check_starts(self.surface, None if start is None else [start], *_KIND)[0].tolist()
         begin: dict[str, Any] = {
+            "start": first,
             "lr_index": nearest(self._rates, at_lr),
             "momentum_index": nearest(self._momenta, at_momentum),
             "limit_index": nearest(self._limits, at_limit),
             "step": at_step,
             "shown": check_shown(self.names, shown),
         }
-        super().__init__(**begin, **self._payload(begin))
+        self._kept: dict[Any, Sweep] = {}
+        sliders = {"lr_index": self._rates, "momentum_index": self._momenta, "limit_index": self._limits}
+        # Refuses what cannot be run.
+        self._runs(first, *(values[begin[at]].item() for at, values in sliders.items()))
+        code, sent, why = "null", dict[str, Any](), ""
+        try:
+            code, sent = programs(self.surface, self.methods, self._grid, steps, seed, clip, schedule)
+        except NotJavaScript as error:
+            why = f"Computed beforehand, so that the start stays where it is: {error}."
+            sent = precomputed(self._sweep(first, self._grid))
+        self._esm = _MODULE.replace(_NO_PROGRAMS, code, 1)
+        super().__init__(**begin, **self._payload(begin, sent.pop("plan"), why), **sent)
+
+    @traitlets.validate("start")
+    def _on_the_map(self, proposal: Any) -> list[float]:
+        start: Any = list(proposal["value"])
+        if self.plan.get("why") and start != self.plan["start"]["start"]:
+            raise ValueError(f"start stays {self.plan['start']['start']} in this view, got {start}")
+        x, y = check_starts(self.surface, [start], *_KIND)[0].tolist()
+        return [x, y]
 
     @property
     def lr(self) -> float:
@@ -146,72 +159,61 @@ class SurfaceView(View):
         """The limit that the slider stands at."""
         return self._limits[self.limit_index].item()
 
-    def _runs(self, values: Tensor, i: int) -> Tensor:
-        """``values`` (optimizer, lr, momentum, limit, …) of method i; along an axis of its own only once."""
-        one = self.sweep.methods[i]
-        momenta, limits = (None if has else 1 for has in (one.memory, one.clip))
-        return values[i, :, :momenta, :limits]
+    @property
+    def sweep(self) -> Sweep:
+        """The runs of the present state, one a method."""
+        return self._runs(self.start, self.lr, self.momentum, self.limit)
 
-    def _all_runs(self, values: Tensor) -> Tensor:
-        """The runs of all methods, one after the other: (run, …)."""
-        return torch.cat([self._runs(values, i).flatten(0, 2) for i in range(len(self.sweep.methods))])
+    def _runs(self, start: Sequence[float], lr: float, momentum: float, limit: float) -> Sweep:
+        now = {"lr": lr, "momentum": momentum, "limit": limit}
+        key = (*start, *now.values())
+        if key not in self._kept:
+            # The last one is kept: the sentence and the picture ask for it.
+            self._kept = {key: self._sweep(start, {name: [now[name]] for name in self._grid})}
+        return self._kept[key]
 
-    def _payload(self, begin: dict[str, Any]) -> dict[str, Any]:
-        s = self.sweep
-        bounds = torch.tensor(s.surface.bounds, dtype=torch.float64)
-        low, high = bounds.unbind(-1)
-        middle, half = (low + high) / 2, (high - low) / 2
-        window = (middle - _WINDOW * half, middle + _WINDOW * half)
-        heights = _heights(s.surface)
-        first = 0
-        methods = []
-        for i, (one, style) in enumerate(zip(s.methods, styles(self.names), strict=True)):
-            _, momenta, limits = self._runs(self._diverged, i).shape
-            own = {"first": first, "momenta": momenta, "limits": limits}
-            methods.append({"name": one.name, "style": style, **own})
-            first += len(self._rates) * momenta * limits
+    def _sweep(self, start: Sequence[float], grid: Mapping[str, Any]) -> Sweep:
+        starts = torch.tensor([start], dtype=torch.float64)
+        return sweep(self.surface, self.methods, starts=starts, **grid, **self._how)
+
+    def _payload(self, begin: dict[str, Any], own: dict[str, Any], why: str) -> dict[str, Any]:
+        both = zip(self.names, styles(self.names), own.pop("methods"), strict=True)
         plan = {
             "title": self._title,
-            "methods": methods,
-            "steps": s.steps,
+            "methods": [{"name": name, "style": style, **more} for name, style, more in both],
+            "steps": len(self._steps) - 1,
             "rates": [label(v) for v in self._rates.tolist()],
             "momenta": [label(v) for v in self._momenta.tolist()],
             "limits": [label(v) for v in self._limits.tolist()],
             "start": begin,
+            "why": why,
+            **own,
             "map": {
-                "bounds": bounds.tolist(),
-                "window": torch.stack(window, -1).tolist(),
+                "bounds": self.surface.bounds,
                 "columns": _COLUMNS,
                 "rows": _ROWS,
-                "minima": [list(p) for p in s.surface.minima],
-                "start": s.starts[0].tolist(),
-                "losses": self._loss_range,
+                "minima": self.surface.minima,
+                "losses": self._loss_range(begin["start"]),
             },
         }
-        return {
-            "plan": plan,
-            "paths": pack_uint16(self._all_runs(self._paths), *window),
-            "losses": pack_float32(self._all_runs(self._gap)),
-            "diverged": self._all_runs(self._diverged).numpy().astype("<i4").tobytes(),
-            "relief": pack_uint16(heights, 0.0, 1.0),
-        }
+        return {"plan": plan, "relief": pack_uint16(_heights(self.surface), 0.0, 1.0)}
 
     @property
     def _title(self) -> str:
-        name = self.sweep.surface.name
+        name = self.surface.name
         return name[0].upper() + name[1:]
 
-    @property
-    def _loss_range(self) -> list[float]:
+    def _loss_range(self, start: Sequence[float]) -> list[float]:
         """The range of the loss axis, the same for all positions, so that curves can be compared by eye."""
-        first = max(self._gap.flatten()[0].item(), 1e-6)
-        top = _gaps_on_map(self.sweep.surface).max().item()
-        return [1e-8 * first, 100 * top]
+        first = self.surface.loss(torch.tensor(start, dtype=torch.float64)).item() - self.surface.lowest
+        top = _gaps_on_map(self.surface).max().item()
+        return [1e-8 * max(first, 1e-6), 100 * top]
 
     def _at(self, i: int) -> tuple[Tensor, Tensor, int]:
-        """Path, loss above the minimum, and step of divergence of method i at the sliders' position."""
-        position = (i, self.lr_index, self.momentum_index, self.limit_index)
-        return self._paths[position], self._gap[position], int(self._diverged[position])
+        """Path, loss above the minimum, and step of divergence of method i in the present state."""
+        runs = self.sweep
+        gap = (runs.losses[i].flatten(0, -2)[0] - self.surface.lowest).clamp(min=0)
+        return runs.paths[i].flatten(0, -3)[0], gap, int(runs.diverged_at[i].flatten()[0])
 
     def _outcome(self, i: int) -> str:
         _, gap, diverged = self._at(i)
@@ -223,7 +225,9 @@ class SurfaceView(View):
     def _position(self) -> str:
         memory = f", momentum {label(self.momentum)}" if len(self._momenta) > 1 else ""
         limit = f", limit {label(self.limit)}" if len(self._limits) > 1 else ""
-        return f"{self._title}, learning rate {label(self.lr)}{memory}{limit}"
+        moved = self.start != self.plan["start"]["start"]
+        start = f", from ({', '.join(map(label, self.start))})" if moved else ""
+        return f"{self._title}{start}, learning rate {label(self.lr)}{memory}{limit}"
 
     def describe(self) -> str:
         """The sliders' position and where each visible method got to, in a sentence."""
@@ -243,9 +247,8 @@ class SurfaceView(View):
         return figure
 
     def _draw_map(self, ax: Axes) -> None:
-        s = self.sweep
-        (x0, x1), (y0, y1) = s.surface.bounds
-        heights = _heights(s.surface).numpy()
+        (x0, x1), (y0, y1) = self.surface.bounds
+        heights = _heights(self.surface).numpy()
         extent = np.linspace(x0, x1, _COLUMNS), np.linspace(y0, y1, _ROWS)
         levels = np.linspace(0, 1, 17)
         ax.contourf(*extent, heights, levels=levels, cmap="Greys", alpha=0.45)
@@ -259,13 +262,13 @@ class SurfaceView(View):
             head = np.clip(x[-1], x0, x1), np.clip(y[-1], y0, y1)
             shape = MATPLOTLIB_MARKERS[style["marker"]]
             ax.plot(*head, shape, color=colour, mec="white", ms=9, zorder=4, clip_on=False)
-        for point in s.surface.minima:
+        for point in self.surface.minima:
             ax.plot(*point, "*", color="#f0e442", mec="#333333", ms=11, zorder=2)
-        ax.plot(*s.starts[0].tolist(), "o", color="white", mec="black", ms=7, zorder=3)
+        ax.plot(*self.start, "o", color="white", mec="black", ms=7, zorder=3)
         ax.set(xlim=(x0, x1), ylim=(y0, y1))
 
     def _draw_curves(self, ax: Axes) -> None:
-        low, high = self._loss_range
+        low, high = self.plan["map"]["losses"]
         for i, style in self._visible():
             _, gap, diverged = self._at(i)
             last = self.step if diverged == NEVER else min(self.step, diverged)
@@ -277,7 +280,7 @@ class SurfaceView(View):
                 markevery=[last],
                 label=f"{self.names[i]}: {self._outcome(i)}",
             )
-        ax.set(yscale="log", xlim=(0, self.sweep.steps), ylim=(low, high), xlabel="step")
+        ax.set(yscale="log", xlim=(0, self._steps[-1]), ylim=(low, high), xlabel="step")
         ax.set_title("loss above the minimum", fontsize=10, loc="left")
         ax.grid(alpha=0.2)
         if self.shown:

@@ -1,0 +1,63 @@
+// Where the paths come from: the browser runs the rules, or Python has run them at every position of the sliders. Both
+// give, for a method and the state, {x(i), y(i), loss(i), diverged}: the point after step i, the loss above the minimum
+// there, and the step from which on the run is lost, or −1.
+import { typed } from "../kit/canvas.js";
+import { run } from "../kit/run.js";
+
+// A method is run anew when something that it reads has changed.
+/**
+ * @param {Programs} programs
+ * @param {any} plan
+ * @param {Float64Array} draws
+ * @returns {Paths}
+ */
+export function livePaths(programs, plan, draws) {
+  const { steps, methods, values, factors, cycled, noise, lowest } = plan;
+  const kept = methods.map(() => ({ key: "", path: new Float64Array(2 * steps + 2), losses: new Float64Array(steps + 1), diverged: -1 }));
+  return (m, now) => {
+    const { free } = methods[m.i];
+    const settings = Object.fromEntries(free.map((name) => [name, values[name][now[`${name}_index`]]]));
+    const own = kept[m.i];
+    const key = [now.start, Object.values(settings)].join();
+    if (own.key !== key) {
+      const momenta = free.includes("momentum") ? cycled ?? undefined : undefined;
+      const setup = { settings, start: now.start, factors: factors ?? undefined, momenta, draws: draws.length ? draws : undefined, noise };
+      run(programs.methods[m.i], programs.surface, setup, own.path, own.losses);
+      Object.assign(own, { key, diverged: leftForGood(own.path, plan) });
+    }
+    const { path, losses, diverged } = own;
+    return { x: (i) => path[2 * i], y: (i) => path[2 * i + 1], loss: (i) => Math.max(0, losses[i] - lowest), diverged };
+  };
+}
+
+// The step from which on a path stays outside `escape` times the map, or −1.
+/**
+ * @param {Float64Array} path
+ * @param {any} plan
+ */
+function leftForGood(path, { steps, escape, map }) {
+  const inside = (i) => map.bounds.every(([low, high], axis) =>
+    Math.abs(path[2 * i + axis] - (low + high) / 2) <= (escape * (high - low)) / 2);
+  let last = steps;
+  while (last >= 0 && !inside(last)) last--;
+  return last === steps ? -1 : last + 1;
+}
+
+// Paths are sent in parts of a window around the map; a run where a method's own sliders stand, one after the other.
+/**
+ * @param {any} plan
+ * @param {Model} model
+ * @returns {Paths}
+ */
+export function sentPaths({ steps, methods, window }, model) {
+  const points = typed(Uint16Array, model.get("paths"));
+  const losses = typed(Float32Array, model.get("losses"));
+  const events = typed(Int32Array, model.get("diverged"));
+  return (m, now) => {
+    const { first, momenta, limits } = methods[m.i];
+    const momentum = now.lr_index * momenta + (momenta > 1 ? now.momentum_index : 0);
+    const at = first + momentum * limits + (limits > 1 ? now.limit_index : 0);
+    const [x, y] = window.map(([low, high], axis) => (i) => low + (points[2 * (at * (steps + 1) + i) + axis] / 65535) * (high - low));
+    return { x, y, loss: (i) => losses[at * (steps + 1) + i], diverged: events[at] };
+  };
+}

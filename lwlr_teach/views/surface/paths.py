@@ -1,0 +1,98 @@
+"""Where the paths of the surface view come from: programs for the browser, or runs at every position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lwlr_teach.clipping import Clip
+from lwlr_teach.core.javascript import NotJavaScript
+from lwlr_teach.optim import Method, to_javascript
+from lwlr_teach.problems.surfaces import Surface
+from lwlr_teach.runs.sweeps import ESCAPE, Sweep
+from lwlr_teach.schedules import Plateau, Schedule, cycles_momentum, factor_at
+from lwlr_teach.views.kit.base import pack_float32, pack_uint16
+
+# Paths are sent as far as this many half-widths from the middle of the map; 1/65535 of that is less than a
+# tenth of a pixel.
+_WINDOW = 8.0
+
+Sent = dict[str, Any]
+"""Traits of the view, and its ``plan``: what the browser needs to know of the runs and of each method."""
+
+
+def programs(
+    surface: Surface,
+    methods: tuple[Method, ...],
+    grid: Mapping[str, Tensor],
+    steps: int,
+    seed: int,
+    clip: Clip | None,
+    schedule: Schedule | None,
+) -> tuple[str, Sent]:
+    """The methods and the surface as JavaScript, an expression; and what they are run with.
+
+    Raises NotJavaScript for what cannot run in a browser.
+    """
+    if isinstance(schedule, Plateau):
+        raise NotJavaScript("a plateau waits for losses, and its factors are not known before the run")
+    free = [[name for name in grid if method.target(name)] for method in methods]
+    made = [to_javascript(m, names, {"clip": clip}) for m, names in zip(methods, free, strict=True)]
+    steppers = ",\n".join(f"{{ size: {p.size}, step: {p.text} }}" for p in made)
+    code = f"{{ surface: {surface.to_javascript()},\nmethods: [{steppers}] }}"
+    cycled = None
+    if schedule is not None and cycles_momentum(schedule):
+        if not all(method.memory for method in methods):
+            raise NotJavaScript("the schedule sets a momentum also for methods that are shown without one")
+        cycled = [schedule.momentum(step) for step in range(steps)]
+    plan = {
+        "methods": [{"free": names} for names in free],
+        "values": {name: values.tolist() for name, values in grid.items()},
+        "factors": None if schedule is None else [factor_at(schedule, step) for step in range(steps)],
+        "cycled": cycled,
+        "noise": surface.noise,
+        "lowest": surface.lowest,
+        "escape": ESCAPE,
+    }
+    return code, {"plan": plan, "draws": _draws(surface, steps, seed)}
+
+
+def _draws(surface: Surface, steps: int, seed: int) -> bytes:
+    """The noise of each step's gradient, as :func:`~lwlr_teach.runs.sweeps.sweep` draws it for one start."""
+    if not surface.noise:
+        return b""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(1, 2, generator=generator, dtype=torch.float64) for _ in range(steps)]
+    data: bytes = torch.cat(drawn).numpy().astype("<f8").tobytes()
+    return data
+
+
+def precomputed(runs: Sweep) -> Sent:
+    """The runs at every position of the sliders; along a slider that a method does not have, once."""
+    rates, momenta, limits = (len(runs.grid.get(name, [0])) for name in ("lr", "momentum", "limit"))
+    low, high = torch.tensor(runs.surface.bounds, dtype=torch.float64).unbind(-1)
+    middle, half = (low + high) / 2, (high - low) / 2
+    window = middle - _WINDOW * half, middle + _WINDOW * half
+    gap = (runs.losses - runs.surface.lowest).clamp(min=0)
+
+    def of_each(values: Tensor, more: int) -> Tensor:
+        """Values (method, lr, momentum, limit, …) with so many more axes, one run after the other."""
+        grid = values.reshape(len(runs.methods), rates, momenta, limits, *values.shape[values.ndim - more :])
+        both = zip(grid, own, strict=True)
+        return torch.cat([runs_of[:, : m["momenta"], : m["limits"]].flatten(0, 2) for runs_of, m in both])
+
+    own: list[dict[str, int]] = []
+    first = 0
+    for method in runs.methods:
+        counts = {"momenta": momenta if method.memory else 1, "limits": limits if method.clip else 1}
+        own.append({"first": first, **counts})
+        first += rates * counts["momenta"] * counts["limits"]
+    return {
+        "plan": {"methods": own, "window": torch.stack(window, -1).tolist()},
+        "paths": pack_uint16(of_each(runs.paths, 2), *window),
+        "losses": pack_float32(of_each(gap, 1)),
+        "diverged": of_each(runs.diverged_at, 0).numpy().astype("<i4").tobytes(),
+    }
