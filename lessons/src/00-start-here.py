@@ -64,7 +64,7 @@ guess.reveal(steps)
 # %% [markdown]
 # ## Drag
 #
-# The pictures are alive. A slider answers at once; click it and use the arrow keys for single positions. *play* shows the steps one by one, and the boxes of the legend show and hide methods.
+# The pictures are alive. A slider answers at once; click it and use the arrow keys for single positions. *play* shows the steps one by one, and the boxes of the legend show and hide methods. The white ring is the start: drag it across the map, and every path begins there.
 
 # %%
 SurfaceView("quadratic", ["SGD", "Momentum"], lr=torch.logspace(-3, -0.5, 51), at_lr=0.05)
