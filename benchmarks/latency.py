@@ -21,7 +21,12 @@ from benchmarks.report import Row, percentile
 STEPS = 20  # key presses a block
 BLOCKS = 3
 
-OURS = "from lwlr_teach.views import SurfaceView\nSurfaceView('ravine', at_lr=0.003)"
+OURS = """
+import torch
+from lwlr_teach.views import SurfaceView
+
+SurfaceView('ravine', lr=torch.logspace(-3, 0, 61), at_lr=0.003)
+"""
 PEER = """
 import matplotlib.pyplot as plt, torch
 from ipywidgets import SelectionSlider, interact

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.optim.catalogue import METHODS, Method, method
+from lwlr_teach.optim.own import from_rule
+from lwlr_teach.optim.update import Rule
 
 
-def check_methods(optimizers: Iterable[str | Method]) -> tuple[Method, ...]:
-    """The methods of these names; ValueError when there is none, or one that is not known."""
-    if isinstance(optimizers, str | Method):
+def check_methods(optimizers: Iterable[str | Method | Rule]) -> tuple[Method, ...]:
+    """The methods of these names, and of rules of your own; ValueError for none, or one that is not known."""
+    if isinstance(optimizers, str | Method) or callable(optimizers):
         optimizers = [optimizers]
-    methods = tuple(method(o) for o in optimizers)
+    methods = tuple(method(o) if isinstance(o, str | Method) else from_rule(o) for o in optimizers)
     if not methods:
         raise ValueError(f"optimizers must name at least one of {', '.join(METHODS)}, got none")
     return methods

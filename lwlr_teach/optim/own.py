@@ -31,9 +31,9 @@ def from_rule(rule: Rule, lr: float = 1e-3, memory: str | None = None) -> Method
             buffer = momentum * state["buffer"] + grad
             return buffer, {"buffer": buffer}
 
-        sweep("ravine", ["Momentum", from_rule(heavy_ball, memory="momentum")], lr=[0.01, 0.02])
+        sweep("ravine", ["Momentum", heavy_ball], lr=[0.01, 0.02])
 
-    ``memory`` names the hyperparameter that sliders call ``momentum``.
+    ``memory`` names the hyperparameter that sliders call ``momentum``; by default it is the one of this name.
     """
     check_function("rule", rule, _EXAMPLE)
     arguments = list(inspect.signature(rule).parameters.values())
@@ -43,6 +43,8 @@ def from_rule(rule: Rule, lr: float = 1e-3, memory: str | None = None) -> Method
             "rule must take grad, state and step, and then hyperparameters by keyword with a default each, "
             f"as in {_EXAMPLE}, got {rule.__name__}{inspect.signature(rule)}"
         )
+    if memory is None and "momentum" in own:
+        memory = "momentum"
     if memory is not None and memory not in own:
         raise ValueError(f"memory must name one of {', '.join(own) or 'no hyperparameter'}, got {memory!r}")
 

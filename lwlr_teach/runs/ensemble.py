@@ -13,6 +13,7 @@ from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import Method
 from lwlr_teach.optim.grid import check_grid, check_methods
+from lwlr_teach.optim.update import Rule
 from lwlr_teach.problems.data import Digits
 from lwlr_teach.problems.tasks import Task, digits_task
 from lwlr_teach.runs.fleet import Fleet
@@ -44,7 +45,7 @@ class Ensemble:
 
 
 def train_ensemble(
-    optimizers: Iterable[str | Method] = ("SGD", "Momentum", "Adam"),
+    optimizers: Iterable[str | Method | Rule] = ("SGD", "Momentum", "Adam"),
     *,
     lr: Sequence[float] | Tensor,
     seeds: int = 3,

@@ -18,6 +18,7 @@ from lwlr_teach.core.checks import check_count, check_device, check_function, ch
 from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.optim.catalogue import Method
 from lwlr_teach.optim.grid import check_grid, check_methods, tensor_or_none
+from lwlr_teach.optim.update import Rule
 from lwlr_teach.problems.surfaces import Point, Surface, find_surface
 from lwlr_teach.schedules import Plateau, Schedule, check_drivable, drive, in_order
 
@@ -61,7 +62,7 @@ class Sweep:
 
 def sweep(
     surface: str | Surface,
-    optimizers: Iterable[str | Method] = ("SGD", "Momentum", "Adam"),
+    optimizers: Iterable[str | Method | Rule] = ("SGD", "Momentum", "Adam"),
     *,
     lr: Sequence[float] | Tensor,
     steps: int = 300,
@@ -83,7 +84,8 @@ def sweep(
 
     Args:
         surface: a :class:`Surface` or the name of one.
-        optimizers: methods or their names, see ``lwlr_teach.optim.METHODS``.
+        optimizers: methods or their names, see ``lwlr_teach.optim.METHODS``, or rules of your own, see
+            :func:`~lwlr_teach.optim.from_rule`.
         lr: the rates, 1-D.
         steps: how many steps each run takes.
         starts: points (n, 2) inside the surface's bounds; the surface's own start by default.

@@ -10,7 +10,8 @@ from authoring.lab import write_notebook
 
 ADAM = [0xD5, 0x5E, 0x00]
 IMPORTS = "from lwlr_teach.views import SurfaceView"
-MAKE = "{name} = SurfaceView('ravine', at_lr=0.02, at_step=40, steps=60)\n{name}"
+LISTS = "lr=[10 ** (k / 20 - 3) for k in range(61)], momentum=[0, .3, .5, .6, .7, .8, .85, .9, .95, .98, .99]"
+MAKE = f"{{name}} = SurfaceView('ravine', {LISTS}, at_lr=0.02, at_step=40, steps=60)\n{{name}}"
 CELLS = [IMPORTS, MAKE.format(name="view"), MAKE.format(name="other")]
 
 

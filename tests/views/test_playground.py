@@ -41,15 +41,14 @@ def test_every_surface_can_be_chosen(playground, name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_can_be_chosen(playground, name, monkeypatch):
-    monkeypatch.setattr("lwlr_teach.views.surface.playground.MOMENTA", (0.0, 0.9))
+def test_every_method_can_be_chosen(playground, name):
     playground.optimizers.value = [name]
     assert playground.view.sweep.names == (name,)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_schedule_reaches_the_runs(playground, name):
-    playground.view.lr_index = 50  # too large for the curvature 10: a plateau sees no progress
+    playground.view.lr_index = 500  # 0.316, too large for the curvature 10: a plateau sees no progress
     playground.schedule.value = name
     assert torch.equal(playground.view.sweep.paths, expected(playground, schedule=SCHEDULES[name]))
     constant = torch.equal(playground.view.sweep.paths, expected(playground))
@@ -133,6 +132,8 @@ def test_eight_methods_with_a_memory_are_few_enough_to_send(playground):
     assert len(eight) == 8
     playground.optimizers.value = eight
     assert playground.view.sweep.names == tuple(eight)
+    assert playground.view.momentum == 0.9
+    playground.schedule.value = "plateau"  # each position is sent
     assert playground.view.momentum == 0.9
     assert len(playground.view.plan["momenta"]) == 6
 

@@ -43,6 +43,36 @@ def test_the_start_can_be_moved(view):
     assert view.describe() == before
 
 
+def heavy_ball(grad, state, step, *, momentum=0.9):
+    buffer = momentum * state["buffer"] + grad
+    return buffer, {"buffer": buffer}
+
+
+def test_a_rule_of_ones_own_runs_beside_ours_and_has_the_slider():
+    view = SurfaceView("ravine", ["Momentum", heavy_ball], at_lr=0.01, at_momentum=0.8)
+    assert view.names == ["Momentum", "heavy_ball"]
+    assert view.plan["methods"][1]["free"] == ["lr", "momentum"]
+    ours, theirs = view.sweep.paths
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_a_rule_that_cannot_run_is_named_with_its_line():
+    def asks(grad, state, step):
+        return (grad if grad.sum() > 0 else 2 * grad), {}
+
+    with pytest.raises(
+        ValueError, match=r"asks cannot run .* `return \(grad if grad.sum\(\) > 0 else 2"
+    ) as said:
+        SurfaceView("ravine", [asks], lr=[0.01], steps=5)
+    assert "torch.where(" in str(said.value)
+
+
+def test_eight_methods_with_a_memory_can_be_seen_at_once():
+    eight = [m for m in METHODS.values() if m.memory][:8]
+    SurfaceView("ravine", eight)
+    SurfaceView("ravine", eight, schedule=Plateau(0.5, patience=99))
+
+
 def test_the_noise_is_that_of_the_sweep():
     surface = noisy("ravine", 0.5)
     view = SurfaceView(surface, ["SGD"], steps=9, seed=4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,20 +27,21 @@ Sent = dict[str, Any]
 def programs(
     surface: Surface,
     methods: tuple[Method, ...],
-    grid: Mapping[str, Tensor],
+    names: Sequence[str],
     steps: int,
     seed: int,
     clip: Clip | None,
     schedule: Schedule | None,
 ) -> tuple[str, Sent]:
-    """The methods and the surface as JavaScript, an expression; and what they are run with.
+    """The methods and the surface as JavaScript, an expression; and what they are run with. ``names`` are the
+    hyperparameters that have sliders.
 
     Raises NotJavaScript for what cannot run in a browser.
     """
     if isinstance(schedule, Plateau):
         raise NotJavaScript("a plateau waits for losses, and its factors are not known before the run")
-    free = [[name for name in grid if method.target(name)] for method in methods]
-    made = [to_javascript(m, names, {"clip": clip}) for m, names in zip(methods, free, strict=True)]
+    free = [[name for name in names if method.target(name)] for method in methods]
+    made = [to_javascript(m, own, {"clip": clip}) for m, own in zip(methods, free, strict=True)]
     steppers = ",\n".join(f"{{ size: {p.size}, step: {p.text} }}" for p in made)
     code = f"{{ surface: {surface.to_javascript()},\nmethods: [{steppers}] }}"
     cycled = None
@@ -49,8 +50,7 @@ def programs(
             raise NotJavaScript("the schedule sets a momentum also for methods that are shown without one")
         cycled = [schedule.momentum(step) for step in range(steps)]
     plan = {
-        "methods": [{"free": names} for names in free],
-        "values": {name: values.tolist() for name, values in grid.items()},
+        "methods": [{"free": own} for own in free],
         "factors": None if schedule is None else [factor_at(schedule, step) for step in range(steps)],
         "cycled": cycled,
         "noise": surface.noise,

@@ -29,7 +29,7 @@ from lwlr_teach.schedules import (
 )
 from lwlr_teach.views.kit.base import close_predecessors
 from lwlr_teach.views.kit.style import MOST
-from lwlr_teach.views.surface.view import MOMENTA, SIX, SurfaceView
+from lwlr_teach.views.surface.view import SIX, SurfaceView
 
 STEPS = 100
 SCHEDULES: dict[str, Schedule | None] = {
@@ -50,9 +50,6 @@ CLIPS: dict[str, Callable[[float], Clip] | None] = {
     "by value": by_value,
     "by norm": by_global_norm,
 }
-
-# Eight methods with a memory have as many positions as may be sent.
-_FEWER_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 class Playground(widgets.VBox):  # type: ignore[misc]
@@ -105,11 +102,9 @@ class Playground(widgets.VBox):  # type: ignore[misc]
         if self.noise.value:
             surface = noisy(surface, self.noise.value)
         make_clip = CLIPS[self.clip.value]
-        with_memory = sum(METHODS[name].memory is not None for name in self.optimizers.value)
         return SurfaceView(
             surface,
             self.optimizers.value,
-            momentum=MOMENTA if with_memory <= 4 else _FEWER_MOMENTA,
             steps=STEPS,
             clip=None if make_clip is None else make_clip(self.limit.value),
             schedule=SCHEDULES[self.schedule.value],

@@ -18,6 +18,7 @@ from lwlr_teach.core.javascript import NotJavaScript
 from lwlr_teach.core.text import label, short
 from lwlr_teach.optim import Method
 from lwlr_teach.optim.grid import check_grid, check_methods
+from lwlr_teach.optim.update import Rule
 from lwlr_teach.problems.surfaces import Point, Surface, find_surface
 from lwlr_teach.runs.sweeps import NEVER, Sweep, check_starts, sweep
 from lwlr_teach.schedules import Schedule
@@ -27,7 +28,12 @@ from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
 from lwlr_teach.views.surface.paths import precomputed, programs
 
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
-MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
+# The positions of the sliders, where none are given: so many where the browser computes, fewer where each
+# position is computed beforehand. Three digits say a rate to a hundredth.
+_RATES, _FEWER_RATES = (torch.logspace(-3, 0, n, dtype=torch.float64) for n in (601, 61))
+_MOMENTA = 0.01 * torch.arange(100, dtype=torch.float64)
+_FEWER_MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
+_FEWEST_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)  # for more than four methods that have a memory
 
 _KIND = torch.device("cpu"), torch.float64
 _COLUMNS, _ROWS = 121, 91
@@ -44,8 +50,9 @@ class SurfaceView(View):
 
     Args:
         surface: a :class:`~lwlr_teach.problems.surfaces.Surface` or the name of one.
-        optimizers: up to eight methods or names of methods.
-        lr: the positions of the learning-rate slider.
+        optimizers: up to eight methods, names of methods, or rules of your own, see
+            :func:`~lwlr_teach.optim.from_rule`.
+        lr: the positions of the learning-rate slider; by default close together.
         momentum: the positions of the momentum slider, for SGD's momentum and Adam's β₁. With a
             single value, or without a method that has a memory, there is no slider. By default there is
             either this slider or that of the limits.
@@ -80,7 +87,7 @@ class SurfaceView(View):
     def __init__(
         self,
         surface: str | Surface = "quadratic",
-        optimizers: Iterable[str | Method] = SIX,
+        optimizers: Iterable[str | Method | Rule] = SIX,
         *,
         lr: Sequence[float] | Tensor | None = None,
         momentum: Sequence[float] | Tensor | None = None,
@@ -98,41 +105,49 @@ class SurfaceView(View):
     ) -> None:
         self.methods = check_methods(optimizers)
         self.surface = find_surface(surface)
-        self.names = [m.name for m in self.methods]
-        if momentum is None:
-            momentum = MOMENTA if limits is None else (at_momentum,)
-        grid: dict[str, Any] = {"lr": torch.logspace(-3, 0, 61, dtype=torch.float64) if lr is None else lr}
-        if any(m.memory for m in self.methods):
-            grid["momentum"] = momentum
-        if limits is not None:
-            grid["limit"] = limits
+        memories = sum(m.memory is not None for m in self.methods)
         check_count("steps", steps)
         at_step = steps if at_step is None else at_step
         check_count("at_step", at_step, low=0, high=steps)
+        self._how: dict[str, Any] = dict(steps=steps, seed=seed, clip=clip, schedule=schedule, progress=False)
+        names = ["lr", *["momentum"] * (memories > 0), *["limit"] * (limits is not None)]
+        code, sent, refused = "null", dict[str, Any](), None
+        try:
+            code, sent = programs(self.surface, self.methods, names, steps, seed, clip, schedule)
+        except NotJavaScript as error:
+            refused = error
+        if lr is None:
+            lr = _FEWER_RATES if refused else _RATES
+        if momentum is None and limits is not None:
+            momentum = (at_momentum,)
+        elif momentum is None:
+            momentum = _MOMENTA if not refused else _FEWER_MOMENTA if memories <= 4 else _FEWEST_MOMENTA
+        given = {"lr": lr, "momentum": momentum, "limit": limits}
+        grid: dict[str, Any] = {name: given[name] for name in names}
         self._grid = check_grid(self.methods, grid, *_KIND)
         self._rates, self._steps = self._grid["lr"], range(steps + 1)
         self._momenta = self._grid.get("momentum", torch.zeros(1))
         self._limits = self._grid.get("limit", torch.zeros(1))
-        self._how: dict[str, Any] = dict(steps=steps, seed=seed, clip=clip, schedule=schedule, progress=False)
+        self._kept: dict[Any, Sweep] = {}
         first = check_starts(self.surface, None if start is None else [start], *_KIND)[0].tolist()
+        at = nearest(self._rates, at_lr), nearest(self._momenta, at_momentum), nearest(self._limits, at_limit)
+        try:
+            if refused:
+                runs = self._sweep(first, self._grid)
+                self.methods, sent = runs.methods, precomputed(runs)  # those that are done, if interrupted
+            self._runs(
+                first, self._rates[at[0]].item(), self._momenta[at[1]].item(), self._limits[at[2]].item()
+            )
+        except RuntimeError as error:  # a rule that cannot run in a batch either
+            raise refused or error from error
+        self.names = [m.name for m in self.methods]
         begin: dict[str, Any] = {
             "start": first,
-            "lr_index": nearest(self._rates, at_lr),
-            "momentum_index": nearest(self._momenta, at_momentum),
-            "limit_index": nearest(self._limits, at_limit),
+            **dict(zip(("lr_index", "momentum_index", "limit_index"), at, strict=True)),
             "step": at_step,
             "shown": check_shown(self.names, shown),
         }
-        self._kept: dict[Any, Sweep] = {}
-        sliders = {"lr_index": self._rates, "momentum_index": self._momenta, "limit_index": self._limits}
-        # Refuses what cannot be run.
-        self._runs(first, *(values[begin[at]].item() for at, values in sliders.items()))
-        code, sent, why = "null", dict[str, Any](), ""
-        try:
-            code, sent = programs(self.surface, self.methods, self._grid, steps, seed, clip, schedule)
-        except NotJavaScript as error:
-            why = f"Computed beforehand, so that the start stays where it is: {error}."
-            sent = precomputed(self._sweep(first, self._grid))
+        why = f"Computed beforehand, so that the start stays where it is: {refused}." if refused else ""
         self._esm = _MODULE.replace(_NO_PROGRAMS, code, 1)
         super().__init__(**begin, **self._payload(begin, sent.pop("plan"), why), **sent)
 
@@ -168,8 +183,10 @@ class SurfaceView(View):
         now = {"lr": lr, "momentum": momentum, "limit": limit}
         key = (*start, *now.values())
         if key not in self._kept:
-            # The last one is kept: the sentence and the picture ask for it.
-            self._kept = {key: self._sweep(start, {name: [now[name]] for name in self._grid})}
+            made = self._sweep(start, {name: [now[name]] for name in self._grid})
+            if len(made.methods) < len(self.methods):
+                raise KeyboardInterrupt
+            self._kept = {key: made}  # the sentence and the picture ask for it
         return self._kept[key]
 
     def _sweep(self, start: Sequence[float], grid: Mapping[str, Any]) -> Sweep:
@@ -185,6 +202,7 @@ class SurfaceView(View):
             "rates": [label(v) for v in self._rates.tolist()],
             "momenta": [label(v) for v in self._momenta.tolist()],
             "limits": [label(v) for v in self._limits.tolist()],
+            "values": {name: values.tolist() for name, values in self._grid.items()},
             "start": begin,
             "why": why,
             **own,
