@@ -87,7 +87,7 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
                 setattr(view, name, [one for one in attrgetter(trait.among)(view) if draw.random() < 0.6])
             elif isinstance(trait, List) and name == "positions":  # a slider for each layer
                 setattr(view, name, [draw.randrange(len(view.runs.rates)) for _ in view.positions])
-            elif name == "start" and not view.plan["why"]:  # of paths that the browser computes
+            elif name == "start" and view.plan.get("why") == "":  # of paths that the browser computes
                 low, high = zip(*view.surface.bounds, strict=True)
                 setattr(view, name, [round(draw.uniform(*ends), 2) for ends in zip(low, high, strict=True)])
             elif isinstance(trait, Bool) and name in names:

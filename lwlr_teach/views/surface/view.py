@@ -191,7 +191,9 @@ class SurfaceView(View):
 
     def _sweep(self, start: Sequence[float], grid: Mapping[str, Any]) -> Sweep:
         starts = torch.tensor([start], dtype=torch.float64)
-        return sweep(self.surface, self.methods, starts=starts, **grid, **self._how)
+        # After an interrupt there may be methods no more that have a momentum.
+        read = {name: values for name, values in grid.items() if any(m.target(name) for m in self.methods)}
+        return sweep(self.surface, self.methods, starts=starts, **read, **self._how)
 
     def _payload(self, begin: dict[str, Any], own: dict[str, Any], why: str) -> dict[str, Any]:
         both = zip(self.names, styles(self.names), own.pop("methods"), strict=True)
