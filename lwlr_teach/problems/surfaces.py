@@ -43,6 +43,8 @@ class Surface:
     floor: float | None = None
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("name must say what the surface is called, got ''")
         if not self.minima and self.floor is None:
             raise ValueError(
                 f"minima must be at least one point, or floor a number, got neither for {self.name}"

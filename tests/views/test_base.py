@@ -7,6 +7,7 @@ from PIL import Image
 
 import lwlr_teach.views.kit.base as base
 from lwlr_teach.runs.recorder import QUANTITIES, Recording
+from lwlr_teach.schedules import Plateau
 from lwlr_teach.teaching import predict_choice, predict_number
 from lwlr_teach.views import InspectorView, SurfaceView
 from lwlr_teach.views.kit.base import module, pack_float32, pack_uint16
@@ -89,7 +90,7 @@ def test_too_much_data_is_refused_with_its_size():
     with pytest.raises(
         ValueError, match=r"would send 1\d\.\d MB to the browser, more than 2.5 MB; use fewer"
     ):
-        SurfaceView("quadratic", lr=torch.logspace(-3, 0, 200), steps=200)
+        SurfaceView("quadratic", lr=torch.logspace(-3, 0, 200), steps=200, schedule=Plateau(0.5, patience=9))
 
 
 def test_a_new_run_of_a_cell_closes_what_the_last_run_made(monkeypatch):

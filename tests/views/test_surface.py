@@ -73,6 +73,31 @@ def test_eight_methods_with_a_memory_can_be_seen_at_once():
     SurfaceView("ravine", eight, schedule=Plateau(0.5, patience=99))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: torch.where(x > 2, torch.nan, x * x + y * y),
+        lambda x, y: torch.where(y > 1, 1e300, x * x + y * y),
+        lambda x, y: torch.where(x < 0, torch.nan, x * x + y * y),  # at the start, too
+        lambda x, y: 0 * x,
+    ],
+    ids=["no number", "enormous", "no number at the start", "a plain"],
+)
+def test_a_strange_surface_is_drawn(f):
+    view = SurfaceView(replace(ravine(), f=f), ["SGD"], lr=[0.01, 10.0], steps=9)
+    for view.lr_index in (0, 1):
+        assert "$" not in view.describe()
+        view.figure().canvas.draw()
+    assert np.isfinite(view.plan["map"]["losses"]).all()
+
+
+def test_a_surface_that_cannot_be_drawn_is_refused():
+    with pytest.raises(ValueError, match=r"must have losses below 1e\+30 on its map, got none for ravine"):
+        SurfaceView(replace(ravine(), f=lambda x, y: x * torch.nan))
+    with pytest.raises(ValueError, match="name must say what the surface is called"):
+        replace(ravine(), name="")
+
+
 def test_the_noise_is_that_of_the_sweep():
     surface = noisy("ravine", 0.5)
     view = SurfaceView(surface, ["SGD"], steps=9, seed=4)

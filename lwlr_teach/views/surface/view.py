@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ _FEWEST_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)  # for more than four methods
 
 _KIND = torch.device("cpu"), torch.float64
 _COLUMNS, _ROWS = 121, 91
+_TOP = 1e30  # a loss beyond this is drawn as one that is lost
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
 
 
@@ -226,8 +228,8 @@ class SurfaceView(View):
     def _loss_range(self, start: Sequence[float]) -> list[float]:
         """The range of the loss axis, the same for all positions, so that curves can be compared by eye."""
         first = self.surface.loss(torch.tensor(start, dtype=torch.float64)).item() - self.surface.lowest
-        top = _gaps_on_map(self.surface).max().item()
-        return [1e-8 * max(first, 1e-6), 100 * top]
+        top = max(_gaps_on_map(self.surface).max().item(), 1e-6)
+        return [1e-8 * (min(max(first, 1e-6), top) if math.isfinite(first) else top), 100 * top]
 
     def _at(self, i: int) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i in the present state."""
@@ -317,11 +319,17 @@ def _gaps_on_map(surface: Surface) -> Tensor:
     x = torch.linspace(x0, x1, _COLUMNS, dtype=torch.float64)
     y = torch.linspace(y0, y1, _ROWS, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-    return (surface.loss(grid) - surface.lowest).clamp(min=0)
+    gaps = (surface.loss(grid) - surface.lowest).clamp(min=0)
+    known = gaps[gaps < _TOP]
+    if not len(known):
+        raise ValueError(f"surface must have losses below {_TOP:g} on its map, got none for {surface.name}")
+    return gaps.nan_to_num(nan=torch.inf).clamp(
+        max=known.max()
+    )  # what is no number is as high as the map goes
 
 
 def _heights(surface: Surface) -> Tensor:
     """The map's shade, 0 to 1: logarithmic, so that a valley's floor shows beside its walls."""
     gaps = _gaps_on_map(surface)
-    softened = torch.log1p(gaps / gaps.max() * 1000)
-    return softened / softened.max()
+    softened = torch.log1p(gaps / gaps.max().clamp(min=1e-300) * 1000)
+    return softened / softened.max().clamp(min=1e-300)  # a plain is as light everywhere
