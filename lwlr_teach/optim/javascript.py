@@ -17,7 +17,8 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.core.checks import check_count
-from lwlr_teach.core.javascript import NotJavaScript, Operand, Sheet, Term, leaves, naming_the_line
+from lwlr_teach.core.javascript import NotJavaScript, Sheet, leaves, naming_the_line
+from lwlr_teach.core.operations import Operand, Term
 from lwlr_teach.optim import engine, update
 from lwlr_teach.optim.catalogue import Method, method
 from lwlr_teach.optim.engine import Options, RuleOptimizer
