@@ -127,6 +127,25 @@ def test_the_start_is_dragged_clicked_and_moved_by_keys(bare):
     assert view.picture("map") == before[0]
 
 
+def test_the_loss_at_every_rate_follows_the_start(bare):
+    view, mouse = bare.view(), bare.page.mouse
+    assert not view.canvas("rates").is_visible()
+    view.root.get_by_text("loss at every rate").click()
+    assert bare.ask("print(view.every_rate)") == "True"
+    before = view.picture("rates")
+    mouse.click(*inside(view, "map", MAP, 0.75, 0.7))
+    view.settle()
+    assert view.picture("rates") != before
+    curves = "c => c.plots[0].curves.map((c) => Array.from({ length: c.n }, (_, k) => [c.x(k), c.y(k)]))"
+    adam = view.canvas("rates").evaluate(curves)[-1]
+    bare.ask(f"view.lr_index = {[rate for rate, _ in adam].index(0.1) * 2}")  # every second of 61
+    ended = float(bare.ask("print(view.sweep.losses[5, 0, 0, 0, -1].item())"))
+    assert dict(adam)[0.1] == pytest.approx(ended, rel=1e-9)
+    mouse.click(*inside(view, "rates", (42, 24, 14, 38), 2 / 3, 0.9))
+    assert view.position("lr") == 40
+    assert bare.ask("view.figure().canvas.draw(); print(1)") != ""
+
+
 def test_a_click_on_a_path_goes_to_that_step_and_leaves_the_start(bare):
     view = bare.view()
     bare.ask("view.shown = ['Adam']")

@@ -120,7 +120,7 @@ class Playground(widgets.VBox):  # type: ignore[misc]
         self.said.value = ""
         old = self.view
         # The sliders and the boxes stay as they were.
-        self._at |= {"at_lr": old.lr, "at_step": old.step}
+        self._at |= {"at_lr": old.lr, "at_step": old.step, "every_rate": old.every_rate}
         if len(old.plan["momenta"]) > 1:
             self._at["at_momentum"] = old.momentum
         self._hidden = set(old.names) - set(old.shown)

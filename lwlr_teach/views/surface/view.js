@@ -9,6 +9,7 @@ import { livePaths, sentPaths } from "./paths.js";
 // also where a page forbids to make functions from texts.
 const PROGRAMS = /** @type {Programs | null} */ (null);
 const PLAY_MS = 5000; // a whole run, when played
+const STRIP = 41; // rates
 const HINT = "The ring is the start: drag it, or click where the runs shall begin (keys: the arrows, on the map).";
 
 function render({ model, el }) {
@@ -16,7 +17,8 @@ function render({ model, el }) {
   const { plan, now } = view; // the plan: what is where in the buffers, and the words
   const heights = typed(Uint16Array, model.get("relief"));
   const { steps, map, rates, momenta, limits } = plan;
-  const paths = PROGRAMS ? livePaths(PROGRAMS, plan, typed(Float64Array, model.get("draws"))) : sentPaths(plan, model);
+  const source = () => (PROGRAMS ? livePaths(PROGRAMS, plan, typed(Float64Array, model.get("draws"))) : sentPaths(plan, model));
+  const paths = source();
   const methods = plan.methods.map((m, i) => ({ ...m, i }));
   const visible = () => view.visible(methods);
 
@@ -111,15 +113,48 @@ function render({ model, el }) {
     }
   }
 
+  // Where a run with each of some forty rates would end, from the present start.
+  const every = Math.ceil(rates.length / STRIP);
+  const swept = rates.map((_, j) => j).filter((j) => j % every === 0);
+  const [elsewhere, ends] = [source(), methods.map(() => ({ key: "", losses: [] }))];
+  function endsOf(m) {
+    const own = ends[m.i];
+    const key = [now.start, now.momentum_index, now.limit_index].join();
+    if (own.key !== key) {
+      const losses = swept.map((lr_index) => {
+        const { diverged, loss } = elsewhere(m, { ...now, lr_index });
+        return diverged >= 0 ? Infinity : loss(steps);
+      });
+      Object.assign(own, { key, losses });
+    }
+    return own.losses;
+  }
+
+  function drawRates(ctx, colours) {
+    const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 62 };
+    const values = plan.values.lr;
+    const title = `loss after ${steps} steps`;
+    const x = { title: "learning rate", range: [values[0], values.at(-1)], log: true, trait: "lr_index", values };
+    const p = view.plot(ctx, colours, box, x, { title, range: map.losses, log: true });
+    for (const m of visible()) {
+      const losses = endsOf(m);
+      p.curve({ ...m, n: swept.length, x: (k) => values[swept[k]], y: (k) => losses[k] });
+    }
+    p.rule(values[now.lr_index]);
+  }
+  const strip = view.picture("rates", drawRates, "The loss at every rate. ");
+  view.shows.push(() => (strip.hidden = !now.every_rate));
+
   const sliders = [view.slider("lr_index", "learning rate", rates)];
   if (momenta.length > 1) sliders.push(view.slider("momentum_index", "momentum β", momenta));
   if (limits.length > 1) sliders.push(view.slider("limit_index", "limit", limits));
   sliders.push(view.slider("step", "step", Array.from({ length: steps + 1 }, (_, i) => String(i))));
+  const sweeps = rates.length > 1 ? [view.check("every_rate", "loss at every rate")] : [];
   const list = view.legend(methods, "loss above the minimum", (name) => outcome(methods.find((m) => m.name === name)));
   return view.open("surface", sentence,
-    element("div", { class: "lwlr-controls" }, ...sliders, view.player("step", steps, PLAY_MS), view.reset()),
+    element("div", { class: "lwlr-controls" }, ...sliders, view.player("step", steps, PLAY_MS), ...sweeps, view.reset()),
     element("div", { class: "lwlr-body" }, view.picture("map", drawMap, "", { drags: Boolean(PROGRAMS), keys: Boolean(PROGRAMS) }),
-      element("div", { class: "lwlr-side" }, list, view.picture("curves", drawCurves, "Loss curves. "))),
+      element("div", { class: "lwlr-side" }, list, view.picture("curves", drawCurves, "Loss curves. "), strip)),
     element("div", { class: "lwlr-hint" }, plan.why || HINT));
 }
 

@@ -38,6 +38,7 @@ _FEWEST_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)  # for more than four methods
 
 _KIND = torch.device("cpu"), torch.float64
 _COLUMNS, _ROWS = 121, 91
+_STRIP = 41  # rates at which the loss is drawn, about
 _TOP = 1e30  # a loss beyond this is drawn as one that is lost
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
 
@@ -67,10 +68,13 @@ class SurfaceView(View):
         at_lr, at_momentum, at_limit, at_step: where the sliders stand at first (the nearest position is
             taken).
         shown: names of the methods that are visible at first; all by default.
+        every_rate: whether the loss after the last step is drawn against the rate at first; a box shows and
+            hides it.
 
     ``sweep`` holds the runs of the present state: one rate, one momentum, one limit, one start. The traits
-    ``start``, ``lr_index``, ``momentum_index``, ``limit_index``, ``step`` and ``shown`` follow the view's
-    controls, on release, and move them when they are set; ``lr``, ``momentum`` and ``limit`` are values.
+    ``start``, ``lr_index``, ``momentum_index``, ``limit_index``, ``step``, ``shown`` and ``every_rate``
+    follow the view's controls, on release, and move them when they are set; ``lr``, ``momentum`` and
+    ``limit`` are values.
     """
 
     plan = traitlets.Dict().tag(sync=True)
@@ -84,6 +88,7 @@ class SurfaceView(View):
     momentum_index = Position("_momenta")
     limit_index = Position("_limits")
     step = Position("_steps")
+    every_rate = traitlets.Bool().tag(sync=True)
     shown = Shown("names")
 
     def __init__(
@@ -104,6 +109,7 @@ class SurfaceView(View):
         at_limit: float = 1.0,
         at_step: int | None = None,
         shown: Sequence[str] | None = None,
+        every_rate: bool = False,
     ) -> None:
         self.methods = check_methods(optimizers)
         self.surface = find_surface(surface)
@@ -147,6 +153,7 @@ class SurfaceView(View):
             "start": first,
             **dict(zip(("lr_index", "momentum_index", "limit_index"), at, strict=True)),
             "step": at_step,
+            "every_rate": every_rate,
             "shown": check_shown(self.names, shown),
         }
         why = f"Computed beforehand, so that the start stays where it is: {refused}." if refused else ""
@@ -260,11 +267,13 @@ class SurfaceView(View):
         return f"{self._position}, step {self.step}: {'; '.join(parts) or 'no method is shown'}."
 
     def figure(self) -> Figure:
-        """The map and the loss curves at the sliders' position."""
+        """The map and the loss curves in the present state, and the loss at every rate if it is shown."""
         figure = Figure(figsize=(9, 4), layout="constrained")
-        on_map, curves = figure.subplots(1, 2, width_ratios=[1.25, 1])
-        self._draw_map(on_map)
-        self._draw_curves(curves)
+        grid = figure.add_gridspec(1 + self.every_rate, 2, width_ratios=[1.25, 1])
+        self._draw_map(figure.add_subplot(grid[:, 0]))
+        self._draw_curves(figure.add_subplot(grid[0, 1]))
+        if self.every_rate:
+            self._draw_rates(figure.add_subplot(grid[1, 1]))
         figure.suptitle(self._position, fontsize=11)
         return figure
 
@@ -307,6 +316,23 @@ class SurfaceView(View):
         ax.grid(alpha=0.2)
         if self.shown:
             ax.legend(fontsize=8)
+
+    def _draw_rates(self, ax: Axes) -> None:
+        low, high = self.plan["map"]["losses"]
+        now = {"momentum": [self.momentum], "limit": [self.limit]}
+        rates = self._rates[:: math.ceil(len(self._rates) / _STRIP)]
+        runs = self._sweep(
+            self.start, {"lr": rates, **{name: now[name] for name in self._grid if name != "lr"}}
+        )
+        ends = (runs.losses[..., -1] - self.surface.lowest).reshape(len(self.names), -1)
+        lost = runs.diverged_at.reshape(len(self.names), -1) != NEVER
+        for i, style in self._visible():
+            losses = ends[i].masked_fill(lost[i], high).clamp(low / 10, high)
+            ax.plot(rates, losses, color=style["colour"] or "black", linestyle=linestyle(style))
+        ax.axvline(self.lr, color="black", linewidth=0.8)
+        ax.set(xscale="log", yscale="log", ylim=(low, high), xlabel="learning rate")
+        ax.set_title(f"loss after {self._steps[-1]} steps", fontsize=10, loc="left")
+        ax.grid(alpha=0.2)
 
     def _visible(self) -> list[tuple[int, Style]]:
         both = enumerate(styles(self.names))
