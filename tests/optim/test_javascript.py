@@ -77,8 +77,8 @@ def in_node(cases: list[Case]) -> list[tuple[np.ndarray, np.ndarray]]:
     texts = {text: i for i, text in enumerate([*programs, *{case.surface: 0 for case in cases}])}
     plans = [[texts[c.program.text], texts[c.surface], c.program.size, c.steps, c.setup] for c in cases]
     script = f"""
-        import {{ functionOf, run }} from {json.dumps(RUN.as_uri())};
-        const functions = {json.dumps(list(texts))}.map(functionOf);
+        import {{ run }} from {json.dumps(RUN.as_uri())};
+        const functions = {json.dumps(list(texts))}.map((text) => new Function(`return ${{text}}`)());
         const printed = {json.dumps(plans)}.map(([step, surface, size, steps, setup]) => {{
           const all = new Float64Array(3 * (steps + 1));
           const [path, losses] = [all.subarray(0, 2 * (steps + 1)), all.subarray(2 * (steps + 1))];

@@ -1,12 +1,6 @@
 // Runs of an optimizer on a surface, computed here: the programs are Python's rules, written out by
 // `lwlr_teach.optim.to_javascript` and `Surface.to_javascript`. Nothing here knows a formula.
 
-// The function in a program's text. Where a page forbids `new Function`, its module holds the text itself.
-/** @param {string} text */
-export function functionOf(text) {
-  return new Function(`return ${text}`)();
-}
-
 // Writes the points of a run [x0, y0, x1, y1, …] into `path` and the losses there into `losses`, which is as long as
 // there are points. `factors` multiply the rate and `momenta` set the momentum, a number for each step; `draws` are the
 // noise of each step's gradient, as many numbers as a point has, in units of `noise`.

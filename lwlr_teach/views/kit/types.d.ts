@@ -199,9 +199,9 @@ interface Program {
 interface Setup {
   settings: Record<string, number>;
   start: ArrayLike<number>;
-  factors?: ArrayLike<number>;
-  momenta?: ArrayLike<number>;
-  draws?: ArrayLike<number>;
+  factors?: ArrayLike<number> | null;
+  momenta?: ArrayLike<number> | null;
+  draws?: ArrayLike<number> | null;
   noise?: number;
 }
 

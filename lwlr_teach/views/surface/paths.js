@@ -13,15 +13,17 @@ import { run } from "../kit/run.js";
  */
 export function livePaths(programs, plan, draws) {
   const { steps, methods, values, factors, cycled, noise, lowest } = plan;
-  const kept = methods.map(() => ({ key: "", path: new Float64Array(2 * steps + 2), losses: new Float64Array(steps + 1), diverged: -1 }));
+  const points = steps + 1;
+  const kept = methods.map(() => ({
+    key: "", path: new Float64Array(2 * points), losses: new Float64Array(points), diverged: -1,
+  }));
   return (m, now) => {
     const { free } = methods[m.i];
     const settings = Object.fromEntries(free.map((name) => [name, values[name][now[`${name}_index`]]]));
     const own = kept[m.i];
     const key = [now.start, Object.values(settings)].join();
     if (own.key !== key) {
-      const momenta = free.includes("momentum") ? cycled ?? undefined : undefined;
-      const setup = { settings, start: now.start, factors: factors ?? undefined, momenta, draws: draws.length ? draws : undefined, noise };
+      const setup = { settings, start: now.start, factors, momenta: cycled, draws: draws.length ? draws : null, noise };
       run(programs.methods[m.i], programs.surface, setup, own.path, own.losses);
       Object.assign(own, { key, diverged: leftForGood(own.path, plan) });
     }
@@ -57,7 +59,8 @@ export function sentPaths({ steps, methods, window }, model) {
     const { first, momenta, limits } = methods[m.i];
     const momentum = now.lr_index * momenta + (momenta > 1 ? now.momentum_index : 0);
     const at = first + momentum * limits + (limits > 1 ? now.limit_index : 0);
-    const [x, y] = window.map(([low, high], axis) => (i) => low + (points[2 * (at * (steps + 1) + i) + axis] / 65535) * (high - low));
-    return { x, y, loss: (i) => losses[at * (steps + 1) + i], diverged: events[at] };
+    const from = at * (steps + 1);
+    const [x, y] = window.map(([low, high], axis) => (i) => low + (points[2 * (from + i) + axis] / 65535) * (high - low));
+    return { x, y, loss: (i) => losses[from + i], diverged: events[at] };
   };
 }

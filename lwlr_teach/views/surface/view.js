@@ -17,7 +17,8 @@ function render({ model, el }) {
   const { plan, now } = view; // the plan: what is where in the buffers, and the words
   const heights = typed(Uint16Array, model.get("relief"));
   const { steps, map, rates, momenta, limits } = plan;
-  const source = () => (PROGRAMS ? livePaths(PROGRAMS, plan, typed(Float64Array, model.get("draws"))) : sentPaths(plan, model));
+  const draws = typed(Float64Array, model.get("draws"));
+  const source = () => (PROGRAMS ? livePaths(PROGRAMS, plan, draws) : sentPaths(plan, model));
   const paths = source();
   const methods = plan.methods.map((m, i) => ({ ...m, i }));
   const visible = () => view.visible(methods);
@@ -47,8 +48,8 @@ function render({ model, el }) {
 
   function drawMap(ctx, colours) {
     const box = { left: 34, top: 8, width: ctx.cssWidth - 44, height: ctx.cssHeight - 32 };
-    const moves = PROGRAMS ? { trait: "start", free: true } : {};
-    const [xAxis, yAxis] = map.bounds.map((range, key) => ({ range, key, ...moves }));
+    const freely = PROGRAMS ? { trait: "start", free: true } : {};
+    const [xAxis, yAxis] = map.bounds.map((range, key) => ({ range, key, ...freely }));
     const p = view.plot(ctx, { ...colours, faint: "transparent" }, box, xAxis, yAxis);
     const key = [p.width, p.height, ctx.ratio, colours.dark].join();
     if (picture?.key !== key) {
@@ -99,8 +100,8 @@ function render({ model, el }) {
 
   function drawCurves(ctx, colours) {
     const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 62 };
-    const title = "loss above the minimum";
-    const p = view.plot(ctx, colours, box, { title: "step", range: [0, steps], trait: "step" }, { title, range: map.losses, log: true });
+    const x = { title: "step", range: [0, steps], trait: "step" };
+    const p = view.plot(ctx, colours, box, x, { title: "loss above the minimum", range: map.losses, log: true });
     p.rule(now.step, { alpha: 0.5 });
     for (const m of visible()) {
       const { loss, last, lost } = runOf(m);
@@ -151,9 +152,10 @@ function render({ model, el }) {
   sliders.push(view.slider("step", "step", Array.from({ length: steps + 1 }, (_, i) => String(i))));
   const sweeps = rates.length > 1 ? [view.check("every_rate", "loss at every rate")] : [];
   const list = view.legend(methods, "loss above the minimum", (name) => outcome(methods.find((m) => m.name === name)));
+  const moves = Boolean(PROGRAMS);
   return view.open("surface", sentence,
     element("div", { class: "lwlr-controls" }, ...sliders, view.player("step", steps, PLAY_MS), ...sweeps, view.reset()),
-    element("div", { class: "lwlr-body" }, view.picture("map", drawMap, "", { drags: Boolean(PROGRAMS), keys: Boolean(PROGRAMS) }),
+    element("div", { class: "lwlr-body" }, view.picture("map", drawMap, "", { drags: moves, keys: moves }),
       element("div", { class: "lwlr-side" }, list, view.picture("curves", drawCurves, "Loss curves. "), strip)),
     element("div", { class: "lwlr-hint" }, plan.why || HINT));
 }
