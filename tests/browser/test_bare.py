@@ -73,6 +73,20 @@ def test_what_looks_like_html_is_text(page: Page, make: Callable[[], View]) -> N
     assert HOSTILE in (page.locator("main").text_content() or "")
 
 
+CONTROLS = "main :is(input, button, select, textarea, [tabindex='0'])"
+
+
+@pytest.mark.parametrize("name", [*MAKERS, *ASKED, "choice", "recall"])
+def test_every_control_keeps_its_keys(page: Page, name: str) -> None:
+    """From what lacks the mark JupyterLab takes the arrow keys, Enter and Space: test_surface.py tries it."""
+    others = ASKED | STRANGE
+    mount(page, small(name) if name in MAKERS else others[name]())
+    if page.locator("main button[data-name=numbers]").count():
+        page.locator("main button[data-name=numbers]").click()
+    assert page.locator(CONTROLS).count() > 1
+    assert page.locator(f"{CONTROLS}:not([data-lm-suppress-shortcuts])").count() == 0
+
+
 def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
     """Puts a view at ``count`` random positions of its controls, and tells each."""
     draw = random.Random(0)

@@ -1,10 +1,6 @@
 """The layer inspector: it says what the kernel computed, and draws it where it belongs."""
 
-from pathlib import Path
-
 import pytest
-
-from authoring.lab import write_notebook
 
 LAYERS = 12
 GREY, YELLOW, PURPLE = [0x8C, 0x8C, 0x8C], [253, 231, 37], [68, 1, 84]  # 0, and the ends of the colours
@@ -35,20 +31,9 @@ TWO = "other = InspectorView([a, b], names=['SGD', 'LARS'], at_step=200)\nother"
 CELLS = [MAKE, ONE, TWO]
 
 
-@pytest.fixture(scope="module")
-def two_views(root: Path) -> str:
-    write_notebook(root / "inspector.ipynb", *CELLS)
-    return "inspector.ipynb"
-
-
 @pytest.fixture
 def bare(show):
     return show(*CELLS)
-
-
-@pytest.fixture
-def notebook(run_again, two_views):
-    yield from run_again(two_views)
 
 
 def put(view, step):
@@ -173,35 +158,33 @@ def test_the_lines_are_read_and_clicked_as_well(bare):
     assert head == ["step", "block2.linear"]
 
 
-def test_the_keyboard_reaches_everything(notebook):
-    view = notebook.view()
+def test_the_keyboard_reaches_everything(bare):
+    view = bare.view()
     view.press("step", "ArrowRight", times=3)
-    cell = notebook.active_cell()
     assert view.position("step") == 13
     view.press("step", "End")
     assert view.position("step") == 59
     view.press("step", "Home")
-    assert notebook.ask("print(view.step)") == "0"
+    assert bare.ask("print(view.step)") == "0"
     before = view.picture("map-0")
     view.root.locator("select").focus()
-    notebook.page.keyboard.press("ArrowDown")
+    bare.page.keyboard.press("ArrowDown")
     view.settle()
-    assert notebook.ask("print(view.quantity)") == "update_norm"
+    assert bare.ask("print(view.quantity)") == "update_norm"
     assert view.picture("map-0") != before
     view.box("block2.linear").focus()
-    notebook.page.keyboard.press("Space")
+    bare.page.keyboard.press("Space")
     view.settle()
-    assert "block2.linear" not in notebook.ask("print(view.shown)")
+    assert "block2.linear" not in bare.ask("print(view.shown)")
     view.button("none").focus()
-    notebook.page.keyboard.press("Enter")
+    bare.page.keyboard.press("Enter")
     view.settle()
-    assert notebook.ask("print(view.shown)") == "[]"
+    assert bare.ask("print(view.shown)") == "[]"
     assert view.sentence().endswith("no layer is shown.")
     view.button("all").focus()
-    notebook.page.keyboard.press("Enter")
+    bare.page.keyboard.press("Enter")
     view.settle()
-    assert notebook.ask("print(len(view.shown))") == str(LAYERS)
-    assert notebook.active_cell() == cell
+    assert bare.ask("print(len(view.shown))") == str(LAYERS)
 
 
 def test_play_walks_to_the_end_and_reset_goes_back(bare):

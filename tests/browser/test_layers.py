@@ -1,10 +1,6 @@
 """The view of rates by hand."""
 
-from pathlib import Path
-
 import pytest
-
-from authoring.lab import write_notebook
 
 SETUP = "from lwlr_teach.studies import train_layer_rates\nfrom lwlr_teach.views import LayerRatesView"
 VIEW = """
@@ -21,20 +17,9 @@ other
 CELLS = [SETUP, VIEW, OTHER]
 
 
-@pytest.fixture(scope="module")
-def layer_views(root: Path) -> str:
-    write_notebook(root / "layers.ipynb", *CELLS)
-    return "layers.ipynb"
-
-
 @pytest.fixture
 def bare(show):
     return show(*CELLS)
-
-
-@pytest.fixture
-def notebook(run_again, layer_views):
-    yield from run_again(layer_views)
 
 
 def test_lars_is_hidden_until_asked_for_and_after_a_reset(bare):
@@ -73,18 +58,16 @@ def test_the_kernel_moves_the_sliders_and_the_knob_stands_above_its_mark(bare):
         assert max(map(abs, off)) <= 2
 
 
-def test_keys_move_a_slider_and_leave_the_notebook_alone(notebook):
-    view = notebook.view()
+def test_keys_move_a_slider(bare):
+    view = bare.view()
     view.press("layer-2", "Home")
-    cell = notebook.active_cell()
     view.press("layer-2", "ArrowRight", 2)
     assert view.position("layer-2") == 2
     view.button("reveal").focus()
-    notebook.page.keyboard.press("Enter")
+    bare.page.keyboard.press("Enter")
     view.settle()
     assert "LARS chose" in view.sentence()
-    assert notebook.active_cell() == cell
-    assert notebook.ask("print(view.positions[2], view.revealed)") == "2 True"
+    assert bare.ask("print(view.positions[2], view.revealed)") == "2 True"
 
 
 def test_a_strip_is_read_clicked_and_listed(bare):

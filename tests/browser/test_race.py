@@ -1,7 +1,6 @@
 """The race view, and a race that is stopped."""
 
 import math
-from pathlib import Path
 
 import pytest
 
@@ -24,20 +23,9 @@ other"""
 CELLS = [SETUP, VIEW, OTHER]
 
 
-@pytest.fixture(scope="module")
-def race_views(root: Path) -> str:
-    write_notebook(root / "race.ipynb", *CELLS)
-    return "race.ipynb"
-
-
 @pytest.fixture
 def bare(show):
     return show(*CELLS)
-
-
-@pytest.fixture
-def notebook(run_again, race_views):
-    yield from run_again(race_views)
 
 
 def unit(view, name):
@@ -62,22 +50,20 @@ def test_the_mouse_drags_the_budget(bare):
     assert (view.picture("results"), view.picture("byrate")) == before
 
 
-def test_the_keyboard_reaches_everything_and_nothing_else(notebook):
-    view = notebook.view()
+def test_the_keyboard_reaches_everything(bare):
+    view = bare.view()
     view.press("budget", "ArrowRight", times=2)
-    cell = notebook.active_cell()
     assert view.position("budget") == 4
     shared(view).focus()
-    notebook.page.keyboard.press("Space")
+    bare.page.keyboard.press("Space")
     assert shared(view).is_checked()
     view.press("lr", "Home")
     assert view.position("lr") == 0
     unit(view, "steps").focus()
-    notebook.page.keyboard.press("ArrowRight")
+    bare.page.keyboard.press("ArrowRight")
     assert unit(view, "seconds").is_checked()
-    assert notebook.active_cell() == cell
-    assert notebook.ask("print(view.per, view.shared, view.lr_index)") == "seconds True 0"
-    assert view.sentence() == notebook.ask("print(view.describe())")
+    assert bare.ask("print(view.per, view.shared, view.lr_index)") == "seconds True 0"
+    assert view.sentence() == bare.ask("print(view.describe())")
 
 
 def test_equal_time_stays_where_the_fastest_has_taken_as_many_steps(bare):

@@ -1,10 +1,6 @@
 """The transfer view."""
 
-from pathlib import Path
-
 import pytest
-
-from authoring.lab import write_notebook
 
 SETUP = """
 from lwlr_teach.studies.transfer import compare, pretrain
@@ -18,20 +14,9 @@ ALONE = "alone = TransferView(made[0])\nalone"
 CELLS = [SETUP, VIEW, ALONE]
 
 
-@pytest.fixture(scope="module")
-def transfer_views(root: Path) -> str:
-    write_notebook(root / "transfer.ipynb", *CELLS)
-    return "transfer.ipynb"
-
-
 @pytest.fixture
 def bare(show):
     return show(*CELLS)
-
-
-@pytest.fixture
-def notebook(run_again, transfer_views):
-    yield from run_again(transfer_views)
 
 
 def radio(view, value):
@@ -86,21 +71,19 @@ def test_the_pointer_reads_seeds_and_layers_and_all_are_listed(bare):
     assert bare.ask("print(view.shown)") == "['smaller late']"
 
 
-def test_keys_move_the_slider_and_the_choices(notebook):
-    view = notebook.view()
+def test_keys_move_the_slider_and_the_choices(bare):
+    view = bare.view()
     view.press("shots", "Home")
-    cell = notebook.active_cell()
     before = view.picture("gains")
     view.press("shots", "ArrowRight", 2)
     assert view.position("shots") == 2
     assert view.picture("gains") != before
     radio(view, "new digits").focus()
-    notebook.page.keyboard.press("ArrowRight")
+    bare.page.keyboard.press("ArrowRight")
     radio(view, "gain").focus()
-    notebook.page.keyboard.press("ArrowRight")
+    bare.page.keyboard.press("ArrowRight")
     view.settle()
-    assert notebook.ask("print(view.shots, view.transfer, view.measure)") == "5 mirrored test accuracy"
-    assert notebook.active_cell() == cell
+    assert bare.ask("print(view.shots, view.transfer, view.measure)") == "5 mirrored test accuracy"
 
 
 def test_one_comparison_has_only_its_measures_and_needs_no_kernel(bare):

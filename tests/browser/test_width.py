@@ -1,10 +1,6 @@
 """The width view."""
 
-from pathlib import Path
-
 import pytest
-
-from authoring.lab import write_notebook
 
 SETUP = """
 from lwlr_teach.views import WidthView
@@ -18,20 +14,9 @@ ALONE = "alone = WidthView(runs[0], shown=['width 8'])\nalone"
 CELLS = [SETUP, VIEW, ALONE]
 
 
-@pytest.fixture(scope="module")
-def width_views(root: Path) -> str:
-    write_notebook(root / "width.ipynb", *CELLS)
-    return "width.ipynb"
-
-
 @pytest.fixture
 def bare(show):
     return show(*CELLS)
-
-
-@pytest.fixture
-def notebook(run_again, width_views):
-    yield from run_again(width_views)
 
 
 def radio(view, name):
@@ -65,20 +50,17 @@ def test_the_best_rate_is_drawn_where_the_kernel_says(bare):
         assert colour == [230, 159, 0]
 
 
-def test_keys_move_the_slider_and_the_runs(notebook):
-    view = notebook.view()
+def test_keys_move_the_slider_and_the_runs(bare):
+    view = bare.view()
     view.press("lr", "Home")
-    cell = notebook.active_cell()
     view.press("lr", "ArrowRight", 2)
     assert view.position("lr") == 2
-    assert notebook.active_cell() == cell
     before = view.picture("side-1")
     radio(view, "standard").focus()
-    notebook.page.keyboard.press("ArrowRight")
+    bare.page.keyboard.press("ArrowRight")
     assert radio(view, "muP").is_checked()
     assert view.picture("side-1") != before
-    assert notebook.ask("print(view.run)") == "muP"
-    assert notebook.active_cell() == cell
+    assert bare.ask("print(view.run)") == "muP"
 
 
 def test_a_box_hides_a_width_and_reset_brings_it_back(bare):

@@ -16,7 +16,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 // Without this attribute, on the control itself, JupyterLab takes the arrow keys, Enter and Space away.
-const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 // Tells the kernel, if there is one. A page without a kernel, or with a dead one, goes on without.
 /**

@@ -1,5 +1,6 @@
 // A pad on which a curve is drawn: with the mouse, a pen or a finger, or with the arrow keys.
 import { line } from "./canvas.js";
+import { OWN_KEYS } from "./controls.js";
 import { dragged } from "./pointer.js";
 
 // The curve has one height a column, a share of the frame's. `heights` says what was drawn so far (or an empty
@@ -37,7 +38,7 @@ export function pad(canvas, { columns, frameOf, open, heights, change, release, 
   }
 
   canvas.tabIndex = 0;
-  canvas.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const [name, value] of Object.entries(OWN_KEYS)) canvas.setAttribute(name, value);
   let drawing = false;
   dragged(canvas, (left, top, begins) => {
     if (begins) drawing = open();

@@ -2,7 +2,9 @@
 // the sentence; what every picture can do with its numbers is here as well.
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
-import { button, check, choice, dropdown, element, leave, legend, listen, player, save, slider, toggled } from "./controls.js";
+import {
+  OWN_KEYS, button, check, choice, dropdown, element, leave, legend, listen, player, save, slider, toggled,
+} from "./controls.js";
 import { dragged } from "./pointer.js";
 import { label, short } from "./text.js";
 
@@ -297,7 +299,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 // The arrow keys move what both axes of a picture's plot are free for, by a hundredth of the plot, with Shift by a tenth.
 function movable(canvas, { goal, place, commit, halt }) {
   canvas.tabIndex = 0;
-  canvas.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const [name, value] of Object.entries(OWN_KEYS)) canvas.setAttribute(name, value);
   canvas.addEventListener("keydown", (event) => {
     if (event.key === "Escape") leave(canvas);
     const way = ARROWS[event.key];
@@ -365,14 +367,14 @@ function listed(tables, csv) {
       text.select();
     }
   });
-  const text = element("textarea", { rows: 6, readonly: "", "aria-label": "the numbers as CSV", "data-lm-suppress-shortcuts": "true" });
+  const text = element("textarea", { rows: 6, readonly: "", "aria-label": "the numbers as CSV", ...OWN_KEYS });
   text.value = csv;
   text.hidden = true;
   return [copy, text, ...tables.map(({ title, head, rows }) => {
     const line = (cells, tag) => element("tr", {}, ...cells.map((cell) => element(tag, {}, wroteCell(cell))));
     const table = element("table", {}, element("caption", {}, title ?? ""), element("thead", {}, line(head, "th")),
       element("tbody", {}, ...rows.map((row) => line(row, "td"))));
-    return element("div", { class: "lwlr-table", tabindex: 0 }, table);
+    return element("div", { class: "lwlr-table", tabindex: 0, ...OWN_KEYS }, table);
   })];
 }
 

@@ -1,7 +1,7 @@
 // The prediction view: a question, a guess that is locked, and later the guess over the truth.
 import { axes, fit, line, marker, painter, polyline, theme } from "../kit/canvas.js";
 import { frame } from "../kit/geometry.js";
-import { button, element, live, save, slider } from "../kit/controls.js";
+import { OWN_KEYS, button, element, live, save, slider } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 
 const [GUESS, TRUTH] = ["#e69f00", "#0072b2"];
@@ -111,7 +111,7 @@ function render({ model, el }) {
   // A name for each view: the same question may stand on the page twice, before and after its truth is shown.
   function option(text, i) {
     const input = element("input", {
-      type: "radio", name: group, "data-option": i, "data-lm-suppress-shortcuts": "true",
+      type: "radio", name: group, "data-option": i, ...OWN_KEYS,
     });
     input.addEventListener("change", () => {
       now.guess = [i];

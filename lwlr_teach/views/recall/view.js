@@ -1,5 +1,5 @@
 // The recall view: each question is answered once, and the reason follows at once.
-import { element, listen, save } from "../kit/controls.js";
+import { OWN_KEYS, element, listen, save } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { questions } = model.get("plan");
@@ -8,13 +8,13 @@ function render({ model, el }) {
   const blocks = questions.map(({ asks, options, right, why }, i) => {
     const rows = options.map((text, j) => {
       const input = element("input", {
-        type: "radio", name: `${group}-${i}`, "data-option": j, "data-lm-suppress-shortcuts": "true",
+        type: "radio", name: `${group}-${i}`, "data-option": j, ...OWN_KEYS,
       });
       const row = element("label", { class: "lwlr-option" }, input, element("span", {}, text));
       return { input, row };
     });
     const answer = element("button", {
-      type: "button", "data-name": `answer-${i}`, "data-lm-suppress-shortcuts": "true",
+      type: "button", "data-name": `answer-${i}`, ...OWN_KEYS,
     }, "answer");
     const reason = element("div", { class: "lwlr-reason", role: "status" });
     answer.addEventListener("click", () => {
