@@ -573,6 +573,7 @@ def test_decay_beats_a_constant_rate_and_linear_decay_beats_all():
     assert losses["constant"][0] > 5 * losses["constant"].min()  # a small rate is not the safe choice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIVALS)
 def test_driven_sgd_has_that_expected_loss(name):
     rate = {"constant": 0.03, "wsd": 0.03}.get(name, 0.1)

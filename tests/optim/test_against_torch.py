@@ -134,6 +134,7 @@ def compare(name, kwargs, seeds, dtype):
     return max(difference(*(train(cls, kwargs, seed, dtype) for cls in classes)) for seed in seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kwargs"), TABLE, ids=show)
 def test_same_steps_in_float64(name, kwargs, record_property):
     found = compare(name, kwargs, SEEDS, torch.float64)

@@ -106,6 +106,7 @@ def batch_of_hyperparameters(run, batch, generator):
     return chosen
 
 
+@pytest.mark.slow
 @every_run
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
@@ -183,6 +184,7 @@ def test_rates_in_double_precision_leave_a_float_model_float(run):
     assert all(v.dtype == torch.float32 for v in kept)
 
 
+@pytest.mark.slow
 @every_run
 def test_tensors_of_shape_1_are_single_numbers_as_in_torch(run):
     """All of them at once, also those of a clip and of a scale, and a parameter without axes."""
@@ -515,6 +517,7 @@ def spoil(optimizer, value, step):
     params[-1].grad.view(-1)[-1] = value
 
 
+@pytest.mark.slow
 @every_run
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 @pytest.mark.parametrize("after", [0, 3])

@@ -195,8 +195,9 @@ SMOOTH = [find_surface(name) for name in SURFACES if name not in ("noisy quadrat
 SURFACES_OF = {50: SMOOTH, 300: [*SMOOTH, find_surface("cliff")]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("steps", [50, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [50, 300])
 def test_every_method_takes_pythons_steps_on_every_surface(name, steps, record_property):
     shares = []
     for surface, (gaps, compared) in zip(SURFACES_OF[steps], measured(steps)[name], strict=True):
@@ -329,6 +330,7 @@ ranges = {
 }
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=5, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(ranges),

@@ -67,6 +67,7 @@ def own(run, options):
     return {name: value for name, value in options.items() if name not in run.settings}
 
 
+@pytest.mark.slow
 @every_run
 @many
 @given(
@@ -99,6 +100,7 @@ def test_whatever_the_gradient_shapes_and_types_stay(run, model, seed, dtype, ch
         assert torch.isfinite(p).all() or {"nan", "inf", "large"} & set(kinds)
 
 
+@pytest.mark.slow
 @every_run
 @many
 @given(models, seeds, floats, options, st.integers(1, 8))
@@ -141,6 +143,7 @@ def test_nan_in_one_tensor_stays_there(run, model, seed, options, poison):
 WHOLE = [run for run in RUNS if getattr(run.optimizer, "elementwise", False) and "scale" not in run.settings]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [*WHOLE, *(r for r in RUNS if r.optimizer is Ranger)], ids=lambda m: m.name)
 @many
 @given(models, seeds, hyperparameters, options, st.integers(1, 9))

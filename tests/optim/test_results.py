@@ -143,6 +143,7 @@ def steps_to(tolerance, rates, curvature, limit):
     return needed.tolist(), x.abs().amax(-1).tolist()
 
 
+@pytest.mark.slow
 def test_the_steps_needed_are_u_shaped_in_the_rate():
     """κ = 100: fewest near 2/101, none at 0.02, divergence beyond."""
     rates = [0.01, 0.0198, 0.01999, 0.02, 0.0201]

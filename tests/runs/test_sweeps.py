@@ -55,6 +55,7 @@ def noise_of(surface, seed, steps, n):
 # --- the paths -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCH)
 @pytest.mark.parametrize(
     "surface", [noisy("quadratic", 0.5), find_surface("himmelblau")], ids=lambda s: s.name

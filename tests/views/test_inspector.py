@@ -221,6 +221,7 @@ def test_runs_that_were_recorded_at_other_steps():
     np.testing.assert_allclose(sent[1, 0, 0], [0.1, 0.1, 0.2, 0.2, 0.3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recorded",
     [

@@ -116,6 +116,7 @@ def test_it_is_small_enough_for_binder(view):
     assert sum(len(b) for b in (view.factors, view.exact_factors, view.codes, view.distances)) < 2_500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "position", [(0, 0, 2, False), (40, 39, 2, True), (32, 27, 1, False), (40, 0, 0, True)]
 )

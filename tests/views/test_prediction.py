@@ -75,6 +75,7 @@ def test_the_bundle_has_the_live_view_a_picture_and_words(kind, guess, truth):
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width == 700
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["number", "curve"])
 def test_the_picture_draws_the_guess_over_the_truth(kind):
     assert colours(show(kind)) == [0, 0]

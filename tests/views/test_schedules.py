@@ -244,6 +244,7 @@ def test_lost_runs_are_drawn(measured):
     view._repr_mimebundle_()
 
 
+@pytest.mark.slow
 def test_every_family_is_drawn():
     runs = train(list(FAMILIES)[5:], lr=[0.1], steps=20, seeds=2)
     ScheduleView(runs)._repr_mimebundle_()

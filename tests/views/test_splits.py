@@ -152,6 +152,7 @@ def test_it_is_small_enough_for_binder(view):
     assert len(view.losses) + len(view.codes) < 150_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "position",
     [
@@ -187,6 +188,7 @@ def test_the_figure_shows_what_is_said(view):
     assert 0.92422 < high < 0.9245
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "position",
     [
