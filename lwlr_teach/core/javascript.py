@@ -240,7 +240,7 @@ class Sheet(TorchDispatchMode):
 
         All are computed before the first is handed on, so that a target may be the name of an input.
         """
-        uses = Counter(_uses(operand for _, operand in outputs))
+        uses = _uses(operand for _, operand in outputs)
         targets = {target for target, _ in outputs}
         texts: dict[Term, str] = {}
         lines: list[str] = []
@@ -320,17 +320,8 @@ def _known_of_a_count(sign: str, first: int, bound: float) -> bool | None:
 
 # These only move entries, so that they can move their places.
 _MOVES = {"clone", "stack", "cat", "flip", "roll", "repeat", "index_select", "gather", "_to_copy"}
-_FRESH = {
-    "zeros_like",
-    "ones_like",
-    "full_like",
-    "empty_like",
-    "new_zeros",
-    "new_ones",
-    "new_full",
-    "new_empty",
-}
-_FRESH |= {"new_empty_strided", "scalar_tensor"}
+_FRESH = {"zeros_like", "ones_like", "full_like", "empty_like", "scalar_tensor"}
+_FRESH |= {"new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided"}
 
 
 def _check_precision(result: Any) -> None:
@@ -344,7 +335,7 @@ def _check_precision(result: Any) -> None:
 
 
 def _unknown(name: str) -> NotJavaScript:
-    known = sorted({*OPERATIONS, *REDUCTIONS, *_MOVES} - {"_to_copy", "lift_fresh", "fill", "zero", "copy"})
+    known = sorted({*OPERATIONS, *REDUCTIONS, *_MOVES} - {"_to_copy", "fill", "zero", "copy"})
     return NotJavaScript(
         f"calls torch's {name!r} in a way that is not known here. Known are {', '.join(known)}"
     )

@@ -89,7 +89,7 @@ def _where(sheet: Sheet, condition: Operand, yes: Operand, no: Operand) -> Opera
 
 # torch takes these powers apart, and the others from the library of the machine.
 _POWERS = {-1: "1 / {0}", -2: "1 / ({0} * {0})", 0.5: "Math.sqrt({0})", -0.5: "1 / Math.sqrt({0})"}
-_POWERS |= {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}"}
+_POWERS |= {2: "{0} * {0}", 3: "{0} * {0} * {0}"}
 
 
 def _pow(sheet: Sheet, base: Operand, exponent: Operand) -> Operand:

@@ -65,7 +65,7 @@ export function stage({ model, el }) {
     return control.row;
   };
   // The part of the state in which a trait has this value, or the one of its values that `key` names.
-  const part = (trait, key, value, from = now) => {
+  const part = (trait, key, value, from = {}) => {
     if (key === undefined) return { [trait]: value };
     const copy = structuredClone(from[trait] ?? now[trait]);
     copy[key] = value;

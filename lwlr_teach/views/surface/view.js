@@ -18,8 +18,7 @@ function render({ model, el }) {
   const heights = typed(Uint16Array, model.get("relief"));
   const { steps, map, rates, momenta, limits } = plan;
   const draws = typed(Float64Array, model.get("draws"));
-  const source = () => (PROGRAMS ? livePaths(PROGRAMS, plan, draws) : sentPaths(plan, model));
-  const paths = source();
+  const paths = PROGRAMS ? livePaths(PROGRAMS, plan, draws) : sentPaths(plan, model);
   const methods = plan.methods.map((m, i) => ({ ...m, i }));
   const visible = () => view.visible(methods);
 
@@ -117,7 +116,8 @@ function render({ model, el }) {
   // Where a run with each of some forty rates would end, from the present start.
   const every = Math.ceil(rates.length / STRIP);
   const swept = rates.map((_, j) => j).filter((j) => j % every === 0);
-  const [elsewhere, ends] = [source(), methods.map(() => ({ key: "", losses: [] }))];
+  const elsewhere = PROGRAMS ? livePaths(PROGRAMS, plan, draws) : paths; // computed paths remember one run a method
+  const ends = methods.map(() => ({ key: "", losses: [] }));
   function endsOf(m) {
     const own = ends[m.i];
     const key = [now.start, now.momentum_index, now.limit_index].join();

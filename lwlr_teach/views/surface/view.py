@@ -147,7 +147,9 @@ class SurfaceView(View):
                 first, self._rates[at[0]].item(), self._momenta[at[1]].item(), self._limits[at[2]].item()
             )
         except RuntimeError as error:  # a rule that cannot run in a batch either
-            raise refused or error from error
+            if refused is None:
+                raise
+            raise refused from error
         self.names = [m.name for m in self.methods]
         begin: dict[str, Any] = {
             "start": first,
