@@ -97,20 +97,25 @@ def in_node(cases: list[Case]) -> list[tuple[np.ndarray, np.ndarray]]:
 # --- many runs in one sweep -----------------------------------------------------------------------------
 
 
-def side_by_side(surfaces: list[Surface]) -> Surface:
-    """A surface for sweeps whose starts lie each on a surface of its own."""
-
-    def each(name: str, x: torch.Tensor, y: torch.Tensor) -> list[Any]:
-        return [getattr(s, name)(x[..., i], y[..., i]) for i, s in enumerate(surfaces)]
-
-    def f(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return torch.stack(each("f", x, y), -1)
+def side_by_side(surfaces: list[Surface], times: int) -> Surface:
+    """A surface, of gradients only, for sweeps of ``times`` starts on each of these, one after another."""
 
     def df(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(torch.stack(parts, -1) for parts in zip(*each("df", x, y), strict=True))
+        places = zip(surfaces, x.split(times, -1), y.split(times, -1), strict=True)
+        return tuple(torch.cat(parts, -1) for parts in zip(*(s.df(x, y) for s, x, y in places), strict=True))
 
     everywhere = ((-10.0, 10.0), (-10.0, 10.0))
-    return Surface("all", "", f, df, everywhere, (0, 0), (), floor=0.0, noise=surfaces[0].noise)
+    return Surface(
+        "all",
+        "",
+        lambda x, y: torch.zeros_like(x),
+        df,
+        everywhere,
+        (0, 0),
+        (),
+        floor=0.0,
+        noise=surfaces[0].noise,
+    )
 
 
 def random_start(surface: Surface, generator: np.random.Generator) -> list[float]:
@@ -123,10 +128,10 @@ def begun_nearby(start: list[float]) -> list[list[float]]:
 
 
 def python_paths(surfaces, method, starts, steps, grid, **options):
-    """Paths (starts, 1 + 3 nearby, *grid, steps + 1, 2) and losses, of Python's sweep."""
+    """Paths (starts, 1 + 3 nearby, *grid, steps + 1, 2) of Python's sweep."""
     all_starts = [s for start in starts for s in [start, *begun_nearby(start)]]
     done = sweep(
-        side_by_side([s for s in surfaces for _ in range(4)]),
+        side_by_side(surfaces, 4),
         [method],
         steps=steps,
         starts=all_starts,
@@ -134,8 +139,7 @@ def python_paths(surfaces, method, starts, steps, grid, **options):
         **grid,
         **options,
     )
-    paths = done.paths[0].movedim(len(grid), 0).unflatten(0, (-1, 4))
-    return paths.numpy(), done.losses[0].movedim(len(grid), 0).unflatten(0, (-1, 4)).numpy()
+    return done.paths[0].movedim(len(grid), 0).unflatten(0, (-1, 4)).numpy()
 
 
 def compare(got: np.ndarray, paths: np.ndarray) -> tuple[float, float]:
@@ -167,7 +171,7 @@ def comparison(method, surfaces, steps, seed):
     """A run for each surface and each setting of a random grid, and Python's paths for it."""
     generator = np.random.default_rng(seed)
     starts, grid = [random_start(s, generator) for s in surfaces], random_grid(method, generator)
-    paths, _ = python_paths(surfaces, method, starts, steps, grid)
+    paths = python_paths(surfaces, method, starts, steps, grid)
     program = to_javascript(method, grid)
     settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     texts = [surface.to_javascript() for surface in surfaces]
@@ -224,7 +228,7 @@ def alone(method, surface, steps=40, settings=None, start=None, setup=None, opti
         program, surface.to_javascript(), steps, {"settings": settings, "start": start, **(setup or {})}
     )
     grid = {name: [value] for name, value in settings.items()}
-    paths, _ = python_paths([surface], method, [start], steps, grid, **python)
+    paths = python_paths([surface], method, [start], steps, grid, **python)
     return case, paths.reshape(4, steps + 1, 2)
 
 
