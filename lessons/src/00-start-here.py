@@ -10,8 +10,7 @@ import torch
 
 from lwlr_teach.optim import SGD
 from lwlr_teach.teaching import begin, check, claim, course_map, predict_number
-from lwlr_teach.views import SurfaceView
-from lwlr_teach.views.surface.playground import Playground
+from lwlr_teach.views import Playground, SurfaceView
 
 begin("00-start-here")
 
@@ -88,7 +87,7 @@ course_map()
 # %% [markdown]
 # ## The playground
 #
-# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. A choice at the top is computed anew; the sliders in the picture answer at once.
+# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. Your browser does all of it. So every choice answers at once, also where no kernel runs. *Copy code* gives you the Python lines for what you see, and *copy link* an address that brings it back.
 
 # %%
-Playground("rosenbrock", at_lr=0.001)
+Playground()

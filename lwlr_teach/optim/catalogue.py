@@ -73,6 +73,13 @@ class Method:
                 result[target] = value
         return result
 
+    def default(self, name: str) -> float:
+        """The value that the method gives a hyperparameter; ValueError for a name that it does not have."""
+        target, known = self.target(name), self.hyperparameters()
+        if target is None:
+            raise ValueError(f"{self.name} has no hyperparameter {name!r}")
+        return float(known["betas"][target == "beta2"] if target in ("beta1", "beta2") else known[target])
+
     def target(self, name: str) -> str | None:
         """The hyperparameter that a choice of ``name`` sets, or None if the method has no such number."""
         if name == "momentum":

@@ -67,7 +67,9 @@ def to_javascript(
     chosen = method(optimizer)
     check_count("size", size)
     names = ["lr", *(name for name in dict.fromkeys(free) if name != "lr")]
-    settings = {name: _value(chosen, name) for name in names}
+    if unknown := [name for name in names if chosen.target(name) is None]:
+        raise ValueError(f"free must name hyperparameters of {chosen.name}, got {unknown[0]!r}")
+    settings = {name: chosen.default(name) for name in names}
 
     def begin(filling: float) -> _Trace:
         try:
@@ -85,13 +87,6 @@ def to_javascript(
                 "takes a number out of a tensor and makes another tensor of it. Use torch.stack"
             )
         return Program(chosen.name, *text, settings)
-
-
-def _value(chosen: Method, name: str) -> float:
-    target, known = chosen.target(name), chosen.hyperparameters()
-    if target is None:
-        raise ValueError(f"free must name hyperparameters of {chosen.name}, got {name!r}")
-    return float(known["betas"][target == "beta2"] if target in ("beta1", "beta2") else known[target])
 
 
 class _Trace:

@@ -8,6 +8,7 @@ from lwlr_teach.views.range_test.view import RangeTestView
 from lwlr_teach.views.rates.view import RatesView
 from lwlr_teach.views.schedules.view import ScheduleView
 from lwlr_teach.views.splits.view import SplitView
+from lwlr_teach.views.surface.playground import Playground
 from lwlr_teach.views.surface.view import SIX, SurfaceView
 from lwlr_teach.views.transfer.view import TransferView
 from lwlr_teach.views.width.view import WidthView
@@ -17,6 +18,7 @@ __all__ = [
     "InspectorView",
     "LayerRatesView",
     "MomentumView",
+    "Playground",
     "RaceView",
     "RangeTestView",
     "RatesView",

@@ -145,12 +145,15 @@ def show(browser: Browser, names: dict[str, Any]) -> Iterator[Callable[..., Bare
     shown: list[tuple[Bare, list[View]]] = []
     errors: list[str] = []
 
-    def show_all(*cells: str, width: int = 1000, pixel_ratio: float = 1) -> Bare:
+    def show_all(
+        *cells: str, width: int = 1000, pixel_ratio: float = 1, address: str = "about:blank"
+    ) -> Bare:
         made = [run(cell, names) for cell in cells if cell not in names.setdefault("done", set())]
         views = [value for value in made if isinstance(value, View)]
         names["done"] |= set(cells[: len(cells) - len(views)])
         page = browser.new_page(viewport={"width": 1400, "height": 900}, device_scale_factor=pixel_ratio)
         page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
+        page.goto(address)
         shown.append((Bare(page, names, views, width), views))
         return shown[-1][0]
 

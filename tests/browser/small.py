@@ -23,6 +23,7 @@ from lwlr_teach.views import (
     InspectorView,
     LayerRatesView,
     MomentumView,
+    Playground,
     RaceView,
     RangeTestView,
     RatesView,
@@ -46,6 +47,11 @@ def recording(first: str = "first") -> Recording:
 def surface() -> View:
     """With three sliders and a step; some of its runs diverge."""
     return SurfaceView("rosenbrock", lr=torch.logspace(-4, -1, 7), momentum=(0.0, 0.5, 0.9), steps=20)
+
+
+def playground() -> View:
+    """With every choice and slider."""
+    return Playground("ravine")
 
 
 def surface_beforehand() -> View:
@@ -116,6 +122,7 @@ def schedules() -> View:
 
 MAKERS: dict[str, Callable[[], View]] = {
     "surface": surface,
+    "playground": playground,
     "surface beforehand": surface_beforehand,
     "rates": rates,
     "momentum": lambda: MomentumView(sweep_momentum()),

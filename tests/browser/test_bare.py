@@ -18,7 +18,7 @@ from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.questions import Recall
 from lwlr_teach.views import InspectorView, SurfaceView
 from lwlr_teach.views.kit.base import View
-from lwlr_teach.views.kit.traits import OneOf, Position, Shown
+from lwlr_teach.views.kit.traits import OneOf, Position, Positions, Shown
 from tests.browser.bare import mount, sent
 from tests.browser.small import MAKERS, recording, small
 
@@ -101,9 +101,12 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
                 setattr(view, name, [one for one in attrgetter(trait.among)(view) if draw.random() < 0.6])
             elif isinstance(trait, List) and name == "positions":  # a slider for each layer
                 setattr(view, name, [draw.randrange(len(view.runs.rates)) for _ in view.positions])
-            elif name == "start" and view.plan.get("why") == "":  # of paths that the browser computes
-                low, high = zip(*view.surface.bounds, strict=True)
-                setattr(view, name, [round(draw.uniform(*ends), 2) for ends in zip(low, high, strict=True)])
+            elif isinstance(trait, Positions):
+                lists = attrgetter(trait.along)(view)
+                setattr(view, name, {one: draw.randrange(len(values)) for one, values in lists.items()})
+            elif name in ("start", "second") and view.plan.get("why") == "":  # the browser computes the paths
+                place = [round(draw.uniform(*ends), 2) for ends in view.surfaces[view.surface].bounds]
+                setattr(view, name, place if name == "start" or draw.random() < 0.5 else [])
             elif isinstance(trait, Bool) and name in names:
                 setattr(view, name, draw.random() < 0.5)
         yield sent(view, names)

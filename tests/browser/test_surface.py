@@ -84,7 +84,7 @@ def test_the_heads_are_drawn_where_the_kernel_says(bare):
                 f" view.sweep.losses[5, 0, 0, 0, {step}].item())"
             ).split(),
         )
-        low, high = map(float, bare.ask("print(*view.plan['map']['losses'])").split())
+        low, high = map(float, bare.ask("print(*view.plan['surfaces']['ravine']['losses'])").split())
         height = math.log(loss / low) / math.log(high / low)
         assert place(view, "map", (34, 8, 10, 24), (x + 3) / 6, (y + 2) / 4) == ADAM
         assert place(view, "curves", (42, 24, 14, 38), step / 60, height) == ADAM
@@ -139,7 +139,7 @@ def test_the_loss_at_every_rate_follows_the_start(bare):
     curves = "c => c.plots[0].curves.map((c) => Array.from({ length: c.n }, (_, k) => [c.x(k), c.y(k)]))"
     adam = view.canvas("rates").evaluate(curves)[-1]
     bare.ask(f"view.lr_index = {[rate for rate, _ in adam].index(0.1) * 2}")  # every second of 61
-    ended = float(bare.ask("print(view.sweep.losses[5, 0, 0, 0, -1].item())"))
+    ended = float(bare.ask("print(view.sweep.losses[5, 0, 0, 0, 40].item())"))  # where the step slider is
     assert dict(adam)[0.1] == pytest.approx(ended, rel=1e-9)
     mouse.click(*inside(view, "rates", (42, 24, 14, 38), 2 / 3, 0.9))
     assert view.position("lr") == 40
@@ -152,6 +152,80 @@ def test_a_click_on_a_path_goes_to_that_step_and_leaves_the_start(bare):
     x, y = map(float, bare.ask("print(*view.sweep.paths[5, 0, 0, 0, 21].tolist())").split())
     bare.page.mouse.click(*inside(view, "map", MAP, (x + 3) / 6, (y + 2) / 4))
     assert bare.ask("print(view.step, view.start)") == "21 [-2.5, -0.8]"
+
+
+def test_a_second_start_is_put_down_dragged_and_moved_by_keys(bare):
+    view, mouse = bare.view(), bare.page.mouse
+    before = view.picture("map"), view.picture("curves")
+    view.root.get_by_text("second start").click()
+    view.settle()
+    assert bare.ask("print(view.second)") == "[2.5, 0.8]"  # across the map
+    assert (view.picture("map") != before[0], view.picture("curves") != before[1]) == (True, True)
+    assert " From (2.5, 0.8): SGD reaches " in view.sentence()
+    assert view.sentence() == bare.ask("print(view.describe())")
+    assert view.readout("Adam") == " · ".join(
+        bare.ask(f"print(view.outcome(5, view.{start}))") for start in ("start", "second")
+    )
+    mouse.move(*inside(view, "map", MAP, (2.5 + 3) / 6, (0.8 + 2) / 4))  # the ring that is nearer
+    mouse.down()
+    mouse.move(*inside(view, "map", MAP, 0.75, 0.2))
+    mouse.up()
+    assert bare.ask("print(view.second, view.start)") == "[1.5, -1.2] [-2.5, -0.8]"
+    view.canvas("map").focus()
+    bare.page.keyboard.press("Shift+ArrowRight")
+    assert bare.ask("print(view.second, view.start)") == "[1.5, -1.2] [-1.9, -0.8]"
+    bare.page.keyboard.press("Space")
+    bare.page.keyboard.press("Shift+ArrowUp")
+    assert bare.ask("print(view.second, view.start)") == "[1.5, -0.8] [-1.9, -0.8]"
+    view.button("reset").click()
+    view.settle()
+    assert view.picture("map") == before[0]
+
+
+def test_the_map_is_zoomed_to_the_lowest_loss_and_back(bare):
+    view = bare.view()
+    bare.ask("view.shown = ['Adam', 'Momentum']")
+    before = view.picture("map")
+    assert view.button("wider").is_disabled()
+    view.button("closer").click()
+    view.canvas("map").focus()
+    bare.page.keyboard.press("+")
+    x, y = map(float, bare.ask("print(*view.sweep.paths[1, 0, 0, 0, 40].tolist())").split())
+    low, high, bottom, top = map(float, bare.ask("print(*view.zoom)").split())
+    assert (high - low, top - bottom) == pytest.approx((6 / 9, 4 / 9))
+    assert ((low + high) / 2, (bottom + top) / 2) == pytest.approx((x, y))
+    assert view.picture("map") != before
+    bare.page.mouse.click(*inside(view, "map", (64, 8, 10, 24), 0.5, 0.75))  # a start in that part
+    start = [float(v) for v in bare.ask("print(*view.start)").split()]
+    assert start == pytest.approx([(low + high) / 2, bottom + 0.75 * (top - bottom)], abs=0.005)
+    for _ in range(2):
+        view.button("wider").click()
+    assert bare.ask("print(view.zoom)") == "[]"
+    view.button("reset").click()
+    bare.ask("view.shown = ['Adam', 'Momentum']")
+    assert view.picture("map") == before
+
+
+def test_further_sliders_move_what_reads_them(show):
+    lists = "beta2=[0.5, 0.9, 0.999], weight_decay=[0, 0.1, 1], noise=[0, 1, 2]"
+    bare = show(
+        IMPORTS, f"view = SurfaceView('ravine', ['SGD', 'Adam'], steps=30, at_lr=0.02, {lists})\nview"
+    )
+    view = bare.view()
+    for name, key in [("beta2", "Home"), ("weight_decay", "End"), ("noise", "ArrowRight")]:
+        before = view.readout("SGD"), view.picture("map")
+        view.press(name, key)
+        assert (view.readout("SGD") == before[0]) is (name == "beta2")
+        assert view.picture("map") != before[1]
+    assert bare.ask("print(view.more)") == "{'beta2': 0, 'weight_decay': 2, 'noise': 1}"
+    assert view.sentence() == bare.ask("print(view.describe())")
+    view.box("Adam").click()
+    view.settle()
+    assert [view.slider(name).is_visible() for name in ("beta2", "weight_decay", "noise")] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_start_that_the_kernel_sets_is_drawn(bare):

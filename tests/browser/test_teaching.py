@@ -15,7 +15,6 @@ COLUMNS = 60
 IMPORTS = """
 import os
 from lwlr_teach.teaching import *
-from lwlr_teach.views.surface.playground import Playground
 """
 # A record of one's own, in a kernel that has not shown any truth yet.
 RECORD = """
@@ -453,29 +452,3 @@ def test_the_map_links_to_what_is_ready(open_cells, root):
     links.first.click()
     name = "jupyterapp.shell.currentWidget?.context?.path"
     notebook.page.wait_for_function(f"() => {name} === '01-learning-rate.ipynb'")
-
-
-def test_the_playground_answers_its_choices_and_leaves_nothing_behind(open_cells):
-    notebook = open_cells("p = Playground(optimizers=['SGD', 'Adam'], at_lr=0.05)\np")
-    view = notebook.view()
-    assert view.sentence() == notebook.ask("print(p.view.describe())")
-    view.press("lr", "ArrowRight", times=5)
-    rate = notebook.ask("print(p.view.lr)")
-    notebook.page.get_by_label("surface", exact=True).select_option("ravine")
-    assert notebook.ask("print(p.view.sweep.surface.name)") == "ravine"
-    view = notebook.view()
-    assert notebook.page.locator(".lwlr-view").count() == 1
-    assert view.sentence() == notebook.ask("print(p.view.describe())")
-    assert notebook.ask("print(p.view.lr)") == rate
-    view.drag("lr", 0.8)
-    assert view.sentence() == notebook.ask("print(p.view.describe())")
-    notebook.page.get_by_label("optimizers").select_option([])
-    notebook.page.get_by_text("Choose from one to 8 optimizers").wait_for()
-    assert notebook.page.locator(".lwlr-view").count() == 1
-    notebook.ask(
-        "import ipywidgets; alive = ipywidgets.widgets.widget._instances\n"
-        "def views(): return sum(type(w).__name__ == 'SurfaceView' for w in alive.values())"
-    )
-    assert notebook.ask("print(views())") == "1"
-    notebook.run_cell(1)
-    assert notebook.ask("print(views())") == "1"

@@ -43,6 +43,51 @@ def test_the_start_can_be_moved(view):
     assert view.describe() == before
 
 
+def test_a_second_start_has_runs_of_its_own(view):
+    before = view.describe()
+    view.second = [2, 1.5]
+    both = view.describe()
+    assert both.startswith(before)
+    alone = SurfaceView("ravine", SIX, lr=LR, momentum=MOMENTUM, steps=30, start=(2, 1.5), at_step=view.step)
+    alone.lr_index, alone.momentum_index = view.lr_index, view.momentum_index
+    reached = alone.describe().split(f"step {view.step}: ")[1]
+    assert both == f"{before} From (2, 1.5): {reached}"
+    assert (
+        len(view.figure().axes[0].lines) == len(alone.figure().axes[0].lines) + 13
+    )  # paths, heads, the start
+    with pytest.raises(ValueError, match="starts must lie on the map of ravine"):
+        view.second = [99, 0]
+    view.second = []
+    assert view.describe() == before
+
+
+def test_a_part_of_the_map_is_shown(view):
+    view.zoom = [-1, 1, -0.5, 0.5]
+    assert view.figure().axes[0].get_xlim() == (-1, 1)
+    for wrong in ([-9, 1, -0.5, 0.5], [1, -1, -0.5, 0.5], [0, 1], [0, 1, 0, float("nan")]):
+        with pytest.raises(ValueError, match=r"zoom must be a part \[x_min, x_max, y_min, y_max\] of"):
+            view.zoom = wrong
+    view.zoom = []
+    assert view.figure().axes[0].get_xlim() == (-3, 3)
+
+
+def test_any_hyperparameter_can_have_a_slider():
+    lists = {"beta2": [0.9, 0.999], "eps": [1e-8, 1e-2], "weight_decay": [0.0, 0.1]}
+    view = SurfaceView("ravine", ["SGD", "Adam"], noise=[0, 0.5], steps=20, **lists)
+    assert view.more == {"beta2": 1, "eps": 0, "weight_decay": 0, "noise": 0}  # their own values
+    assert ", momentum 0.9, β₂ 0.999, ε 1e-08, step 20: " in view.describe()
+    view.more = {"beta2": 0, "noise": 1, "weight_decay": 1}
+    assert view.more == {"beta2": 0, "eps": 0, "weight_decay": 1, "noise": 1}
+    assert ", β₂ 0.9, ε 1e-08, weight decay 0.1, noise 0.5, " in view.describe()
+    chosen = dict(lr=[view.lr], momentum=[view.momentum], beta2=[0.9], eps=[1e-8], weight_decay=[0.1])
+    runs = sweep(noisy("ravine", 0.5), ["SGD", "Adam"], steps=20, **chosen)
+    assert torch.equal(view.sweep.paths, runs.paths)
+    with pytest.raises(ValueError, match="more 'beta3' is not known; did you mean"):
+        view.more = {"beta3": 0}
+    with pytest.raises(ValueError, match=r"more\['eps'\] must be from 0 to 1, got 2"):
+        view.more = {"eps": 2}
+
+
 def heavy_ball(grad, state, step, *, momentum=0.9):
     buffer = momentum * state["buffer"] + grad
     return buffer, {"buffer": buffer}
@@ -51,7 +96,7 @@ def heavy_ball(grad, state, step, *, momentum=0.9):
 def test_a_rule_of_ones_own_runs_beside_ours_and_has_the_slider():
     view = SurfaceView("ravine", ["Momentum", heavy_ball], at_lr=0.01, at_momentum=0.8)
     assert view.names == ["Momentum", "heavy_ball"]
-    assert view.plan["methods"][1]["free"] == ["lr", "momentum"]
+    assert view.plan["free"]["given"][1] == ["lr", "momentum"]
     ours, theirs = view.sweep.paths
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
@@ -88,7 +133,7 @@ def test_a_strange_surface_is_drawn(f):
     for view.lr_index in (0, 1):
         assert "$" not in view.describe()
         view.figure().canvas.draw()
-    assert np.isfinite(view.plan["map"]["losses"]).all()
+    assert np.isfinite(view.plan["surfaces"]["ravine"]["losses"]).all()
 
 
 def test_a_surface_that_cannot_be_drawn_is_refused():
@@ -104,7 +149,7 @@ def test_the_noise_is_that_of_the_sweep():
     generator = torch.Generator().manual_seed(4)
     point = torch.tensor([surface.start], dtype=torch.float64)
     drawn = [surface.sample_grad(point, generator) - surface.grad(point) for _ in range(9)]
-    sent = np.frombuffer(view.draws, "<f8").reshape(9, 1, 2) * view.plan["noise"]
+    sent = np.frombuffer(view.draws, "<f8").reshape(9, 1, 2) * surface.noise
     np.testing.assert_allclose(sent, torch.stack(drawn).numpy(), atol=1e-13)
 
 
@@ -125,10 +170,10 @@ def beforehand():
 
 def unpack(view, name):
     plan = view.plan
-    m = plan["methods"][[m["name"] for m in plan["methods"]].index(name)]
+    m = plan["runs"][[m["name"] for m in plan["methods"]].index(name)]
     second = m["momenta"] * m["limits"]  # in these tests one of the two is 1
-    runs = len(plan["rates"]) * second
-    shape = (len(plan["rates"]), second, plan["steps"] + 1)
+    runs = len(plan["labels"]["lr"]) * second
+    shape = (len(plan["labels"]["lr"]), second, plan["steps"] + 1)
     take = slice(m["first"], m["first"] + runs)
     paths = np.frombuffer(view.paths, "<u2").reshape(-1, plan["steps"] + 1, 2)[take].reshape(*shape, 2)
     losses = np.frombuffer(view.losses, "<f4").reshape(-1, plan["steps"] + 1)[take].reshape(shape)
@@ -154,7 +199,8 @@ def test_what_is_sent_is_what_was_computed(beforehand):
 
 
 def test_a_method_without_memory_is_sent_once(beforehand):
-    momenta = {m["name"]: m["momenta"] for m in beforehand[0].plan["methods"]}
+    view, _ = beforehand
+    momenta = {name: own["momenta"] for name, own in zip(view.names, view.plan["runs"], strict=True)}
     assert momenta == {"SGD": 1, "Momentum": 3, "Nesterov": 3, "Adagrad": 1, "RMSprop": 1, "Adam": 3}
 
 
@@ -173,8 +219,8 @@ def test_each_position_of_the_limit_slider_is_sent(clipped):
     never = Plateau(0.5, patience=99)
     view = SurfaceView("cliff", methods, **lists, limits=limits, steps=40, schedule=never)
     runs = sweep("cliff", methods, **lists, limit=limits, steps=40, schedule=never)
-    assert clipped.plan["limits"] == view.plan["limits"] == ["0.1", "1", "10", "1000"]
-    assert clipped.plan["momenta"] == ["0.9"]
+    assert clipped.plan["labels"]["limit"] == view.plan["labels"]["limit"] == ["0.1", "1", "10", "1000"]
+    assert clipped.plan["labels"]["momentum"] == ["0.9"]
     for i, (name, own) in enumerate(
         {"SGD": 1, "SGD + by value": 4, "SGD + by global norm": 4, "Momentum": 1}.items()
     ):
@@ -221,7 +267,7 @@ def test_values_of_the_controls(view):
 
 def test_without_a_memory_there_is_no_momentum_slider():
     view = SurfaceView("quadratic", ["SGD", "Adagrad"], lr=[0.1], steps=3)
-    assert len(view.plan["momenta"]) == 1
+    assert "momentum" not in view.plan["labels"]
     assert "momentum" not in view.describe()
 
 
@@ -261,11 +307,11 @@ def test_momentum_and_limit_can_have_a_slider_each():
         "momentum": [0.5],
         "limit": [10],
     }
-    assert [m["free"] for m in view.plan["methods"]] == [["lr", "momentum", "limit"], ["lr"]]
+    assert view.plan["free"]["given"] == [["lr", "momentum", "limit"], ["lr"]]
 
 
 def test_without_limits_there_is_no_limit_slider(view):
-    assert len(view.plan["limits"]) == 1
+    assert "limit" not in view.plan["labels"]
     assert "limit" not in view.describe()
 
 
@@ -279,6 +325,13 @@ def test_without_limits_there_is_no_limit_slider(view):
         (dict(lr=[float("nan")]), "lr must be a finite number ≥ 0, got nan"),
         (dict(momentum=[1.0], optimizers=["Adam"]), "got 1"),
         (dict(limits=[1.0]), "limit is a hyperparameter of none of SGD, Momentum"),
+        (dict(beta3=[0.9]), "beta3 is a hyperparameter of none of SGD, Momentum"),
+        (dict(noise=[-1.0]), r"noise must be a list of numbers of at least 0, got \[-1.0\]"),
+        (dict(noise=0.5), "noise must be a list of numbers"),
+        (dict(noise=[0.5], schedule=Plateau(0.5)), "noise can have no slider here: .*a plateau"),
+        (dict(beta2=[0.5], schedule=Plateau(0.5)), "beta2 can have no slider here: .*a plateau"),
+        (dict(second=(1, 1), schedule=Plateau(0.5)), r"second must be None here, got \(1, 1\): .*a plateau"),
+        (dict(second=(99, 0)), "starts must lie on the map of quadratic"),
         (dict(steps=0), "steps must be at least 1, got 0"),
         (dict(start=(99, 0)), "starts must lie on the map of quadratic"),
         (dict(at_step=500), "at_step must be from 0 to 100, got 500"),

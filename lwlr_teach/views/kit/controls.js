@@ -227,6 +227,30 @@ export function choice(name, title, options, onPick) {
   return { row, show };
 }
 
+// A button that puts a text on the clipboard, and the text, to be copied by hand where there is no clipboard.
+/**
+ * @param {string} name
+ * @param {string} words
+ * @param {string} hint
+ * @param {() => string} textOf
+ */
+export function copyable(name, words, hint, textOf) {
+  const area = element("textarea", { rows: 6, readonly: "", "aria-label": hint, ...OWN_KEYS });
+  area.hidden = true;
+  const made = button(name, words, hint, async () => {
+    area.value = textOf();
+    try {
+      await navigator.clipboard.writeText(area.value);
+      made.textContent = "copied";
+      setTimeout(() => (made.textContent = words), 2000);
+    } catch {
+      area.hidden = false;
+      area.select();
+    }
+  });
+  return { button: made, area };
+}
+
 // A list to choose one of `options` {value: words} from.
 /**
  * @param {string} name

@@ -1,9 +1,9 @@
 // The stage of a view. It keeps the state equal to the kernel's traits, and binds to it the controls, the pictures and
 // the sentence; what every picture can do with its numbers is here as well.
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
-import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
+import { goals, handleAt, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
-  OWN_KEYS, button, check, choice, dropdown, element, leave, legend, listen, player, save, slider, toggled,
+  OWN_KEYS, button, check, choice, copyable, dropdown, element, leave, legend, listen, player, save, slider, toggled,
 } from "./controls.js";
 import { dragged } from "./pointer.js";
 import { label, short } from "./text.js";
@@ -71,13 +71,12 @@ export function stage({ model, el }) {
     copy[key] = value;
     return { [trait]: copy };
   };
-  const goal = (p, left, top) => {
+  /** @type {Goal} */
+  const goal = (p, left, top, handle) => {
     const all = {};
-    for (const g of goals(p, left, top)) Object.assign(all, part(g.trait, g.key, g.position, all), g.also);
+    for (const g of goals(p, left, top)) Object.assign(all, part(handle ?? g.trait, g.key, g.position, all), g.also);
     return all;
   };
-  // Where a trait stands that both axes of a plot are free for.
-  const place = (p) => [p.px(now[p.x.trait][p.x.key]), p.py(now[p.y.trait][p.y.key])];
   const named = (trait) => trait.replace(/_index$/, "");
   /** @type {(trait: string, also?: (value: any) => object) => (value: any) => void} */
   const picked = (trait, also = () => ({})) => (value) => {
@@ -104,10 +103,20 @@ export function stage({ model, el }) {
     // `also(value)` is what else changes with the choice.
     /** @type {(trait: string, title: string, options: Options, also?: (value: any) => object) => HTMLElement} */
     choice: (trait, title, options, also) => bind(choice(trait, title, worded(options), picked(trait, also)), trait),
-    /** @type {(trait: string, title: string, options: Options) => HTMLElement} */
-    dropdown: (trait, title, options) => bind(dropdown(trait, title, worded(options), picked(trait)), trait),
+    /** @type {(trait: string, title: string, options: Options, also?: (value: any) => object) => HTMLElement} */
+    dropdown: (trait, title, options, also) => bind(dropdown(trait, title, worded(options), picked(trait, also)), trait),
     /** @type {(trait: string, title: string) => HTMLElement} */
     check: (trait, title) => bind(check(trait, title, picked(trait)), trait),
+    // A box that is no trait of its own: whether it is on, and what a click on it changes.
+    /** @type {(name: string, title: string, on: () => boolean, change: (on: boolean) => object) => HTMLElement} */
+    box: (name, title, on, changed) => {
+      const made = check(name, title, (value) => {
+        halt();
+        commit(changed(value));
+      });
+      shows.push(() => made.show(on()));
+      return made.row;
+    },
     reset: () => button("reset", "reset", "put everything back as it was", () => {
       halt();
       commit(structuredClone(plan.start));
@@ -191,7 +200,7 @@ export function stage({ model, el }) {
     root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), below.row);
     for (const { canvas, drags, keys } of pictures) {
       readable(canvas, root, drags, { goal, change, commit, halt, point });
-      if (keys) movable(canvas, { goal, place, commit, halt });
+      if (keys) movable(canvas, { goal, commit, halt });
     }
     traits.forEach(pull);
     take();
@@ -279,14 +288,17 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
   }
   /** @type {Plot | undefined} */
   let held; // the plot in which a drag began
+  /** @type {string | undefined} */
+  let handle; // what is dragged there, if the plot has handles
   dragged(canvas, (left, top, begins) => {
     if (begins) {
       halt();
       const goes = pointAt(canvas.plots ?? [], left, top, NEAR)?.goes;
       if (goes) commit(goes);
       held = goes ? undefined : plotAt(canvas.plots ?? [], left, top);
+      handle = held?.handles && handleAt(held, left, top)?.trait;
     }
-    if (held) change(goal(held, left, top));
+    if (held) change(goal(held, left, top, handle));
   }, () => {
     if (held) commit();
     held = undefined;
@@ -296,20 +308,23 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
 const NEAR = 6; // pixels: a press that means the point below it
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-// The arrow keys move what both axes of a picture's plot are free for, by a hundredth of the plot, with Shift by a tenth.
-function movable(canvas, { goal, place, commit, halt }) {
+// The arrow keys move a handle of a picture's plot, by a hundredth of the plot, with Shift by a tenth; Space takes the
+// next handle.
+function movable(canvas, { goal, commit, halt }) {
+  let chosen = 0;
   canvas.tabIndex = 0;
   for (const [name, value] of Object.entries(OWN_KEYS)) canvas.setAttribute(name, value);
   canvas.addEventListener("keydown", (event) => {
     if (event.key === "Escape") leave(canvas);
     const way = ARROWS[event.key];
-    const p = canvas.plots?.find(({ x, y }) => x.free && y.free);
-    if (!way || !p) return;
+    const p = canvas.plots?.find(({ handles }) => handles?.length);
+    if (!p || !(way || event.key === " ")) return;
     event.preventDefault();
+    if (!way) return void chosen++;
     halt();
-    const [left, top] = place(p);
+    const { trait, x, y } = p.handles[chosen % p.handles.length];
     const by = event.shiftKey ? 0.1 : 0.01;
-    commit(goal(p, left + by * way[0] * p.width, top + by * way[1] * p.height));
+    commit(goal(p, p.px(x) + by * way[0] * p.width, p.py(y) + by * way[1] * p.height, trait));
   });
 }
 
@@ -358,19 +373,8 @@ const csvOf = (tables) => tables.map(({ title, head, rows }) =>
  */
 function listed(tables, csv) {
   if (!tables.length) return [element("p", {}, "This picture has no curves to list.")];
-  const copy = button("csv", "copy as CSV", "put these numbers on the clipboard", async () => {
-    try {
-      await navigator.clipboard.writeText(csv);
-      copy.textContent = "copied";
-    } catch {
-      text.hidden = false; // no clipboard here: the text can be copied by hand
-      text.select();
-    }
-  });
-  const text = element("textarea", { rows: 6, readonly: "", "aria-label": "the numbers as CSV", ...OWN_KEYS });
-  text.value = csv;
-  text.hidden = true;
-  return [copy, text, ...tables.map(({ title, head, rows }) => {
+  const copy = copyable("csv", "copy as CSV", "the numbers as CSV", () => csv);
+  return [copy.button, copy.area, ...tables.map(({ title, head, rows }) => {
     const line = (cells, tag) => element("tr", {}, ...cells.map((cell) => element(tag, {}, wroteCell(cell))));
     const table = element("table", {}, element("caption", {}, title ?? ""), element("thead", {}, line(head, "th")),
       element("tbody", {}, ...rows.map((row) => line(row, "td"))));

@@ -35,6 +35,26 @@ class Position(traitlets.Int[int, int]):
         return position
 
 
+class Positions(traitlets.Dict):
+    """Where several sliders stand, by their names. ``along`` names the view's attribute that holds the values
+    of each, a mapping; a slider that is left out stays where it is."""
+
+    def __init__(self, along: str) -> None:
+        super().__init__()
+        self.along = along
+        self.tag(sync=True)
+
+    def validate(self, view: Any, value: Any) -> dict[str, int]:
+        """ValueError for a slider that is not there, or that has no such position."""
+        given: Any = super().validate(view, value)
+        lists = attrgetter(self.along)(view)
+        for name, position in given.items():
+            values = check_choice(str(self.name), name, lists)
+            check_count(f"{self.name}[{name!r}]", position, low=0, high=len(values) - 1)
+        before: dict[Any, Any] = view._trait_values.get(self.name, {})
+        return {name: given.get(name, before.get(name, 0)) for name in lists}
+
+
 class OneOf(traitlets.Unicode[str, str | bytes]):
     """A name that was chosen. ``among`` names the attribute of the view that holds the names."""
 

@@ -137,6 +137,16 @@ type Found = { px: number; py: number; away: number; name?: string; goes?: objec
   | { curve?: undefined; text: string }
 );
 
+/** What a press at a place of a plot changes; `handle` is the trait that is dragged, if not those of the axes. */
+type Goal = (p: Plot, left: number, top: number, handle?: string) => object;
+
+/** A trait that stands for a place in a plot. */
+interface Handle {
+  trait: string;
+  x: number;
+  y: number;
+}
+
 /** What an axes' frame is drawn with. */
 interface AxesOptions {
   xTitle?: string;
@@ -150,6 +160,8 @@ interface AxesOptions {
 interface Plot extends Frame {
   curves: Curve[];
   places: Points[];
+  /** What can be dragged where both axes are free, the first one by the keys as well; without any, the axes' trait. */
+  handles?: Handle[];
   within: (value: number) => number;
   clipped: (paint: () => void) => void;
   curve: (curve: Curve) => void;
@@ -205,11 +217,11 @@ interface Setup {
   noise?: number;
 }
 
-/** The rules and the surface of one view. */
+/** The surfaces of one view by their names, and its rules by the name of the clip that they have. */
 interface Programs {
-  surface: (p: Float64Array, g: Float64Array) => number;
-  methods: Program[];
+  surfaces: Record<string, (p: Float64Array, g: Float64Array) => number>;
+  methods: Record<string, Program[]>;
 }
 
-/** The run of a method in a state: its points, the loss above the minimum there, and the step at which it is lost, or −1. */
-type Paths = (m: { i: number }, now: Record<string, any>) => { x: At; y: At; loss: At; diverged: number };
+/** A method's run from a start: its points, the loss above the minimum there, and the step at which it is lost, or −1. */
+type Paths = (m: { i: number }, now: Record<string, any>, start: number[]) => { x: At; y: At; loss: At; diverged: number };

@@ -20,7 +20,7 @@ from lwlr_teach.studies.scheduled import FamilyRuns, Outcome, ScheduleRuns
 from lwlr_teach.views.kit.base import View, module, pack_float32, pack_uint16
 from lwlr_teach.views.kit.curves import over_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, MOST, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
+from lwlr_teach.views.kit.traits import Position, Positions, Shown, check_shown, nearest
 from lwlr_teach.views.prediction.view import COLUMNS
 
 _LOSS_RANGE = (0.02, 4.0)
@@ -56,7 +56,7 @@ class ScheduleView(View):
     final_losses = traitlets.Bytes().tag(sync=True)
     accuracies = traitlets.Bytes().tag(sync=True)
     lr_index = Position("runs.lr")
-    positions: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
+    positions = Positions("_lists")
     own_best = traitlets.Bool().tag(sync=True)
     shown = Shown("names")
     drawn: traitlets.List[float] = traitlets.List().tag(sync=True)
@@ -77,6 +77,7 @@ class ScheduleView(View):
         check_count("families of runs", len(runs.families), high=MOST - 1)
         self.runs, self.title, self.pad = runs, title, pad
         self._sliders = {name: own for name, own in runs.families.items() if len(own.values) > 1}
+        self._lists = {name: own.values for name, own in self._sliders.items()}
         self._in_the_race = dict(runs.families)  # and the drawn schedule, once it is there
         self.names = [*runs.families, YOURS] if pad else [*runs.families]
         begin: dict[str, Any] = {
@@ -150,13 +151,6 @@ class ScheduleView(View):
         """The runs of a schedule, and the one of them (value, rate) that is shown."""
         own, i = self._in_the_race[name], self.positions.get(name, 0)
         return own, (i, own.peak(i, self._peak))
-
-    @traitlets.validate("positions")
-    def _on_the_sliders(self, proposal: dict[str, Any]) -> dict[str, int]:
-        for name, at in proposal["value"].items():
-            own = check_choice("positions", name, self._sliders)
-            check_count(f"positions[{name!r}]", at, low=0, high=len(own.values) - 1)
-        return {name: proposal["value"].get(name, self.positions.get(name, 0)) for name in self._sliders}
 
     @traitlets.validate("drawn")
     def _is_a_curve(self, proposal: dict[str, Any]) -> list[float]:

@@ -1,6 +1,6 @@
 // Where the paths come from: the browser runs the rules, or Python has run them at every position of the sliders. Both
-// give, for a method and the state, {x(i), y(i), loss(i), diverged}: the point after step i, the loss above the minimum
-// there, and the step from which on the run is lost, or −1.
+// give, for a method, the state and a start, {x(i), y(i), loss(i), diverged}: the point after step i, the loss above the
+// minimum there, and the step from which on the run is lost, or −1.
 import { typed } from "../kit/canvas.js";
 import { run } from "../kit/run.js";
 
@@ -12,22 +12,25 @@ import { run } from "../kit/run.js";
  * @returns {Paths}
  */
 export function livePaths(programs, plan, draws) {
-  const { steps, methods, values, factors, cycled, noise, lowest } = plan;
+  const { steps, methods, values, free, surfaces, schedules } = plan;
   const points = steps + 1;
   const kept = methods.map(() => ({
     key: "", path: new Float64Array(2 * points), losses: new Float64Array(points), diverged: -1,
   }));
-  return (m, now) => {
-    const { free } = methods[m.i];
-    const settings = Object.fromEntries(free.map((name) => [name, values[name][now[`${name}_index`]]]));
+  return (m, now, start) => {
+    const { surface, clip, schedule, more } = now;
+    const at = (name) => values[name][now[`${name}_index`] ?? more[name]];
+    const settings = Object.fromEntries(free[clip][m.i].map((name) => [name, at(name)]));
+    const noise = values.noise ? at("noise") : surfaces[surface].noise;
     const own = kept[m.i];
-    const key = [now.start, Object.values(settings)].join();
+    const key = [surface, clip, schedule, noise, start, Object.values(settings)].join();
     if (own.key !== key) {
-      const setup = { settings, start: now.start, factors, momenta: cycled, draws: draws.length ? draws : null, noise };
-      run(programs.methods[m.i], programs.surface, setup, own.path, own.losses);
-      Object.assign(own, { key, diverged: leftForGood(own.path, plan) });
+      const setup = { settings, start, ...schedules[schedule], draws: noise ? draws : null, noise };
+      run(programs.methods[clip][m.i], programs.surfaces[surface], setup, own.path, own.losses);
+      Object.assign(own, { key, diverged: leftForGood(own.path, plan, surfaces[surface].bounds) });
     }
     const { path, losses, diverged } = own;
+    const { lowest } = surfaces[surface];
     return { x: (i) => path[2 * i], y: (i) => path[2 * i + 1], loss: (i) => Math.max(0, losses[i] - lowest), diverged };
   };
 }
@@ -36,9 +39,10 @@ export function livePaths(programs, plan, draws) {
 /**
  * @param {Float64Array} path
  * @param {any} plan
+ * @param {number[][]} bounds
  */
-function leftForGood(path, { steps, escape, map }) {
-  const inside = (i) => map.bounds.every(([low, high], axis) =>
+function leftForGood(path, { steps, escape }, bounds) {
+  const inside = (i) => bounds.every(([low, high], axis) =>
     Math.abs(path[2 * i + axis] - (low + high) / 2) <= (escape * (high - low)) / 2);
   let last = steps;
   while (last >= 0 && !inside(last)) last--;
@@ -51,12 +55,12 @@ function leftForGood(path, { steps, escape, map }) {
  * @param {Model} model
  * @returns {Paths}
  */
-export function sentPaths({ steps, methods, window }, model) {
+export function sentPaths({ steps, runs, window }, model) {
   const points = typed(Uint16Array, model.get("paths"));
   const losses = typed(Float32Array, model.get("losses"));
   const events = typed(Int32Array, model.get("diverged"));
   return (m, now) => {
-    const { first, momenta, limits } = methods[m.i];
+    const { first, momenta, limits } = runs[m.i];
     const momentum = now.lr_index * momenta + (momenta > 1 ? now.momentum_index : 0);
     const at = first + momentum * limits + (limits > 1 ? now.limit_index : 0);
     const from = at * (steps + 1);

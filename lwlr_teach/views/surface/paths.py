@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from lwlr_teach.clipping import Clip
 from lwlr_teach.core.javascript import NotJavaScript
 from lwlr_teach.optim import Method, to_javascript
 from lwlr_teach.problems.surfaces import Surface
-from lwlr_teach.runs.sweeps import ESCAPE, Sweep
+from lwlr_teach.runs.sweeps import Sweep
 from lwlr_teach.schedules import Plateau, Schedule, cycles_momentum, factor_at
 from lwlr_teach.views.kit.base import pack_float32, pack_uint16
 
@@ -20,58 +21,58 @@ from lwlr_teach.views.kit.base import pack_float32, pack_uint16
 # tenth of a pixel.
 _WINDOW = 8.0
 
-Sent = dict[str, Any]
-"""Traits of the view, and its ``plan``: what the browser needs to know of the runs and of each method."""
-
 
 def programs(
-    surface: Surface,
-    methods: tuple[Method, ...],
-    names: Sequence[str],
-    steps: int,
-    seed: int,
+    surfaces: Mapping[str, Surface],
+    methods: Mapping[str, Sequence[Method]],
+    free: Mapping[str, Sequence[Sequence[str]]],
     clip: Clip | None,
-    schedule: Schedule | None,
-) -> tuple[str, Sent]:
-    """The methods and the surface as JavaScript, an expression; and what they are run with. ``names`` are the
-    hyperparameters that have sliders.
+) -> str:
+    """The surfaces and the methods as JavaScript, an expression. ``methods`` and the hyperparameters that are
+    ``free`` are by the name of the clip that the methods have.
 
     Raises NotJavaScript for what cannot run in a browser.
     """
+
+    def stepper(method: Method, own: Sequence[str]) -> str:
+        made = to_javascript(method, own, {"clip": clip})
+        return f"{{ size: {made.size}, step: {made.text} }}"
+
+    steppers = {name: f"[{', '.join(map(stepper, group, free[name]))}]" for name, group in methods.items()}
+    texts = {name: surface.to_javascript() for name, surface in surfaces.items()}
+    return f"{{ surfaces: {_object(texts)},\nmethods: {_object(steppers)} }}"
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    return f"{{ {', '.join(f'{json.dumps(name)}: {text}' for name, text in texts.items())} }}"
+
+
+def factors(schedule: Schedule | None, steps: int, methods: Sequence[Method]) -> dict[str, Any]:
+    """What a schedule does at each step: factors of the rate, and momenta. NotJavaScript for one that looks
+    at losses."""
+    if schedule is None:
+        return {"factors": None, "momenta": None}
     if isinstance(schedule, Plateau):
         raise NotJavaScript("a plateau waits for losses, and its factors are not known before the run")
-    free = [[name for name in names if method.target(name)] for method in methods]
-    made = [to_javascript(m, own, {"clip": clip}) for m, own in zip(methods, free, strict=True)]
-    steppers = ",\n".join(f"{{ size: {p.size}, step: {p.text} }}" for p in made)
-    code = f"{{ surface: {surface.to_javascript()},\nmethods: [{steppers}] }}"
-    cycled = None
-    if schedule is not None and cycles_momentum(schedule):
+    momenta = None
+    if cycles_momentum(schedule):
         if not all(method.memory for method in methods):
             raise NotJavaScript("the schedule sets a momentum also for methods that are shown without one")
-        cycled = [schedule.momentum(step) for step in range(steps)]
-    plan = {
-        "methods": [{"free": own} for own in free],
-        "factors": None if schedule is None else [factor_at(schedule, step) for step in range(steps)],
-        "cycled": cycled,
-        "noise": surface.noise,
-        "lowest": surface.lowest,
-        "escape": ESCAPE,
-    }
-    return code, {"plan": plan, "draws": _draws(surface, steps, seed)}
+        momenta = [schedule.momentum(step) for step in range(steps)]
+    return {"factors": [factor_at(schedule, step) for step in range(steps)], "momenta": momenta}
 
 
-def _draws(surface: Surface, steps: int, seed: int) -> bytes:
+def draws(steps: int, seed: int) -> bytes:
     """The noise of each step's gradient, as :func:`~lwlr_teach.runs.sweeps.sweep` draws it for one start."""
-    if not surface.noise:
-        return b""
     generator = torch.Generator().manual_seed(seed)
     drawn = [torch.randn(1, 2, generator=generator, dtype=torch.float64) for _ in range(steps)]
     data: bytes = torch.cat(drawn).numpy().astype("<f8").tobytes()
     return data
 
 
-def precomputed(runs: Sweep) -> Sent:
-    """The runs at every position of the sliders; along a slider that a method does not have, once."""
+def precomputed(runs: Sweep) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The runs at every position of the sliders; along a slider that a method does not have, once. For the
+    plan, and traits."""
     rates, momenta, limits = (len(runs.grid.get(name, [0])) for name in ("lr", "momentum", "limit"))
     low, high = torch.tensor(runs.surface.bounds, dtype=torch.float64).unbind(-1)
     middle, half = (low + high) / 2, (high - low) / 2
@@ -90,8 +91,7 @@ def precomputed(runs: Sweep) -> Sent:
         counts = {"momenta": momenta if method.memory else 1, "limits": limits if method.clip else 1}
         own.append({"first": first, **counts})
         first += rates * counts["momenta"] * counts["limits"]
-    return {
-        "plan": {"methods": own, "window": torch.stack(window, -1).tolist()},
+    return {"runs": own, "window": torch.stack(window, -1).tolist()}, {
         "paths": pack_uint16(of_each(runs.paths, 2), *window),
         "losses": pack_float32(of_each(gap, 1)),
         "diverged": of_each(runs.diverged_at, 0).numpy().astype("<i4").tobytes(),

@@ -1,15 +1,13 @@
-"""The surface view: the paths of up to eight optimizers on a map, and their loss curves below."""
+"""The surface view: the paths of several optimizers on a map, and their loss curves below."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 import traitlets
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -21,26 +19,28 @@ from lwlr_teach.optim import Method
 from lwlr_teach.optim.grid import check_grid, check_methods
 from lwlr_teach.optim.update import Rule
 from lwlr_teach.problems.surfaces import Point, Surface, find_surface
-from lwlr_teach.runs.sweeps import NEVER, Sweep, check_starts, sweep
+from lwlr_teach.runs.sweeps import ESCAPE, NEVER, Sweep, check_starts, sweep
 from lwlr_teach.schedules import Schedule
 from lwlr_teach.views.kit.base import View, module, pack_uint16
-from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
-from lwlr_teach.views.kit.traits import Position, Shown, check_shown, nearest
-from lwlr_teach.views.surface.paths import precomputed, programs
+from lwlr_teach.views.kit.style import MOST, Style, styles
+from lwlr_teach.views.kit.traits import OneOf, Position, Positions, Shown, check_shown, nearest
+from lwlr_teach.views.surface.paths import draws, factors, precomputed, programs
+from lwlr_teach.views.surface.picture import picture
+from lwlr_teach.views.surface.relief import COLUMNS, ROWS, heights, loss_range
 
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
 # The positions of the sliders, where none are given: so many where the browser computes, fewer where each
 # position is computed beforehand. Three digits say a rate to a hundredth.
-_RATES, _FEWER_RATES = (torch.logspace(-3, 0, n, dtype=torch.float64) for n in (601, 61))
-_MOMENTA = 0.01 * torch.arange(100, dtype=torch.float64)
+RATES, _FEWER_RATES = (torch.logspace(-3, 0, n, dtype=torch.float64) for n in (601, 61))
+MOMENTA = 0.01 * torch.arange(100, dtype=torch.float64)
 _FEWER_MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 _FEWEST_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)  # for more than four methods that have a memory
+# What the hyperparameters are called that a view may have further sliders for.
+_TITLES = {"momentum": "momentum", "beta2": "β₂", "eps": "ε", "weight_decay": "weight decay"}
 
 _KIND = torch.device("cpu"), torch.float64
-_COLUMNS, _ROWS = 121, 91
-_STRIP = 41  # rates at which the loss is drawn, about
-_TOP = 1e30  # a loss beyond this is drawn as one that is lost
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
+_ONLY = "given"  # the clip and the schedule of a view that has no choice of them
 
 
 class SurfaceView(View):
@@ -63,18 +63,23 @@ class SurfaceView(View):
             :meth:`~lwlr_teach.optim.Method.clipped`.
         steps: how many steps each run takes.
         start: where the runs begin; the surface's own start by default.
+        second: another start, from which all methods run as well; a box puts one down and takes it away.
         seed: of the gradient noise, where the surface has some.
         clip, schedule: what is done to gradients and to the rate, see :func:`~lwlr_teach.runs.sweeps.sweep`.
         at_lr, at_momentum, at_limit, at_step: where the sliders stand at first (the nearest position is
             taken).
         shown: names of the methods that are visible at first; all by default.
-        every_rate: whether the loss after the last step is drawn against the rate at first; a box shows and
+        every_rate: whether the loss at the present step is drawn against the rate at first; a box shows and
             hides it.
+        noise: the positions of a slider for the noise of the gradients.
+        more: the positions of further sliders: ``beta2``, ``eps``, ``weight_decay`` and what else a method
+            has. Each begins at the method's own value.
 
-    ``sweep`` holds the runs of the present state: one rate, one momentum, one limit, one start. The traits
-    ``start``, ``lr_index``, ``momentum_index``, ``limit_index``, ``step``, ``shown`` and ``every_rate``
-    follow the view's controls, on release, and move them when they are set; ``lr``, ``momentum`` and
-    ``limit`` are values.
+    ``sweep`` holds the runs of the present state: one setting, one start. The traits ``start``, ``second``
+    (empty for none), ``zoom`` (x_min, x_max, y_min, y_max of a part of the map; empty for all of it),
+    ``lr_index``, ``momentum_index``, ``limit_index``, ``more``, ``step``, ``shown`` and ``every_rate`` follow
+    the view's controls, on release, and move them when they are set; ``lr``, ``momentum`` and ``limit`` are
+    values.
     """
 
     plan = traitlets.Dict().tag(sync=True)
@@ -83,10 +88,16 @@ class SurfaceView(View):
     paths = traitlets.Bytes().tag(sync=True)
     losses = traitlets.Bytes().tag(sync=True)
     diverged = traitlets.Bytes().tag(sync=True)
+    surface = OneOf("surfaces")
+    schedule = OneOf("schedules")
+    clip = OneOf("ways")
     start = traitlets.List(traitlets.Float()).tag(sync=True)
+    second = traitlets.List(traitlets.Float()).tag(sync=True)
+    zoom = traitlets.List(traitlets.Float()).tag(sync=True)
     lr_index = Position("_rates")
     momentum_index = Position("_momenta")
     limit_index = Position("_limits")
+    more = Positions("_more")
     step = Position("_steps")
     every_rate = traitlets.Bool().tag(sync=True)
     shown = Shown("names")
@@ -101,6 +112,7 @@ class SurfaceView(View):
         limits: Sequence[float] | Tensor | None = None,
         steps: int = 100,
         start: Point | None = None,
+        second: Point | None = None,
         seed: int = 0,
         clip: Clip | None = None,
         schedule: Schedule | None = None,
@@ -110,65 +122,153 @@ class SurfaceView(View):
         at_step: int | None = None,
         shown: Sequence[str] | None = None,
         every_rate: bool = False,
+        noise: Sequence[float] | Tensor | None = None,
+        **more: Sequence[float] | Tensor,
     ) -> None:
-        self.methods = check_methods(optimizers)
-        self.surface = find_surface(surface)
-        memories = sum(m.memory is not None for m in self.methods)
+        found = find_surface(surface)
+        self._build(
+            {found.name: found},
+            {_ONLY: check_methods(optimizers)},
+            {_ONLY: schedule},
+            {"lr": lr, "momentum": momentum, "limit": limits, **more},
+            noise=noise,
+            how={"steps": steps, "seed": seed, "clip": clip},
+            at={"lr": at_lr, "momentum": at_momentum, "limit": at_limit, "step": at_step},
+            start=start,
+            second=second,
+            shown=shown,
+            every_rate=every_rate,
+        )
+
+    def _build(
+        self,
+        surfaces: Mapping[str, Surface],
+        ways: Mapping[str, tuple[Method, ...]],
+        schedules: Mapping[str, Schedule | None],
+        grid: dict[str, Any],
+        *,
+        noise: Any,
+        how: dict[str, Any],
+        at: Mapping[str, Any],
+        start: Point | None,
+        second: Point | None,
+        shown: Sequence[str] | None,
+        every_rate: bool,
+        most: int = MOST,
+        **further: Any,
+    ) -> None:
+        """Make the view. ``ways`` are the methods by the name of the clip that they have; of surfaces, ways
+        and schedules the first is chosen at first; ``further`` goes into the plan."""
+        self.surfaces, self.ways, self.schedules = surfaces, ways, schedules
+        first: dict[str, Any] = {
+            "surface": next(iter(surfaces)),
+            "clip": next(iter(ways)),
+            "schedule": next(iter(schedules)),
+        }
+        steps, seed = how["steps"], how["seed"]
         check_count("steps", steps)
-        at_step = steps if at_step is None else at_step
+        at_step = steps if at["step"] is None else at["step"]
         check_count("at_step", at_step, low=0, high=steps)
-        self._how: dict[str, Any] = dict(steps=steps, seed=seed, clip=clip, schedule=schedule, progress=False)
-        names = ["lr", *["momentum"] * (memories > 0), *["limit"] * (limits is not None)]
-        code, sent, refused = "null", dict[str, Any](), None
+        self._how, self._steps = how, range(steps + 1)
+        every = [method for group in ways.values() for method in group]
+        memories = sum(m.memory is not None for m in ways[first["clip"]])
+        unread = {"momentum": not memories, "limit": grid["limit"] is None}
+        names = [name for name in grid if not unread.get(name)]
+        free = {key: [[n for n in names if m.target(n)] for m in group] for key, group in ways.items()}
+        code, planned, sent, refused = "null", dict[str, Any](), dict[str, bytes](), None
         try:
-            code, sent = programs(self.surface, self.methods, names, steps, seed, clip, schedule)
+            made = {key: factors(s, steps, every) for key, s in schedules.items()}
+            code, planned = programs(surfaces, ways, free, how["clip"]), {"schedules": made}
         except NotJavaScript as error:
             refused = error
-        if lr is None:
-            lr = _FEWER_RATES if refused else _RATES
-        if momentum is None and limits is not None:
-            momentum = (at_momentum,)
-        elif momentum is None:
-            momentum = _MOMENTA if not refused else _FEWER_MOMENTA if memories <= 4 else _FEWEST_MOMENTA
-        given = {"lr": lr, "momentum": momentum, "limit": limits}
-        grid: dict[str, Any] = {name: given[name] for name in names}
-        self._grid = check_grid(self.methods, grid, *_KIND)
-        self._rates, self._steps = self._grid["lr"], range(steps + 1)
-        self._momenta = self._grid.get("momentum", torch.zeros(1))
-        self._limits = self._grid.get("limit", torch.zeros(1))
+            named = [*["noise"] * (noise is not None), *set(names).difference(("lr", "momentum", "limit"))]
+            if named:
+                raise ValueError(f"{named[0]} can have no slider here: {error}") from error
+        if grid["lr"] is None:
+            grid["lr"] = _FEWER_RATES if refused else RATES
+        if grid["momentum"] is None and grid["limit"] is not None:
+            grid["momentum"] = (at["momentum"],)
+        elif grid["momentum"] is None:
+            few = _FEWER_MOMENTA if memories <= 4 else _FEWEST_MOMENTA
+            grid["momentum"] = few if refused else MOMENTA
+        self._grid = check_grid(tuple(every), {name: grid[name] for name in names}, *_KIND)
+        self._rates, nothing = self._grid["lr"], torch.zeros(1)
+        self._momenta, self._limits = (self._grid.get(name, nothing) for name in ("momentum", "limit"))
+        self._more = {n: values for n, values in self._grid.items() if n not in ("lr", "momentum", "limit")}
+        if noise is not None:
+            self._more["noise"] = _noises(noise)
         self._kept: dict[Any, Sweep] = {}
-        first = check_starts(self.surface, None if start is None else [start], *_KIND)[0].tolist()
-        at = nearest(self._rates, at_lr), nearest(self._momenta, at_momentum), nearest(self._limits, at_limit)
+        here = surfaces[first["surface"]]
+        first |= {
+            "start": self._check_start(here, start or here.start),
+            "second": self._check_start(here, second) if second is not None else [],
+            "zoom": [],
+            "lr_index": nearest(self._rates, at["lr"]),
+            "momentum_index": nearest(self._momenta, at["momentum"]),
+            "limit_index": nearest(self._limits, at["limit"]),
+            "more": {
+                n: nearest(
+                    v, here.noise if n == "noise" else next(m for m in every if m.target(n)).default(n)
+                )
+                for n, v in self._more.items()
+            },
+            "step": at_step,
+            "every_rate": every_rate,
+        }
+        if refused and second is not None:
+            raise ValueError(f"second must be None here, got {second!r}: {refused}") from refused
+        relief = b""
         try:
             if refused:
-                runs = self._sweep(first, self._grid)
-                self.methods, sent = runs.methods, precomputed(runs)  # those that are done, if interrupted
-            self._runs(
-                first, self._rates[at[0]].item(), self._momenta[at[1]].item(), self._limits[at[2]].item()
-            )
+                runs = self._sweep(first, first["start"], self._grid)
+                # Those that are done, if interrupted.
+                self.ways = {first["clip"]: runs.methods}
+                planned, sent = precomputed(runs)
+                relief = pack_uint16(heights(here, here.bounds), 0.0, 1.0)
+            self._runs(first, first["start"])
         except RuntimeError as error:  # a rule that cannot run in a batch either
             if refused is None:
                 raise
             raise refused from error
-        self.names = [m.name for m in self.methods]
-        begin: dict[str, Any] = {
-            "start": first,
-            **dict(zip(("lr_index", "momentum_index", "limit_index"), at, strict=True)),
-            "step": at_step,
-            "every_rate": every_rate,
-            "shown": check_shown(self.names, shown),
-        }
+        self.names = [METHOD.name for METHOD in self.ways[first["clip"]]]
+        first["shown"] = check_shown(self.names, shown)
         why = f"Computed beforehand, so that the start stays where it is: {refused}." if refused else ""
+        noisy = noise is not None or any(surface.noise for surface in surfaces.values())
         self._esm = _MODULE.replace(_NO_PROGRAMS, code, 1)
-        super().__init__(**begin, **self._payload(begin, sent.pop("plan"), why), **sent)
+        super().__init__(
+            **first,
+            **sent,
+            relief=relief,
+            draws=draws(steps, seed) if noisy and not refused else b"",
+            plan={
+                "start": first,
+                "why": why,
+                "steps": steps,
+                "escape": ESCAPE,
+                "relief": {"columns": COLUMNS, "rows": ROWS},
+                "methods": [
+                    {"name": name, "style": style}
+                    for name, style in zip(self.names, styles(self.names, most), strict=True)
+                ],
+                "free": {key: own[: len(self.names)] for key, own in free.items()},
+                "surfaces": {name: _map(s, first) for name, s in surfaces.items()},
+                "values": {name: v.tolist() for name, v in (self._grid | self._more).items()},
+                "labels": {
+                    name: [label(value) for value in v.tolist()]
+                    for name, v in (self._grid | self._more).items()
+                },
+                "titles": {name: self._called(name) for name in self._more},
+                **planned,
+                **further,
+            },
+        )
 
-    @traitlets.validate("start")
-    def _on_the_map(self, proposal: Any) -> list[float]:
-        start: Any = list(proposal["value"])
-        if self.plan.get("why") and start != self.plan["start"]["start"]:
-            raise ValueError(f"start stays {self.plan['start']['start']} in this view, got {start}")
-        x, y = check_starts(self.surface, [start], *_KIND)[0].tolist()
-        return [x, y]
+    # --- the state ----------------------------------------------------------------------------------------
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods, with the chosen clip."""
+        return self.ways[self.clip]
 
     @property
     def lr(self) -> float:
@@ -185,179 +285,166 @@ class SurfaceView(View):
         """The limit that the slider stands at."""
         return self._limits[self.limit_index].item()
 
+    def _check_start(self, surface: Surface, start: Any) -> list[float]:
+        return list(check_starts(surface, [start], *_KIND)[0].tolist())
+
+    @traitlets.validate("start", "second")
+    def _on_the_map(self, proposal: Any) -> list[float]:
+        start: Any = list(proposal["value"])
+        name = proposal["trait"].name
+        if self.plan.get("why") and start != self.plan["start"][name]:
+            raise ValueError(f"{name} stays {self.plan['start'][name]} in this view, got {start}")
+        return [] if name == "second" and not start else self._check_start(self.surfaces[self.surface], start)
+
+    @traitlets.validate("zoom")
+    def _within_the_map(self, proposal: Any) -> list[float]:
+        part: Any = list(proposal["value"])
+        outer = self.surfaces[self.surface].bounds
+        if part:
+            inner = zip(part[::2], part[1::2], strict=False)
+            good = len(part) == 4 and all(
+                low <= a < b <= high for (a, b), (low, high) in zip(inner, outer, strict=True)
+            )
+            if not good:
+                raise ValueError(f"zoom must be a part [x_min, x_max, y_min, y_max] of {outer}, got {part}")
+        return part
+
+    @traitlets.observe("surface")
+    def _elsewhere(self, change: Any) -> None:
+        """Another surface begins at its own start, unless a start on it came with it."""
+        new, old = self.surfaces[change["new"]], self.surfaces.get(change["old"])
+        if old is not None and (self.start == list(old.start) or not _is_on(new, self.start)):
+            self.start = list(new.start)
+        self.second = self.second if self.second and _is_on(new, self.second) else []
+        self.zoom = []
+
+    def _state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.plan["start"]}
+
+    # --- the runs -----------------------------------------------------------------------------------------
+
     @property
     def sweep(self) -> Sweep:
         """The runs of the present state, one a method."""
-        return self._runs(self.start, self.lr, self.momentum, self.limit)
+        return self._runs(self._state(), self.start)
 
-    def _runs(self, start: Sequence[float], lr: float, momentum: float, limit: float) -> Sweep:
-        now = {"lr": lr, "momentum": momentum, "limit": limit}
-        key = (*start, *now.values())
+    def _runs(self, now: Mapping[str, Any], start: Sequence[float]) -> Sweep:
+        key = (*start, *(str(now[name]) for name in ("surface", "clip", "schedule", "more")))
+        key += tuple(now[f"{name}_index"] for name in ("lr", "momentum", "limit"))
         if key not in self._kept:
-            made = self._sweep(start, {name: [now[name]] for name in self._grid})
-            if len(made.methods) < len(self.methods):
+            grid = self._chosen(now)
+            made = self._sweep(now, start, grid)
+            if len(made.methods) < len(self.ways[now["clip"]]):
                 raise KeyboardInterrupt
-            self._kept = {key: made}  # the sentence and the picture ask for it
+            # The sentence and the picture ask for both starts.
+            self._kept = {**dict(list(self._kept.items())[-1:]), key: made}
         return self._kept[key]
 
-    def _sweep(self, start: Sequence[float], grid: Mapping[str, Any]) -> Sweep:
-        starts = torch.tensor([start], dtype=torch.float64)
-        # After an interrupt there may be methods no more that have a momentum.
-        read = {name: values for name, values in grid.items() if any(m.target(name) for m in self.methods)}
-        return sweep(self.surface, self.methods, starts=starts, **read, **self._how)
+    def _chosen(self, now: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The value of each hyperparameter that has a slider, as a list of one."""
+        at = {name: now[f"{name}_index"] for name in ("lr", "momentum", "limit")} | dict(now["more"])
+        return {name: values[at[name], None] for name, values in self._grid.items()}
 
-    def _payload(self, begin: dict[str, Any], own: dict[str, Any], why: str) -> dict[str, Any]:
-        both = zip(self.names, styles(self.names), own.pop("methods"), strict=True)
-        plan = {
-            "title": self._title,
-            "methods": [{"name": name, "style": style, **more} for name, style, more in both],
-            "steps": len(self._steps) - 1,
-            "rates": [label(v) for v in self._rates.tolist()],
-            "momenta": [label(v) for v in self._momenta.tolist()],
-            "limits": [label(v) for v in self._limits.tolist()],
-            "values": {name: values.tolist() for name, values in self._grid.items()},
-            "start": begin,
-            "why": why,
-            **own,
-            "map": {
-                "bounds": self.surface.bounds,
-                "columns": _COLUMNS,
-                "rows": _ROWS,
-                "minima": self.surface.minima,
-                "losses": self._loss_range(begin["start"]),
-            },
-        }
-        return {"plan": plan, "relief": pack_uint16(_heights(self.surface), 0.0, 1.0)}
+    def _sweep(self, now: Mapping[str, Any], start: Sequence[float], grid: Mapping[str, Any]) -> Sweep:
+        methods, surface = self.ways[now["clip"]], self.surfaces[now["surface"]]
+        if "noise" in self._more:
+            surface = replace(surface, noise=self._more["noise"][now["more"]["noise"]].item())
+        read = {name: values for name, values in grid.items() if any(m.target(name) for m in methods)}
+        starts, schedule = torch.tensor([start], dtype=torch.float64), self.schedules[now["schedule"]]
+        return sweep(surface, methods, starts=starts, schedule=schedule, progress=False, **read, **self._how)
 
-    @property
-    def _title(self) -> str:
-        name = self.surface.name
-        return name[0].upper() + name[1:]
-
-    def _loss_range(self, start: Sequence[float]) -> list[float]:
-        """The range of the loss axis, the same for all positions, so that curves can be compared by eye."""
-        first = self.surface.loss(torch.tensor(start, dtype=torch.float64)).item() - self.surface.lowest
-        top = max(_gaps_on_map(self.surface).max().item(), 1e-6)
-        return [1e-8 * (min(max(first, 1e-6), top) if math.isfinite(first) else top), 100 * top]
-
-    def _at(self, i: int) -> tuple[Tensor, Tensor, int]:
+    def run(self, i: int, start: Sequence[float]) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i in the present state."""
-        runs = self.sweep
-        gap = (runs.losses[i].flatten(0, -2)[0] - self.surface.lowest).clamp(min=0)
+        runs = self._runs(self._state(), start)
+        gap = (runs.losses[i].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
         return runs.paths[i].flatten(0, -3)[0], gap, int(runs.diverged_at[i].flatten()[0])
 
-    def _outcome(self, i: int) -> str:
-        _, gap, diverged = self._at(i)
+    def losses_at(self, rates: Tensor) -> Tensor:
+        """The loss above the minimum at the present step of each method at each of these rates, inf for one
+        that is lost: (method, rate)."""
+        now = self._state()
+        runs = self._sweep(now, self.start, self._chosen(now) | {"lr": rates})
+        ends = (runs.losses[..., self.step] - runs.surface.lowest).clamp(min=0).reshape(len(self.names), -1)
+        lost = runs.diverged_at.reshape(len(self.names), -1)
+        return ends.masked_fill((lost != NEVER) & (lost <= self.step), torch.inf)
+
+    # --- the words ----------------------------------------------------------------------------------------
+
+    def outcome(self, i: int, start: Sequence[float]) -> str:
+        """How far method i is, in a few words."""
+        _, gap, diverged = self.run(i, start)
         if NEVER < diverged <= self.step:
             return f"diverges at step {diverged}"
         return short(gap[self.step].item())
 
+    @staticmethod
+    def _called(name: str) -> str:
+        return _TITLES.get(name, name.replace("_", " "))
+
     @property
-    def _position(self) -> str:
-        memory = f", momentum {label(self.momentum)}" if len(self._momenta) > 1 else ""
-        limit = f", limit {label(self.limit)}" if len(self._limits) > 1 else ""
-        moved = self.start != self.plan["start"]["start"]
-        start = f", from ({', '.join(map(label, self.start))})" if moved else ""
-        return f"{self._title}{start}, learning rate {label(self.lr)}{memory}{limit}"
+    def position(self) -> str:
+        """What is chosen, and where the sliders stand."""
+        name = self.surface
+        parts = [name[0].upper() + name[1:]]
+        chosen = [
+            (self.schedules, self.schedule, f"{self.schedule} rate"),
+            (self.ways, self.clip, f"clipped {self.clip}"),
+        ]
+        parts += [words for all_, own, words in chosen if own != next(iter(all_))]
+        if self.start != self.plan["surfaces"][name]["start"]:
+            parts.append(f"from ({', '.join(map(label, self.start))})")
+        parts.append(f"learning rate {label(self.lr)}")
+        for other, values, value in (
+            ("momentum", self._momenta, self.momentum),
+            ("limit", self._limits, self.limit),
+        ):
+            if len(values) > 1 and any(m.target(other) for m in self.methods):
+                parts.append(f"{other} {label(value)}")
+        more = {name: axis[self.more[name]].item() for name, axis in self._more.items()}
+        parts += [f"{self._called(name)} {label(value)}" for name, value in more.items() if value]
+        return ", ".join(parts)
 
     def describe(self) -> str:
         """The sliders' position and where each visible method got to, in a sentence."""
-        parts = []
-        for i, _ in self._visible():
-            outcome = self._outcome(i)
-            parts.append(f"{self.names[i]} {'' if 'diverges' in outcome else 'reaches '}{outcome}")
-        return f"{self._position}, step {self.step}: {'; '.join(parts) or 'no method is shown'}."
+
+        def reached(start: Sequence[float]) -> str:
+            said = [(self.names[i], self.outcome(i, start)) for i, _ in self.visible()]
+            each = [f"{name} {'' if 'diverges' in how else 'reaches '}{how}" for name, how in said]
+            return "; ".join(each) or "no method is shown"
+
+        second = (
+            f" From ({', '.join(map(label, self.second))}): {reached(self.second)}." if self.second else ""
+        )
+        return f"{self.position}, step {self.step}: {reached(self.start)}.{second}"
+
+    def visible(self) -> list[tuple[int, Style]]:
+        """The numbers of the methods that are shown, and how they look."""
+        return [(i, m["style"]) for i, m in enumerate(self.plan["methods"]) if m["name"] in self.shown]
 
     def figure(self) -> Figure:
         """The map and the loss curves in the present state, and the loss at every rate if it is shown."""
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        grid = figure.add_gridspec(1 + self.every_rate, 2, width_ratios=[1.25, 1])
-        self._draw_map(figure.add_subplot(grid[:, 0]))
-        self._draw_curves(figure.add_subplot(grid[0, 1]))
-        if self.every_rate:
-            self._draw_rates(figure.add_subplot(grid[1, 1]))
-        figure.suptitle(self._position, fontsize=11)
-        return figure
-
-    def _draw_map(self, ax: Axes) -> None:
-        (x0, x1), (y0, y1) = self.surface.bounds
-        heights = _heights(self.surface).numpy()
-        extent = np.linspace(x0, x1, _COLUMNS), np.linspace(y0, y1, _ROWS)
-        levels = np.linspace(0, 1, 17)
-        ax.contourf(*extent, heights, levels=levels, cmap="Greys", alpha=0.45)
-        ax.contour(*extent, heights, levels=levels, colors="#00000022", linewidths=0.6)
-        for i, style in self._visible():
-            path, _, diverged = self._at(i)
-            last = self.step if diverged == NEVER else min(self.step, diverged)
-            colour = style["colour"] or "black"
-            x, y = path[: last + 1].clamp(-1e6, 1e6).numpy().T
-            ax.plot(x, y, "-", color=colour, marker=".", markersize=4, linewidth=1.5, zorder=3)
-            head = np.clip(x[-1], x0, x1), np.clip(y[-1], y0, y1)
-            shape = MATPLOTLIB_MARKERS[style["marker"]]
-            ax.plot(*head, shape, color=colour, mec="white", ms=9, zorder=4, clip_on=False)
-        for point in self.surface.minima:
-            ax.plot(*point, "*", color="#f0e442", mec="#333333", ms=11, zorder=2)
-        ax.plot(*self.start, "o", color="white", mec="black", ms=7, zorder=3)
-        ax.set(xlim=(x0, x1), ylim=(y0, y1))
-
-    def _draw_curves(self, ax: Axes) -> None:
-        low, high = self.plan["map"]["losses"]
-        for i, style in self._visible():
-            _, gap, diverged = self._at(i)
-            last = self.step if diverged == NEVER else min(self.step, diverged)
-            ax.plot(
-                gap[: last + 1].clamp(low / 10, high).numpy(),
-                color=style["colour"] or "black",
-                linestyle=linestyle(style),
-                marker=MATPLOTLIB_MARKERS[style["marker"]],
-                markevery=[last],
-                label=f"{self.names[i]}: {self._outcome(i)}",
-            )
-        ax.set(yscale="log", xlim=(0, self._steps[-1]), ylim=(low, high), xlabel="step")
-        ax.set_title("loss above the minimum", fontsize=10, loc="left")
-        ax.grid(alpha=0.2)
-        if self.shown:
-            ax.legend(fontsize=8)
-
-    def _draw_rates(self, ax: Axes) -> None:
-        low, high = self.plan["map"]["losses"]
-        now = {"momentum": [self.momentum], "limit": [self.limit]}
-        rates = self._rates[:: math.ceil(len(self._rates) / _STRIP)]
-        runs = self._sweep(
-            self.start, {"lr": rates, **{name: now[name] for name in self._grid if name != "lr"}}
-        )
-        ends = (runs.losses[..., -1] - self.surface.lowest).reshape(len(self.names), -1)
-        lost = runs.diverged_at.reshape(len(self.names), -1) != NEVER
-        for i, style in self._visible():
-            losses = ends[i].masked_fill(lost[i], high).clamp(low / 10, high)
-            ax.plot(rates, losses, color=style["colour"] or "black", linestyle=linestyle(style))
-        ax.axvline(self.lr, color="black", linewidth=0.8)
-        ax.set(xscale="log", yscale="log", ylim=(low, high), xlabel="learning rate")
-        ax.set_title(f"loss after {self._steps[-1]} steps", fontsize=10, loc="left")
-        ax.grid(alpha=0.2)
-
-    def _visible(self) -> list[tuple[int, Style]]:
-        both = enumerate(styles(self.names))
-        return [(i, style) for i, style in both if self.names[i] in self.shown]
+        return picture(self)
 
 
-def _gaps_on_map(surface: Surface) -> Tensor:
-    """The loss above the minimum on a grid over the map: (rows, columns), the first row at the bottom."""
-    (x0, x1), (y0, y1) = surface.bounds
-    x = torch.linspace(x0, x1, _COLUMNS, dtype=torch.float64)
-    y = torch.linspace(y0, y1, _ROWS, dtype=torch.float64)
-    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-    gaps = (surface.loss(grid) - surface.lowest).clamp(min=0)
-    known = gaps[gaps < _TOP]
-    if not len(known):
-        raise ValueError(f"surface must have losses below {_TOP:g} on its map, got none for {surface.name}")
-    return gaps.nan_to_num(nan=torch.inf).clamp(
-        max=known.max()
-    )  # what is no number is as high as the map goes
+def _map(surface: Surface, first: Mapping[str, Any]) -> dict[str, Any]:
+    start = first["start"] if surface.name == first["surface"] else list(surface.start)
+    return {
+        "title": surface.name[0].upper() + surface.name[1:],
+        "bounds": surface.bounds,
+        "minima": surface.minima,
+        "start": start,
+        "lowest": surface.lowest,
+        "noise": surface.noise,
+        "losses": loss_range(surface, start),
+    }
 
 
-def _heights(surface: Surface) -> Tensor:
-    """The map's shade, 0 to 1: logarithmic, so that a valley's floor shows beside its walls."""
-    gaps = _gaps_on_map(surface)
-    softened = torch.log1p(gaps / gaps.max().clamp(min=1e-300) * 1000)
-    return softened / softened.max().clamp(min=1e-300)  # a plain is as light everywhere
+def _is_on(surface: Surface, point: Sequence[float]) -> bool:
+    return all(low <= v <= high for v, (low, high) in zip(point, surface.bounds, strict=True))
+
+
+def _noises(noise: Any) -> Tensor:
+    values = torch.as_tensor(noise, dtype=torch.float64)
+    if values.ndim != 1 or not len(values) or not (torch.isfinite(values) & (values >= 0)).all():
+        raise ValueError(f"noise must be a list of numbers of at least 0, got {noise!r}")
+    return values
