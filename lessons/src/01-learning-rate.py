@@ -17,7 +17,7 @@ import torch
 from lwlr_teach.optim import SGD
 from lwlr_teach.problems import digits, quadratic, sharp_and_flat
 from lwlr_teach.runs import sweep, train_ensemble
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number
+from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number, yours
 from lwlr_teach.views import SIX, RatesView, SurfaceView
 
 begin("01-learning-rate")
@@ -164,7 +164,7 @@ shared_guess
 SurfaceView("quadratic", SIX, at_lr=0.02)
 
 # %% [markdown]
-# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. They arrive late, or tremble around the goal.
+# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. They arrive late, or tremble around the goal. Tick *loss at every rate*, and you see it at a glance: each curve has its lowest place elsewhere.
 #
 # So "0.1" means nothing without the name of the method beside it. And a comparison of methods at one shared rate is a comparison of nothing.
 
@@ -206,7 +206,7 @@ spike_guess
 
 # %%
 two_valleys = sharp_and_flat(sharp=50, flat=2)
-SurfaceView(two_valleys, ["SGD"], lr=torch.logspace(-2, 0.1, 43), at_lr=0.1)
+SurfaceView(two_valleys, ["SGD"], lr=torch.logspace(-2, 0.1, 211), at_lr=0.1)
 
 # %% [markdown]
 # The rule $2/\lambda$ holds in each valley on its own: 2/50 = 0.04 on the left, 2/2 = 1 on the right. With a rate between the two the run is thrown out of the narrow valley. The loss shoots up for a few steps. Then the wide valley catches it and it comes to rest.
@@ -316,6 +316,12 @@ def step(p, g, lr):
 
 
 check("01-step", step)
+
+# %% [markdown]
+# Once `check` says that it is right, your function comes alive: the next cell lets your browser run it, beside ours. Both go the same way, so one path hides the other. Untick SGD, and there is yours. Drag the rate past the edge. Drag the start.
+
+# %%
+SurfaceView("ravine", ["SGD", *yours("01-step", step)], at_lr=0.03)
 
 
 # %%

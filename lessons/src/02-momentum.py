@@ -18,7 +18,7 @@ from lwlr_teach.optim import SGD
 from lwlr_teach.problems import best_rate, best_settings, edge, quadratic, terminal_speed
 from lwlr_teach.runs import race, sweep, train_ensemble
 from lwlr_teach.studies import sweep_momentum
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
+from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall, yours
 from lwlr_teach.views import MomentumView, RatesView, SurfaceView
 
 begin("02-momentum")
@@ -394,6 +394,12 @@ def walk(p, grads, rates, momentum):
 
 
 check("02-walk", walk)
+
+# %% [markdown]
+# Once it is right, your heavy ball rolls in your browser, beside ours. Untick Momentum to see yours, and look for a rate and a momentum that bring it to the star.
+
+# %%
+SurfaceView("ravine", ["Momentum", *yours("02-walk", walk)], at_lr=0.01, at_momentum=0.5)
 
 
 # %%

@@ -1,7 +1,7 @@
 """What makes a learner think and a lesson honest: predictions, exercises, recall, checked sentences."""
 
 from lwlr_teach.teaching.claims import claim
-from lwlr_teach.teaching.exercises import check, hint, solution
+from lwlr_teach.teaching.exercises import check, hint, solution, yours
 from lwlr_teach.teaching.kernel import begin
 from lwlr_teach.teaching.predictions import calibration, predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.questions import recall
@@ -19,4 +19,5 @@ __all__ = [
     "predict_number",
     "recall",
     "solution",
+    "yours",
 ]

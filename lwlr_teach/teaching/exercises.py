@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice
+from lwlr_teach.optim import Method, from_rule
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.items import Exercise
 from lwlr_teach.teaching.progress import Record, note, read_progress
@@ -110,6 +111,22 @@ def check(name: str, answer: object) -> None:
             kept["passed"] = verdict.kind == "right"
 
     note(count)
+
+
+def yours(name: str, answer: object) -> list[Method]:
+    """The method of an answer that is right, to run in a picture beside ours; else nothing, and a word why.
+
+    ``SurfaceView("quadratic", ["SGD", *yours("01-step", step)])``. Only for exercises that ask for a step.
+    """
+    exercise = find_exercise(name)
+    if exercise.rule is None:
+        able = ", ".join(key for key, other in EXERCISES.items() if other.rule)
+        raise ValueError(f"exercise must ask for the step of a method, as {able} do, got {name!r}")
+    if judge(exercise, answer).kind != "right":
+        print("Once check says that it is right, run this cell again: then your own function runs here, too.")
+        return []
+    assert callable(answer)
+    return [from_rule(exercise.rule(answer))]
 
 
 def hint(name: str) -> None:

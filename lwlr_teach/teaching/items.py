@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from lwlr_teach.optim.update import Rule
+
 
 @dataclass(frozen=True)
 class Known:
@@ -38,6 +40,8 @@ class Exercise:
     known: tuple[Known, ...]
     hints: tuple[str, ...]
     right: str
+    rule: Callable[[Callable[..., Any]], Rule] | None = None
+    """For a step of a method: makes an update rule of an answer, so that it can run in a picture."""
     lesson: str = field(default="")
 
     @property

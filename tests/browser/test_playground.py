@@ -1,6 +1,11 @@
 """The playground: everything can be chosen, and taken away."""
 
+import json
+from urllib.parse import quote
+
 import pytest
+
+from authoring.lab import Notebook, write_notebook
 
 CELLS = ["from lwlr_teach.views import Playground", "view = Playground('ravine', ['SGD', 'Adam'])\nview"]
 
@@ -85,6 +90,19 @@ def test_a_link_brings_the_picture_back(bare, show):
     assert again.sentence() == said
     again.button("reset").click()
     assert again.sentence().startswith("Ravine, learning rate 0.015, ")
+
+
+def test_a_link_brings_it_back_in_jupyterlab_which_takes_the_mark_away(browser, address, root):
+    write_notebook(root / "play.ipynb", "\n".join(CELLS))
+    page = browser.new_page()
+    page.goto(f"{address}/lab/tree/play.ipynb#lwlr={quote(json.dumps({'surface': 'rosenbrock'}))}")
+    page.wait_for_function("window.jupyterapp?.shell?.currentWidget")
+    notebook = Notebook(page, address, "play.ipynb")
+    notebook.run_all()
+    assert notebook.view().sentence().startswith("Rosenbrock, ")
+    assert notebook.ask("print(view.surface)") == "rosenbrock"
+    notebook.close()
+    page.close()
 
 
 @pytest.mark.parametrize(

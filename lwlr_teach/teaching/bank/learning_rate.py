@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lwlr_teach.core.arithmetic import State
+from lwlr_teach.optim.update import Rule
 from lwlr_teach.teaching.items import Exercise, Known, Question
 
 # --- the step ---------------------------------------------------------------------------------------------
@@ -38,12 +40,22 @@ def _play_steps(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str
     return places
 
 
+def _rule(answer: Callable[..., Any]) -> Rule:
+    """A step at rate 1 is the direction, backwards."""
+
+    def yours(grad: Tensor, state: State, number: int, *, param: Tensor) -> tuple[Tensor, State]:
+        return param - answer(param, grad, 1.0), {}
+
+    return yours
+
+
 STEP = Exercise(
     name="01-step",
     asks="Write step(p, g, lr): the new place after one step of SGD from p, where the gradient is g.",
     answer=step,
     problem=_step_problem,
     play=_play_steps,
+    rule=_rule,
     right="The new place is the old one minus rate times slope, entry by entry.",
     known=(
         Known(

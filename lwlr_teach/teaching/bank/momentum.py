@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lwlr_teach.core.arithmetic import State
+from lwlr_teach.optim.update import Rule
 from lwlr_teach.teaching.items import Exercise, Known, Question
 
 # --- the walk ---------------------------------------------------------------------------------------------
@@ -36,6 +38,18 @@ def _play_walk(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str,
     """The walk after one, two, and all of its steps, so that a message can say where it goes wrong."""
     p, grads, rates, momentum = problem["p"], problem["grads"], problem["rates"], problem["momentum"]
     return {f"p after {n} step{'s' * (n > 1)}": answer(p, grads[:n], rates[:n], momentum) for n in (1, 2, 5)}
+
+
+def _rule(answer: Callable[..., Any]) -> Rule:
+    """Of a walk: the old buffer enters as a gradient that moves nothing, and then the new gradient leads from
+    0 to the new buffer."""
+
+    def yours(grad: Tensor, state: State, number: int, *, momentum: float = 0.9) -> tuple[Tensor, State]:
+        grads, rates = torch.stack([state["buffer"], grad]), torch.tensor([0.0, -1.0], dtype=grad.dtype)
+        buffer = answer(torch.zeros_like(grad), grads, rates, momentum)
+        return buffer, {"buffer": buffer}
+
+    return yours
 
 
 def _remembering(
@@ -88,6 +102,7 @@ WALK = Exercise(
     answer=walk,
     problem=_walk_problem,
     play=_play_walk,
+    rule=_rule,
     right="The buffer remembers gradients; the rate of the moment multiplies the whole memory.",
     known=(
         Known(

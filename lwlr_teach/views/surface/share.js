@@ -48,17 +48,24 @@ export function linkOf({ start }, now) {
   return location.href.split("#")[0] + MARK + encodeURIComponent(JSON.stringify(Object.fromEntries(changed)));
 }
 
+// What the address holds with which the page was opened. JupyterLab takes it away while it starts.
+function markOf() {
+  const opened = performance.getEntriesByType("navigation")[0]?.name ?? "";
+  return [location.href, opened].map((address) => address.split(MARK)[1]).find(Boolean);
+}
+
 // The part of the state that the page's address holds; what does not fit is left out.
 /**
  * @param {any} plan
  * @returns {Record<string, any>}
  */
 export function stateOf({ start, values, steps, surfaces, schedules, free, methods }) {
-  if (!location.hash.startsWith(MARK)) return {};
+  const mark = markOf();
+  if (!mark) return {};
   /** @type {Record<string, any>} */
   let told = {};
   try {
-    told = JSON.parse(decodeURIComponent(location.hash.slice(MARK.length))) ?? {};
+    told = JSON.parse(decodeURIComponent(mark)) ?? {};
   } catch {
     return {};
   }
