@@ -25,7 +25,9 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice
-from lwlr_teach.optim import Method, from_rule
+from lwlr_teach.core.javascript import NotJavaScript
+from lwlr_teach.optim import Method, from_rule, to_javascript
+from lwlr_teach.runs import sweep
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.items import Exercise
 from lwlr_teach.teaching.progress import Record, note, read_progress
@@ -126,7 +128,15 @@ def yours(name: str, answer: object) -> list[Method]:
         print("Once check says that it is right, run this cell again: then your own function runs here, too.")
         return []
     assert callable(answer)
-    return [from_rule(exercise.rule(answer))]
+    method = from_rule(exercise.rule(answer))
+    try:
+        to_javascript(method)
+    except (NotJavaScript, RuntimeError) as error:
+        print(
+            f"Your function is right, but a browser cannot run it. Write it with +, − and * alone. ({error})"
+        )
+        return []
+    return [method]
 
 
 def hint(name: str) -> None:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.teaching import check, exercises, hint, solution
+from lwlr_teach.runs import sweep
+from lwlr_teach.teaching import check, exercises, hint, solution, yours
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.exercises import find_exercise, judge
 from lwlr_teach.teaching.items import Exercise, Known
 from lwlr_teach.teaching.progress import read_progress
+from lwlr_teach.views import SurfaceView
 
 STEP, EDGE = EXERCISES["01-step"], EXERCISES["01-edge"]
 KNOWN = [(exercise, i) for exercise in EXERCISES.values() for i in range(len(exercise.known))]
@@ -138,6 +140,63 @@ RIGHT = {
 def test_another_way_to_write_the_same_is_right(exercise, answer):
     verdict = judge(exercise, answer)
     assert (verdict.kind, verdict.says) == ("right", exercise.right)
+
+
+# There is neither numpy nor autograd in a picture, and its numbers are float64.
+NOT_IN_A_PICTURE = {"torch's optimizer", "numpy", "numpy's asarray", "float32", "a parameter"}
+STEPS = {name: answer for name, (exercise, answer) in RIGHT.items() if exercise is STEP}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_right_step_runs_in_a_picture_or_says_why_not(name, capsys):
+    methods = yours("01-step", STEPS[name])
+    said = capsys.readouterr().out
+    if name in NOT_IN_A_PICTURE:
+        assert methods == []
+        assert said.startswith("Your function is right, but a picture cannot run it. Write it with +")
+        return
+    assert said == ""
+    view = SurfaceView("ravine", ["SGD", *methods], steps=20)
+    assert view.names == ["SGD", "yours"]
+    assert view.plan["why"] == ""
+    torch.testing.assert_close(*view.sweep.paths, rtol=1e-12, atol=1e-12)
+
+
+def walk_by_index(p, grads, rates, momentum):
+    buffer = 0
+    for i in range(len(grads)):
+        buffer = momentum * buffer + grads[i]
+        p = p - rates[i] * buffer
+    return p
+
+
+def walk_in_place(p, grads, rates, momentum):
+    p, buffer = p.clone(), torch.zeros_like(p)
+    for g, lr in zip(grads, rates, strict=True):
+        buffer.mul_(momentum).add_(g)
+        p -= lr * buffer
+    return p
+
+
+@pytest.mark.parametrize("answer", [find_exercise("02-walk").answer, walk_by_index, walk_in_place])
+def test_a_right_walk_is_the_heavy_ball_at_every_rate_and_momentum(answer):
+    runs = sweep(
+        "ravine", ["Momentum", *yours("02-walk", answer)], lr=[0.003, 0.03], momentum=[0, 0.9], steps=50
+    )
+    torch.testing.assert_close(*runs.paths, rtol=1e-9, atol=1e-12)
+    assert SurfaceView("ravine", yours("02-walk", answer)).plan["why"] == ""
+
+
+def test_a_step_that_is_not_right_yet_does_not_run(capsys):
+    for answer in (None, 3, lambda p, g, lr: p + lr * g, lambda: 0):
+        assert yours("01-step", answer) == []
+        assert capsys.readouterr().out.startswith("Once check says that it is right, run this cell again: ")
+    with pytest.raises(
+        ValueError, match="exercise must ask for the step of a method, as 01-step, 02-walk do"
+    ):
+        yours("01-edge", None)
+    with pytest.raises(ValueError, match="exercise '01-stap' is not known; did you mean 01-step"):
+        yours("01-stap", None)
 
 
 # --- answers that are wrong in their form -------------------------------------------------------------------
