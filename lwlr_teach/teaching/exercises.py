@@ -131,9 +131,10 @@ def yours(name: str, answer: object) -> list[Method]:
     method = from_rule(exercise.rule(answer))
     try:
         to_javascript(method)
+        sweep("quadratic", [method], lr=[0.1], steps=1, progress=False)
     except (NotJavaScript, RuntimeError) as error:
         print(
-            f"Your function is right, but a browser cannot run it. Write it with +, − and * alone. ({error})"
+            f"Your function is right, but a picture cannot run it. Write it with +, − and * alone. ({error})"
         )
         return []
     return [method]

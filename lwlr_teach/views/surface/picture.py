@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +13,7 @@ from lwlr_teach.runs.sweeps import NEVER
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, linestyle
 from lwlr_teach.views.surface.relief import COLUMNS, ROWS, heights
 
-if TYPE_CHECKING:
-    from lwlr_teach.views.surface.view import SurfaceView
+SurfaceView = Any  # which imports this module
 
 _STRIP = 41  # rates at which the loss is drawn, about
 _FAINT = 0.45  # what begins at the second start
