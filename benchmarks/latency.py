@@ -1,9 +1,9 @@
 """From a step of the slider, or of the start, to changed pixels, in JupyterLab in Chromium.
 
-Real key presses, one at a time, on views of six optimizers × 300 steps. The clock starts at the control's own
-event and stops behind the first animation frame that has drawn another picture. The peer is what a teacher
-would write: ``interact`` with a function that runs the six optimizers for the chosen rate and draws the same
-picture with matplotlib.
+A real mouse drags, a few pixels at a time, on views of six optimizers × 300 steps. The clock starts at the
+control's own event and stops behind the first animation frame that has drawn another picture. The peer is
+what a teacher would write: ``interact`` with a function that runs the six optimizers for the chosen rate and
+draws the same picture with matplotlib.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from authoring.lab import Notebook, jupyter_lab, launch, write_notebook
 from benchmarks.proxy import delayed
 from benchmarks.report import Row, percentile
 
-STEPS = 20  # key presses a block
+STEPS = 20  # moves of the mouse a block
+PIXELS = 4  # a move; the peer's slider has a position every three
 BLOCKS = 3
 
 OURS = """
@@ -54,7 +55,7 @@ def draw(lr):
 interact(draw, lr=SelectionSlider(options=rates, value=rates[10]));
 """
 
-# Each design names the element that a key moves, what tells that it moved, and the picture that follows.
+# Each design names the element that the mouse drags, what tells that it moved, and the picture that follows.
 DESIGNS = {
     "slider": {
         "cell": OURS,
@@ -65,7 +66,7 @@ DESIGNS = {
     "start": {
         "cell": OURS,
         "knob": ".lwlr-view canvas.lwlr-map",
-        "event": "keydown",
+        "event": "pointermove",
         "picture": ".lwlr-view canvas.lwlr-map",
     },
     "peer": {
@@ -113,6 +114,18 @@ PROBE = """
 """
 
 
+# Where the mouse takes hold: a slider's thumb, a place of the map where no path is, the middle of a handle.
+GRIP = """
+(element) => {
+  const {left, top, width, height} = element.getBoundingClientRect();
+  const thumb = 8 + (element.value / element.max) * (width - 16);
+  if (element.type === 'range') return [left + thumb, top + height / 2];
+  const share = element.tagName === 'CANVAS' ? 0.75 : 0.5;
+  return [left + share * width, top + share * height];
+}
+"""
+
+
 def measure(browser: Browser, address: str) -> dict[str, list[float]]:
     """Milliseconds of each step for each design, in blocks that take turns."""
     times: dict[str, list[float]] = {name: [] for name in DESIGNS}
@@ -128,13 +141,20 @@ def measure(browser: Browser, address: str) -> dict[str, list[float]]:
     for _ in range(BLOCKS):
         for name, page in pages.items():
             page.bring_to_front()
-            page.locator(DESIGNS[name]["knob"]).first.focus()
+            knob = page.locator(DESIGNS[name]["knob"]).first
+            knob.scroll_into_view_if_needed()
+            x, y = knob.evaluate(GRIP)
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.wait_for_timeout(1000)  # a press moves something, too
+            way = PIXELS if len(times[name]) // STEPS % 2 == 0 else -PIXELS
             for _ in range(STEPS):
-                done = page.evaluate("probe.times.length")
-                page.keyboard.press("ArrowRight" if len(times[name]) // STEPS % 2 == 0 else "ArrowLeft")
+                done, x = page.evaluate("probe.times.length"), x + way
+                page.mouse.move(x, y)
                 page.wait_for_function("n => probe.times.length > n", arg=done, timeout=20_000)
                 page.wait_for_timeout(60)
                 times[name].append(page.evaluate("probe.times.at(-1)"))
+            page.mouse.up()
     for page in pages.values():
         page.close()
     return times

@@ -290,17 +290,20 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
   let held; // the plot in which a drag began
   /** @type {string | undefined} */
   let handle; // what is dragged there, if the plot has handles
+  /** @type {{ part: object, left: number, top: number } | null} */
+  let click = null; // what a press changes if it stays where it is
   dragged(canvas, (left, top, begins) => {
     if (begins) {
       halt();
-      const goes = pointAt(canvas.plots ?? [], left, top, NEAR)?.goes;
-      if (goes) commit(goes);
-      held = goes ? undefined : plotAt(canvas.plots ?? [], left, top);
+      const part = pointAt(canvas.plots ?? [], left, top, NEAR)?.goes;
+      click = part ? { part, left, top } : null;
+      held = plotAt(canvas.plots ?? [], left, top);
       handle = held?.handles && handleAt(held, left, top)?.trait;
     }
-    if (held) change(goal(held, left, top, handle));
+    if (click && Math.hypot(left - click.left, top - click.top) > NEAR) click = null;
+    if (held && !click) change(goal(held, left, top, handle));
   }, () => {
-    if (held) commit();
+    if (held) commit(click?.part);
     held = undefined;
   });
 }
