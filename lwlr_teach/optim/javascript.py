@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,8 +179,8 @@ class _Trace:
         """One step, for every count ``since`` there; for None, the first one."""
         if since is not None:
             self.sheet.name_count(self.count, "t", since)
-        seen: Seen[Operand]
-        with self.sheet, torch.no_grad(), seeing(type(self.optimizer).rule, self.seen) as seen:
+        looking: AbstractContextManager[Seen[Operand]] = seeing(type(self.optimizer).rule, self.read)
+        with self.sheet, torch.no_grad(), looking as seen:
             self.optimizer.advance(None if since is None else self.count)
         self.lines.append(seen.lines.copy())
         for name, value in self.optimizer.state[self.param].items():
@@ -189,7 +190,7 @@ class _Trace:
         self.name_inputs()
         return outputs
 
-    def seen(self, x: Tensor) -> Operand | None:
+    def read(self, x: Tensor) -> Operand | None:
         """How a tensor of one number is written; None for what is the same at every step, and for a flag."""
         if not self.sheet.knows(x) or x.numel() > 1 or x.dtype == torch.bool:
             return None
