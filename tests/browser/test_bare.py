@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from traitlets import Bool, List
+from traitlets import Bool, Dict, List
 
 from lwlr_teach.optim import SGD, Method
 from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.questions import Recall
-from lwlr_teach.views import InspectorView, SurfaceView
+from lwlr_teach.views import InspectorView, Microscope, SurfaceView
 from lwlr_teach.views.kit.base import View
 from lwlr_teach.views.kit.traits import OneOf, Position, Shown
 from tests.browser.bare import mount, sent
@@ -101,6 +101,11 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
                 setattr(view, name, [one for one in attrgetter(trait.among)(view) if draw.random() < 0.6])
             elif isinstance(trait, List) and name == "positions":  # a slider for each layer
                 setattr(view, name, [draw.randrange(len(view.runs.rates)) for _ in view.positions])
+            elif isinstance(trait, Dict) and name == "positions" and isinstance(view, Microscope):
+                places = {key: draw.randrange(len(own.values)) for key, own in view._sliders.items()}
+                view.positions = places
+            elif isinstance(trait, List) and name == "drawn" and isinstance(view, Microscope):
+                view.drawn = [round(draw.uniform(-2, 2), 3) for _ in view._steps]
             elif name == "start" and view.plan.get("why") == "":  # of paths that the browser computes
                 low, high = zip(*view.surface.bounds, strict=True)
                 setattr(view, name, [round(draw.uniform(*ends), 2) for ends in zip(low, high, strict=True)])

@@ -22,7 +22,7 @@ WORDS = {
     DRAWN: "gradients drawn by hand",
     GIVEN: "the given gradients",
 }
-_SPIKE = 50.0
+_SPIKE = 10.0
 _MOST = 1000  # steps
 
 

@@ -13,6 +13,13 @@ const [HEAD, ROW, FOOT] = [26, 39, 26]; // pixels of a panel
 const MONO = '11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace';
 const HINT = "Bars reach as far as powers of ten, to the left where a number is negative. The parameter begins at 1.";
 
+// As much of a line as there is room for, in letters of one width.
+/** @type {(ctx: Context, text: string) => string} */
+const cut = (ctx, text) => {
+  const most = Math.floor((ctx.cssWidth - 4) / ctx.measureText("m").width);
+  return text.length > most ? `${text.slice(0, Math.max(0, most - 1))}…` : text;
+};
+
 function render({ model, el }) {
   const view = stage({ model, el });
   const { plan, now } = view;
@@ -132,7 +139,7 @@ function render({ model, el }) {
     const left = 14 + Math.max(...rows.map((row) => ctx.measureText(row.name).width));
     const box = { left, top: HEAD, width: ctx.cssWidth - left - 66, height: ROW * rows.length };
     const x = { range: [-(10 ** high), 10 ** high], warp, at, labels };
-    const p = view.plot(ctx, { ...colours }, box, x, { range: [0, 1], title: "" }, { yTicks: 0 });
+    const p = view.plot(ctx, colours, box, x, { range: [0, 1], title: "" }, { yTicks: 0 });
     p.table = { title: called(m), head: ["name", "value", "line"], rows: rows.map((row) => [row.name, row.value, row.line ?? ""]) };
     const top = (row) => p.top + ROW * row;
     p.cellAt = (_, y) => {
@@ -157,8 +164,10 @@ function render({ model, el }) {
         ctx.fillStyle = colour;
         ctx.fillRect(p.px(0), y - 6, Math.sign(length) * Math.max(2, Math.abs(length)), 12);
       }
+      ctx.fillStyle = colours.paper; // no grid line runs through the words
+      ctx.fillRect(0, y + 9, ctx.cssWidth, 17);
       Object.assign(ctx, { font: MONO, fillStyle: colours.text, textAlign: "left", globalAlpha: 0.75 });
-      ctx.fillText(row.line ?? "not at this step", 2, y + 17);
+      ctx.fillText(cut(ctx, row.line ?? "not at this step"), 2, y + 17);
       ctx.globalAlpha = 1;
     });
     Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1, textBaseline: "alphabetic" });

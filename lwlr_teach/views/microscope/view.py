@@ -15,9 +15,9 @@ from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count, check_number
 from lwlr_teach.core.text import short
-from lwlr_teach.optim import Method
+from lwlr_teach.optim import Method, Program
 from lwlr_teach.optim.grid import check_methods
-from lwlr_teach.optim.names import watch
+from lwlr_teach.optim.names import Watched, watch
 from lwlr_teach.optim.update import Rule
 from lwlr_teach.views.kit.base import View, module
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
@@ -28,6 +28,7 @@ from lwlr_teach.views.microscope.sliders import check_at, program_of, sliders_of
 CHANGE = "Δp"
 START = 1.0  # where the parameter begins
 _MODULE, _NO_PROGRAMS = module("microscope/view.js"), "/** @type {Program[]} */ ([])"
+_GIVEN = "the gradient as the rule is given it"
 _DECADES = 12  # of the bars, at most
 # A tie of the last digit shown would be decided by the last digit there is, which is the processor's.
 _NUDGE = 1 + 1e-9
@@ -124,7 +125,7 @@ class Microscope(View):
                         }
                         for s in self._own[name]
                     ],
-                    "watched": [asdict(own) for own in program.watched],
+                    "watched": [asdict(own) for own in _explained(program)],
                 }
                 for name, program, style in both
             ],
@@ -238,7 +239,7 @@ class Microscope(View):
 
     def _draw_values(self, ax: Axes, i: int, style: Style) -> None:
         low, high = self._range()
-        own = {watched.name: watched for watched in self._programs[i].watched}
+        own = {watched.name: watched for watched in _explained(self._programs[i])}
         values = self.values[self.names[i]]
         names = [*own, CHANGE]
         for row, name in enumerate(names):
@@ -255,7 +256,7 @@ class Microscope(View):
         ends = [k for k in range(-decades, decades + 1) if k % max(1, decades // 2) == 0]
         powers = [f"{'−' if k < 0 else ''}{_said(low * 10.0 ** abs(k))}" if k else "0" for k in ends]
         ax.set_xticks(ends, powers, fontsize=8)
-        ax.set(xlim=(-decades, decades), ylim=(len(names) - 0.4, -0.6))
+        ax.set(xlim=(-decades, decades), ylim=(max(len(p.watched) for p in self._programs) + 0.6, -0.6))
         ax.set_title(self._called(self.names[i]), fontsize=9, loc="left")
         ax.axvline(0, color="black", linewidth=0.8)
         ax.grid(alpha=0.2, axis="x")
@@ -273,6 +274,12 @@ class Microscope(View):
 
 def _said(value: float) -> str:
     return "no number" if math.isnan(value) else short(value * _NUDGE)
+
+
+def _explained(program: Program) -> list[Watched]:
+    """The names of a rule; the first is not made by a line of it."""
+    given, *others = program.watched
+    return [Watched(given.name, _GIVEN, _GIVEN), *others]
 
 
 def _told_apart(methods: tuple[Method, ...]) -> tuple[Method, ...]:
