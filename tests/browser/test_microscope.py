@@ -53,6 +53,7 @@ def test_a_click_and_a_drag_go_to_a_step(bare):
 def test_gradients_drawn_with_mouse_and_keys(bare):
     view = bare.view()
     choose(view, "drawn")
+    assert view.canvas("gradients:not(.lwlr-pad)").is_hidden()
     assert (
         "of gradients drawn by hand, gradient 0. Adam at learning rate 0.001: grad 0, m 0, "
         in view.sentence()

@@ -10,6 +10,12 @@ from lwlr_teach.views.kit.base import module
 from lwlr_teach.views.microscope.sequences import WORDS
 from lwlr_teach.views.microscope.sliders import program_of, sliders_of
 
+
+def heavy_ball(grad, state, step, *, keep=0.9):
+    buffer = keep * state["buffer"] + grad
+    return buffer, {"buffer": buffer}
+
+
 BAD = [
     (dict(optimizers=[]), ValueError, "optimizers must name at least one of SGD, "),
     (dict(optimizers=["Adma"]), ValueError, "optimizer 'Adma' is not known; did you mean Adam"),
@@ -30,6 +36,7 @@ BAD = [
     (dict(at_step=0), ValueError, "at_step must be from 1 to 30, got 0"),
     (dict(rho=0.5), ValueError, "rho is a hyperparameter of none of Adam"),
     (dict(beta1=1.5), ValueError, r"betas\[0\] must be a finite number ≥ 0 and < 1, got 1.5"),
+    (dict(optimizers=[heavy_ball], keep="x"), TypeError, "keep must be a number or a tensor .*, got 'x'"),
     (dict(lr="fast"), TypeError, "lr must be a number"),
 ]
 

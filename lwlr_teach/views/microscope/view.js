@@ -83,7 +83,7 @@ function render({ model, el }) {
   /** @type {(ctx: Context, colours: Colours, title: string, values: number[], axis?: Axis, range?: number[]) => Plot} */
   const strip = (ctx, colours, title, values, axis = stepAxis, range = around(values)) => {
     const box = { left: 60, top: 22, width: ctx.cssWidth - 70, height: ctx.cssHeight - 62 };
-    const p = view.plot(ctx, colours, box, axis, { title, range }, { yTicks: 3 });
+    const p = view.plot(ctx, colours, box, axis, { title, range }, { yTicks: 4 });
     Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1 });
     line(ctx, p.left, p.py(0), p.right, p.py(0));
     p.rule(now.step_index + 1, { width: 1.5 });
