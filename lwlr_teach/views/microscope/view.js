@@ -1,24 +1,16 @@
 // The microscope: one or two rules, update by update, with every number that they compute on their way. The gradients
 // above, a panel of bars for each method, and the change of the parameter below.
-import { colourOf, line, marker, polyline } from "../kit/canvas.js";
+import { line, marker } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 import { stage } from "../kit/stage.js";
-import { label, short, tickLabel } from "../kit/text.js";
+import { label, short } from "../kit/text.js";
+import { drawPanel, panelHeight } from "./panel.js";
 
 // Python writes the methods' programs here, one for each; each tells the values of its rule's names.
 const PROGRAMS = /** @type {Program[]} */ ([]);
 const PLAY_MS = 12_000; // all steps, when played
-const [HEAD, ROW, FOOT] = [26, 39, 26]; // pixels of a panel
-const MONO = '11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace';
 const HINT = "Bars reach as far as powers of ten, to the left where a number is negative. The parameter begins at 1.";
-
-// As much of a line as there is room for, in letters of one width.
-/** @type {(ctx: Context, text: string) => string} */
-const cut = (ctx, text) => {
-  const most = Math.floor((ctx.cssWidth - 4) / ctx.measureText("m").width);
-  return text.length > most ? `${text.slice(0, Math.max(0, most - 1))}…` : text;
-};
 
 function render({ model, el }) {
   const view = stage({ model, el });
@@ -118,60 +110,11 @@ function render({ model, el }) {
   }
 
   // The powers of ten between which all values of all steps lie, so that bars can be compared.
-  function range() {
+  function ends() {
     const sizes = methods.flatMap((_, i) => runOf(i).rows.flat()).map(Math.abs).filter((v) => v > 0 && v < Infinity);
     const high = Math.ceil(Math.log10(sizes.length ? Math.max(...sizes) : 1) - 1e-9);
     const low = Math.floor(Math.log10(sizes.length ? Math.min(...sizes) : 0.1) - 0.3);
     return [Math.max(Math.min(low, high - 1), high - plan.decades), high];
-  }
-
-  function drawRule(ctx, colours, i) {
-    const m = methods[i];
-    const rows = rowsOf(i);
-    const [low, high] = range();
-    const warp = (v) => Math.sign(v) * Math.max(0, Math.log10(Math.abs(v)) - low || 0);
-    const stride = Math.max(1, Math.ceil((high - low) / Math.max(1, Math.floor(ctx.cssWidth / 160))));
-    const powers = [];
-    for (let e = high; e > low; e -= stride) powers.unshift(10 ** e);
-    const at = [...powers.map((v) => -v).reverse(), 0, ...powers];
-    const labels = at.map((v) => (v ? (v < 0 ? "−" : "") + tickLabel(Math.abs(v), { range: [], log: true }) : "0"));
-    ctx.font = `600 ${colours.font}`;
-    const left = 14 + Math.max(...rows.map((row) => ctx.measureText(row.name).width));
-    const box = { left, top: HEAD, width: ctx.cssWidth - left - 66, height: ROW * rows.length };
-    const x = { range: [-(10 ** high), 10 ** high], warp, at, labels };
-    const p = view.plot(ctx, colours, box, x, { range: [0, 1], title: "" }, { yTicks: 0 });
-    p.table = { title: called(m), head: ["name", "value", "line"], rows: rows.map((row) => [row.name, row.value, row.line ?? ""]) };
-    const top = (row) => p.top + ROW * row;
-    p.cellAt = (_, y) => {
-      const row = rows[Math.floor((y - p.top) / ROW)];
-      const text = row && (row.line === null ? `${row.name}: not at this step` : `${row.name} = ${label(row.value)}   ${row.line}`);
-      return row ? { text, px: p.px(row.value || 0), py: top(rows.indexOf(row)) + 12, away: 0 } : null;
-    };
-    const colour = colourOf(m.style, colours);
-    polyline(ctx, 2, (k) => 2 + 30 * k, () => 10, { colour, dash: m.style.dash });
-    marker(ctx, m.style.marker, 17, 10, 4.5, colour, colours.paper);
-    Object.assign(ctx, { fillStyle: colours.text, textBaseline: "middle", textAlign: "left" });
-    ctx.fillText(m.name, 40, 10.5);
-    rows.forEach((row, k) => {
-      const y = top(k) + 12;
-      const bold = k >= rows.length - 2 ? "600 " : "";
-      Object.assign(ctx, { font: bold + colours.font, fillStyle: colours.text, textAlign: "left" });
-      ctx.fillText(row.name, 2, y);
-      ctx.textAlign = "right";
-      ctx.fillText(row.line === null ? "–" : said(row.value), ctx.cssWidth - 2, y);
-      if (row.value && Number.isFinite(row.value)) {
-        const length = p.px(row.value) - p.px(0);
-        ctx.fillStyle = colour;
-        ctx.fillRect(p.px(0), y - 6, Math.sign(length) * Math.max(2, Math.abs(length)), 12);
-      }
-      ctx.fillStyle = colours.paper; // no grid line runs through the words
-      ctx.fillRect(0, y + 9, ctx.cssWidth, 17);
-      Object.assign(ctx, { font: MONO, fillStyle: colours.text, textAlign: "left", globalAlpha: 0.75 });
-      ctx.fillText(cut(ctx, row.line ?? "not at this step"), 2, y + 17);
-      ctx.globalAlpha = 1;
-    });
-    Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1, textBaseline: "alphabetic" });
-    rows.forEach((_, k) => line(ctx, p.px(0), top(k) + 4, p.px(0), top(k) + 20));
   }
 
   const gradientStrip = view.picture("gradients", drawGradients, "", { drags: true });
@@ -200,15 +143,17 @@ function render({ model, el }) {
       for (const input of made.querySelectorAll("input")) input.setAttribute("aria-label", `${m.name}, ${input.getAttribute("aria-label")}`);
       return made;
     });
-    const panel = view.picture(`rule rule-${i}`, (ctx, colours) => drawRule(ctx, colours, i), () => `The rule of ${m.name}.`);
-    panel.style.height = `${HEAD + FOOT + ROW * (m.watched.length + 1)}px`;
+    const paint = (ctx, colours) => drawPanel(ctx, colours, m, { title: called(m), rows: rowsOf(i), ends: ends(), said });
+    const panel = view.picture(`rule rule-${i}`, paint, () => `The rule of ${m.name}.`);
+    panel.style.height = `${panelHeight(m.watched.length + 1)}px`;
     return element("div", { class: "lwlr-subject" }, panel, element("div", { class: "lwlr-controls" }, ...sliders));
   });
+  const choices = Object.keys(sequences).map((name) => [name, name === "drawn" ? "drawn by hand" : name]);
   return view.open("microscope", sentence,
-    element("div", { class: "lwlr-controls" }, view.dropdown("gradients", "gradients", Object.fromEntries(Object.keys(sequences).map((name) => [name, name === "drawn" ? "drawn by hand" : name]))),
+    element("div", { class: "lwlr-controls" }, view.dropdown("gradients", "gradients", Object.fromEntries(choices)),
       view.slider("step_index", "step", stepValues), view.player("step_index", steps - 1, PLAY_MS), view.reset()),
     gradientStrip, canvas, element("div", { class: "lwlr-body" }, ...subjects),
-    view.picture("changes", drawChanges, () => `The change of the parameter at every step.`, { drags: true }),
+    view.picture("changes", drawChanges, () => "The change of the parameter at every step.", { drags: true }),
     element("div", { class: "lwlr-hint" }, HINT));
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -14,14 +13,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count, check_number
-from lwlr_teach.core.text import short
 from lwlr_teach.optim import Method, Program
 from lwlr_teach.optim.grid import check_methods
 from lwlr_teach.optim.names import Watched, watch
 from lwlr_teach.optim.update import Rule
 from lwlr_teach.views.kit.base import View, module
-from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, styles
+from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, linestyle, styles
 from lwlr_teach.views.kit.traits import OneOf, Position
+from lwlr_teach.views.microscope.panel import DECADES, NUDGE, Row, draw_panel, ends_of, said
 from lwlr_teach.views.microscope.sequences import DRAWN, GIVEN, REACH, WORDS, check_gradients, sequences
 from lwlr_teach.views.microscope.sliders import check_at, program_of, sliders_of
 
@@ -29,9 +28,6 @@ CHANGE = "Δp"
 START = 1.0  # where the parameter begins
 _MODULE, _NO_PROGRAMS = module("microscope/view.js"), "/** @type {Program[]} */ ([])"
 _GIVEN = "the gradient as the rule is given it"
-_DECADES = 12  # of the bars, at most
-# A tie of the last digit shown would be decided by the last digit there is, which is the processor's.
-_NUDGE = 1 + 1e-9
 
 
 class Microscope(View):
@@ -108,8 +104,8 @@ class Microscope(View):
             "reach": REACH,
             "begins": START,
             "change": CHANGE,
-            "decades": _DECADES,
-            "nudge": _NUDGE,
+            "decades": DECADES,
+            "nudge": NUDGE,
             "methods": [
                 {
                     "name": name,
@@ -200,25 +196,33 @@ class Microscope(View):
 
     def describe(self) -> str:
         """The step, its gradient, and what each rule makes of it."""
-        parts = []
-        for name, values in self.values.items():
-            said = [f"{own} {_said(value)}" for own, value in values.items()]
-            parts.append(f"{self._called(name)}: {', '.join(said)}")
-        gradient = _said(self._gradients()[self.step_index])
+        parts = [
+            f"{self._called(name)}: {', '.join(f'{own} {said(value)}' for own, value in values.items())}"
+            for name, values in self.values.items()
+        ]
+        gradient = said(self._gradients()[self.step_index])
         where = f"Step {self.step} of {len(self._steps)} of {WORDS[self.gradients]}, gradient {gradient}"
         return f"{where}. {'. '.join(parts)}."
 
     def figure(self) -> Figure:
         """The gradients, the values of each rule at the present step, and the changes of all steps."""
-        rows = max(len(program.watched) for program in self._programs) + 1
-        figure = Figure(figsize=(9, 3.2 + 0.34 * rows), layout="constrained")
-        grid = figure.add_gridspec(3, len(self.names), height_ratios=[1, 0.4 + 0.3 * rows, 1])
+        panels = [self._rows(i) for i in range(len(self.names))]
+        room = max(map(len, panels))
+        figure = Figure(figsize=(9, 3.2 + 0.34 * room), layout="constrained")
+        grid = figure.add_gridspec(3, len(panels), height_ratios=[1, 0.4 + 0.3 * room, 1])
         self._draw_steps(figure.add_subplot(grid[0, :]), "gradient")
-        for i, style in enumerate(styles(self.names)):
-            self._draw_values(figure.add_subplot(grid[1, i]), i, style)
+        ends = ends_of(v for run in self._runs().values() for values in run for v in values.values())
+        for i, (name, style) in enumerate(zip(self.names, styles(self.names), strict=True)):
+            draw_panel(figure.add_subplot(grid[1, i]), panels[i], ends, self._called(name), style, room)
         self._draw_steps(figure.add_subplot(grid[2, :]), CHANGE)
         figure.suptitle(f"{WORDS[self.gradients]}, step {self.step}", fontsize=11)
         return figure
+
+    def _rows(self, i: int) -> list[Row]:
+        values = self.values[self.names[i]]
+        own = _explained(self._programs[i])
+        rows = [Row(w.name, w.line if self.step_index else w.first, values.get(w.name)) for w in own]
+        return [*rows, Row(CHANGE, "", values[CHANGE])]
 
     def _draw_steps(self, ax: Axes, what: str) -> None:
         ax.axhline(0, color="black", linewidth=0.6)
@@ -237,49 +241,11 @@ class Microscope(View):
         ax.set_title(what, fontsize=10, loc="left")
         ax.grid(alpha=0.2)
 
-    def _draw_values(self, ax: Axes, i: int, style: Style) -> None:
-        low, high = self._range()
-        own = {watched.name: watched for watched in _explained(self._programs[i])}
-        values = self.values[self.names[i]]
-        names = [*own, CHANGE]
-        for row, name in enumerate(names):
-            value = values.get(name, math.nan)
-            if value and math.isfinite(value):
-                length = max(0.0, math.log10(abs(value) / low))
-                ax.barh(row, math.copysign(length, value), height=0.4, color=style["colour"] or "black")
-            line = None if name == CHANGE else own[name].first if self.step == 1 else own[name].line
-            ax.text(0.01, row + 0.36, line or "", fontsize=6, family="monospace", va="center",
-                    transform=ax.get_yaxis_transform(), clip_on=True, parse_math=False)  # fmt: skip
-        said = [f"{name}  {_said(values[name]) if name in values else '–'}" for name in names]
-        ax.set_yticks(range(len(names)), said, fontsize=8)
-        decades = round(math.log10(high / low))
-        ends = [k for k in range(-decades, decades + 1) if k % max(1, decades // 2) == 0]
-        powers = [f"{'−' if k < 0 else ''}{_said(low * 10.0 ** abs(k))}" if k else "0" for k in ends]
-        ax.set_xticks(ends, powers, fontsize=8)
-        ax.set(xlim=(-decades, decades), ylim=(max(len(p.watched) for p in self._programs) + 0.6, -0.6))
-        ax.set_title(self._called(self.names[i]), fontsize=9, loc="left")
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.grid(alpha=0.2, axis="x")
-
-    def _range(self) -> tuple[float, float]:
-        """The powers of ten between which all values of all steps lie, so that bars can be compared."""
-        sizes = [
-            abs(v) for run in self._runs().values() for values in run for v in values.values()
-            if v and math.isfinite(v)
-        ]  # fmt: skip
-        high = math.ceil(math.log10(max(sizes, default=1)) - 1e-9)
-        low = math.floor(math.log10(min(sizes, default=0.1)) - 0.3)  # so that the shortest bar is one
-        return 10.0 ** max(min(low, high - 1), high - _DECADES), 10.0**high
-
-
-def _said(value: float) -> str:
-    return "no number" if math.isnan(value) else short(value * _NUDGE)
-
 
 def _explained(program: Program) -> list[Watched]:
-    """The names of a rule; the first is not made by a line of it."""
-    given, *others = program.watched
-    return [Watched(given.name, _GIVEN, _GIVEN), *others]
+    """The names of a rule, of which the first, the gradient, need not be made by a line of it."""
+    given, others = program.watched[:1], program.watched[1:]
+    return [*(Watched(w.name, w.first or _GIVEN, w.line or _GIVEN) for w in given), *others]
 
 
 def _told_apart(methods: tuple[Method, ...]) -> tuple[Method, ...]:
