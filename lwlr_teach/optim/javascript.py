@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from lwlr_teach.core.arithmetic import State
-from lwlr_teach.core.checks import check_count
+from lwlr_teach.core.checks import Number, check_count
 from lwlr_teach.core.javascript import NotJavaScript, Sheet, leaves, naming_the_line
 from lwlr_teach.core.operations import Operand, Term
 from lwlr_teach.optim import engine, names, update
 from lwlr_teach.optim.catalogue import Method, method
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.lookahead import Lookahead
-from lwlr_teach.optim.names import Seen, Watched, seeing, with_a_rule
+from lwlr_teach.optim.names import Seen, Watched, is_single, seeing, with_a_rule
 from lwlr_teach.optim.update import state_tensors
 
 _MACHINERY = (__file__, str(engine.__file__), str(names.__file__), str(update.__file__))
@@ -84,21 +84,20 @@ def to_javascript(
 
     def begin(filling: float) -> _Trace:
         try:
-            return _Trace(chosen, settings, options, size, filling)
+            return _Trace(chosen, settings, options, size, filling, watch)
         except TypeError as error:  # what counts, as Lookahead's k, stays a number
             raise ValueError(f"free must name real numbers of {chosen.name}: {error}") from None
 
     begin(0.5)  # refuses the arguments as the method itself does
     with naming_the_line(chosen.name, _MACHINERY):
         text, other = (
-            _text(*(_one_program(begin(filling)) or _two_programs(begin(filling))), watch)
-            for filling in (0.5, 0.7)
+            _text(*(_one_program(begin(filling)) or _two_programs(begin(filling)))) for filling in (0.5, 0.7)
         )
         if text != other:
             raise NotJavaScript(
                 "takes a number out of a tensor and makes another tensor of it. Use torch.stack"
             )
-        (step, state, watched) = text
+        step, state, watched = text
         return Program(chosen.name, step, state, settings, watched)
 
 
@@ -119,6 +118,7 @@ class _Trace:
         options: Options | None,
         size: int,
         filling: float,
+        watch: bool,
     ) -> None:
         kind: Any = {"dtype": torch.float64, "device": "cpu"}
         numbers = {name: torch.tensor(value, **kind) for name, value in settings.items()}
@@ -133,6 +133,7 @@ class _Trace:
         self.optimizer, self.group = optimizer, optimizer.param_groups[0]
         self.param.grad = self.grad
         self.sheet, self.slots = Sheet(), dict[str, int]()
+        self.watch = watch
         self.lines: list[dict[str, str]] = []  # of each step: the rule's names, and what they are made by
         self.sheet.name(self.grad, _entries("g", size))
         for name, number in numbers.items():
@@ -179,7 +180,9 @@ class _Trace:
         """One step, for every count ``since`` there; for None, the first one."""
         if since is not None:
             self.sheet.name_count(self.count, "t", since)
-        looking: AbstractContextManager[Seen[Operand]] = seeing(type(self.optimizer).rule, self.read)
+        looking: AbstractContextManager[Seen[Operand]] = nullcontext(Seen())
+        if self.watch:
+            looking = seeing(type(self.optimizer).rule, self.read)
         with self.sheet, torch.no_grad(), looking as seen:
             self.optimizer.advance(None if since is None else self.count)
         self.lines.append(seen.lines.copy())
@@ -190,13 +193,12 @@ class _Trace:
         self.name_inputs()
         return outputs
 
-    def read(self, x: Tensor) -> Operand | None:
-        """How a tensor of one number is written; None for what is the same at every step, and for a flag."""
-        if not self.sheet.knows(x) or x.numel() > 1 or x.dtype == torch.bool:
-            return None
+    def read(self, x: Number) -> Operand | None:
+        """How a single number is written."""
+        if not isinstance(x, Tensor) or not is_single(x):
+            return None if isinstance(x, Tensor) else x
         with _disable_current_modes():
-            (entry,) = self.sheet.entries(x)
-        return entry if any(name[0] != "h" for name in leaves([entry])) else None
+            return self.sheet.entries(x)[0]
 
     def meet(self) -> Outputs:
         """The meeting of Lookahead."""
@@ -240,9 +242,13 @@ def _key(entry: Operand | None) -> object:
     return entry if isinstance(entry, Term) else repr(entry)
 
 
-def _text(trace: _Trace, first: Outputs, later: Outputs, watch: bool) -> tuple[str, int, tuple[Watched, ...]]:
+def _text(trace: _Trace, first: Outputs, later: Outputs) -> tuple[str, int, tuple[Watched, ...]]:
     """The function, how many numbers of the state it needs, and the names that it tells."""
-    watched = _watched(*trace.lines[:2]) if watch else ()
+    watched = tuple(
+        own
+        for own in _watched(*trace.lines[:2])
+        if _moves(f"w[{own.name}]", first) or _moves(f"w[{own.name}]", later)
+    )
     begins_anew = "p[0]" not in first
     told: Outputs = {f"w[{own.name}]": math.nan for own in watched}
     later = told | later
@@ -279,7 +285,12 @@ def _text(trace: _Trace, first: Outputs, later: Outputs, watch: bool) -> tuple[s
     text = _STATE.sub(lambda found: f"s[{kept.index(found[0])}]", lines)
     places = {own.name: i for i, own in enumerate(watched)}
     text = _NAME.sub(lambda found: f"w[{places[found[1]]}]", text)
-    return f"(p, g, s, h, t{', w' if watch else ''}) => {{\n{text}\n}}", len(kept), watched
+    return f"(p, g, s, h, t{', w' if trace.watch else ''}) => {{\n{text}\n}}", len(kept), watched
+
+
+def _moves(name: str, outputs: Outputs) -> bool:
+    """Whether a number is another one at another step, or for another gradient."""
+    return any(leaf[0] != "h" for leaf in leaves([outputs[name]])) if name in outputs else False
 
 
 def _watched(first: dict[str, str], later: dict[str, str]) -> tuple[Watched, ...]:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from lwlr_teach.core.checks import Number
 from lwlr_teach.optim.catalogue import Method
 from lwlr_teach.optim.engine import RuleOptimizer
 from lwlr_teach.optim.lookahead import Lookahead
@@ -52,14 +53,14 @@ class Seen(Generic[T]):
 
 
 @contextmanager
-def seeing(rule: Rule, read: Callable[[Tensor], T | None]) -> Iterator[Seen[T]]:
+def seeing(rule: Rule, read: Callable[[Number], T | None]) -> Iterator[Seen[T]]:
     """Look at every call of ``rule`` in this block.
 
-    ``read`` says what is kept of a tensor, None for one that is not worth a look. What the rule was given is
-    left out, but for the gradient: as the rule sees it, after clip and decay.
+    ``read`` says what is kept of a tensor or a number, None for what is not worth a look. What the rule was
+    given is left out, but for the gradient: as the rule sees it, after clip and decay.
     """
     code = getattr(inspect.unwrap(rule), "__code__", None)
-    seen, passed = Seen[T](), set[int]()
+    seen, passed, made = Seen[T](), set[int](), _made_in(code)
     before = sys.gettrace()
 
     def called(frame: FrameType, event: str, given: Any) -> Any:
@@ -72,7 +73,7 @@ def seeing(rule: Rule, read: Callable[[Tensor], T | None]) -> Iterator[Seen[T]]:
         if event == "line":
             passed.add(frame.f_lineno)
         elif event == "return" and isinstance(given, tuple) and given:
-            _look(frame, given[0], passed, read, seen)
+            _look(frame, given[0], _lines(made, passed), read, seen)
         return within
 
     sys.settrace(called)
@@ -83,11 +84,10 @@ def seeing(rule: Rule, read: Callable[[Tensor], T | None]) -> Iterator[Seen[T]]:
 
 
 def _look(
-    frame: FrameType, returned: Any, passed: set[int], read: Callable[[Tensor], T | None], seen: Seen[T]
+    frame: FrameType, returned: Any, lines: dict[str, str], read: Callable[[Number], T | None], seen: Seen[T]
 ) -> None:
     code, known = frame.f_code, dict(frame.f_locals)
     arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    lines = _lines(code, passed)
     names = [*arguments[:1], *lines, *known]  # without the text, in Python's order
     last = DIRECTION if known.get(DIRECTION, returned) is returned else RETURNED
     known[last] = returned
@@ -96,29 +96,47 @@ def _look(
     seen.values.clear()
     seen.lines.clear()
     for name in names:
-        value = known.get(name)
-        found = read(value) if isinstance(value, Tensor) else None
+        value: Any = known.get(name)
+        is_number = isinstance(value, Tensor | int | float) and not isinstance(value, bool)
+        found = read(value) if is_number else None
         if found is not None:
             seen.values[name], seen.lines[name] = found, lines.get(name, "")
 
 
-def _lines(code: CodeType, passed: set[int]) -> dict[str, str]:
-    """The last statement that gave each name its value, in the order of the text; empty without a text."""
+def _lines(made: Sequence[_Made], passed: set[int]) -> dict[str, str]:
+    """The last statement that gave each name its value, in the order of the text."""
+    found: dict[str, str] = {}
+    for numbers, names, text in made:
+        if passed.intersection(numbers):
+            found |= dict.fromkeys(names, text)
+    return found
+
+
+class _Made(NamedTuple):
+    """A statement: its lines in the file, what gets a value by it, and the statement in one line."""
+
+    numbers: range
+    names: list[str]
+    text: str
+
+
+def _made_in(code: CodeType | None) -> list[_Made]:
+    """The statements of a function, and what it returns as ``return``; none without a text."""
     try:
-        source = textwrap.dedent(inspect.getsource(code))
+        source = textwrap.dedent(inspect.getsource(code)) if code else ""
         (function,) = ast.parse(source).body
     except (OSError, TypeError, SyntaxError, ValueError):
-        return {}
-    found: dict[str, str] = {}
+        return []
+    assert code is not None
+    found = []
     for statement in _statements(function):
-        own = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
-        if not any(code.co_firstlineno + number - 1 in passed for number in own):
-            continue
-        text = _one_line(source, statement)
+        first = code.co_firstlineno - 1
+        numbers = range(first + statement.lineno, first + (statement.end_lineno or statement.lineno) + 1)
         names = [
             n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         ]
-        found |= dict.fromkeys(["return"] if isinstance(statement, ast.Return) else names, text)
+        is_end = isinstance(statement, ast.Return)
+        found.append(_Made(numbers, ["return"] if is_end else names, _one_line(source, statement)))
     return found
 
 
@@ -144,6 +162,11 @@ def _one_line(source: str, statement: ast.stmt) -> str:
     return text
 
 
+def is_single(x: Number) -> bool:
+    """Whether this is one number, and no flag."""
+    return not isinstance(x, Tensor) or (x.numel() == 1 and x.dtype != torch.bool)
+
+
 def with_a_rule(method: Method, optimizer: torch.optim.Optimizer) -> RuleOptimizer:
     """The optimizer that has the rule: that within Lookahead, or the optimizer itself; ValueError if none."""
     own = optimizer.optimizer if isinstance(optimizer, Lookahead) else optimizer
@@ -160,15 +183,15 @@ def watch(
 ) -> tuple[list[dict[str, float]], list[float]]:
     """Let a method move a parameter of one number, which begins at ``start``, by these gradients.
 
-    Returns, for every step, the values of the rule's names, and by how much the parameter has changed. As in
-    a batch, a hyperparameter of the ``settings`` is never skipped for being 0.
+    Returns, for every step, the values of the rule's names that are single numbers, and by how much the
+    parameter has changed. As in a batch, a hyperparameter of the ``settings`` is never skipped for being 0.
     """
     kind: Any = {"dtype": torch.float64, "device": "cpu"}
     param = torch.full((1,), start, **kind)
     optimizer = method([param], **{name: torch.tensor(value, **kind) for name, value in settings.items()})
     rule: Rule = type(with_a_rule(method, optimizer)).rule
     values, changes = [], []
-    with torch.no_grad(), seeing(rule, lambda x: float(x) if x.numel() == 1 else None) as seen:
+    with torch.no_grad(), seeing(rule, lambda x: float(x) if is_single(x) else None) as seen:
         for gradient in gradients:
             before = param.item()
             param.grad = torch.full((1,), gradient, **kind)

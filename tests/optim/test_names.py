@@ -39,7 +39,14 @@ SPIKY = [1.0, 1.0, 0.3, 50.0, 0.0, -1.0, 1.0, -1.0, 0.0, 0.0, 0.2, 0.1]
 
 
 def free_of(method):
-    names = ["momentum", "beta2", "eps", "weight_decay", *["dampening"] * (method.name == "damped")]
+    names = [
+        "momentum",
+        "beta2",
+        *["beta1"] * (method.memory is None),
+        "eps",
+        "weight_decay",
+        *["dampening"] * (method.name == "damped"),
+    ]
     return ["lr", *(name for name in names if method.target(name))]
 
 
@@ -106,7 +113,8 @@ def in_node(programs, settings):
 
 
 def test_the_browser_tells_what_python_tells():
-    methods = [*RUNS, *(from_rule(rule) for rule in RULES if rule.__name__ not in ("turned", "in_place"))]
+    rules = [corrected, *(rule for rule in RULES if rule.__name__ not in ("turned", "in_place"))]
+    methods = [*RUNS, *map(from_rule, rules)]
     programs = [watched(m) for m in methods]
     given = {"lr": 0.05, "weight_decay": 0.1}
     settings = [p.settings | {name: given[name] for name in given if name in p.settings} for p in programs]
@@ -118,6 +126,24 @@ def test_the_browser_tells_what_python_tells():
         size = np.nanmax(np.abs(expected), axis=0)
         np.testing.assert_array_equal(np.isnan(found), np.isnan(expected), method.name)
         assert (np.nan_to_num(np.abs(found - expected)) <= TOLERANCE * np.maximum(size, 1)).all(), method.name
+
+
+def corrected(grad, state, step, *, beta1=0.9):
+    """Its first step is unlike the others, and knows as numbers what the others compute."""
+    if step == 1:
+        m, old = (1 - beta1) * grad, torch.zeros(1, dtype=torch.float64)
+    else:
+        old = state["m"]
+        m = beta1 * old + (1 - beta1) * grad
+    correction, decay = 1 - beta1**step, 0.5**step
+    two, large = 2.0, grad > 3
+    return two * decay * m / correction, {"m": torch.where(large, m / 2, m)}
+
+
+def test_a_number_at_the_first_step_is_told_like_those_that_follow():
+    assert [own.name for own in watched(from_rule(corrected)).watched] == [
+        *("grad", "old", "m", "correction", "decay", "direction")
+    ]
 
 
 def test_names_that_only_the_first_step_has():
