@@ -26,7 +26,7 @@ from lwlr_teach.optim import engine, names, update
 from lwlr_teach.optim.catalogue import Method, method
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.lookahead import Lookahead
-from lwlr_teach.optim.names import Seen, Watched, is_single, seeing, with_a_rule
+from lwlr_teach.optim.names import Seen, Watched, found_rate, is_single, seeing, with_a_rule
 from lwlr_teach.optim.update import state_tensors
 
 _MACHINERY = (__file__, str(engine.__file__), str(names.__file__), str(update.__file__))
@@ -185,11 +185,13 @@ class _Trace:
             looking = seeing(type(self.optimizer).rule, self.read)
         with self.sheet, torch.no_grad(), looking as seen:
             self.optimizer.advance(None if since is None else self.count)
-        self.lines.append(seen.lines.copy())
+        rates = found_rate(self.optimizer) if self.watch else {}
+        self.lines.append(seen.lines | dict.fromkeys(rates, "the rate, which the method has moved"))
         for name, value in self.optimizer.state[self.param].items():
             if name != "step" and not isinstance(value, Tensor):
                 raise NotJavaScript(f"keeps state[{name!r}] = {value!r}, where a tensor is wanted")
-        outputs = self.outputs() | {f"w[{name}]": entry for name, entry in seen.values.items()}
+        told = seen.values | {name: self.sheet.entries(rate)[0] for name, rate in rates.items()}
+        outputs = self.outputs() | {f"w[{name}]": entry for name, entry in told.items()}
         self.name_inputs()
         return outputs
 

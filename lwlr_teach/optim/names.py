@@ -162,6 +162,11 @@ def _one_line(source: str, statement: ast.stmt) -> str:
     return text
 
 
+def found_rate(optimizer: RuleOptimizer) -> dict[str, Any]:
+    """The rate of a method that finds its own, as SGDHD; its rule does not name it."""
+    return {"lr": optimizer.param_groups[0]["lr"]} if hasattr(optimizer, "finds_its_rate") else {}
+
+
 def is_single(x: Number) -> bool:
     """Whether this is one number, and no flag."""
     return not isinstance(x, Tensor) or (x.numel() == 1 and x.dtype != torch.bool)
@@ -183,19 +188,20 @@ def watch(
 ) -> tuple[list[dict[str, float]], list[float]]:
     """Let a method move a parameter of one number, which begins at ``start``, by these gradients.
 
-    Returns, for every step, the values of the rule's names that are single numbers, and by how much the
-    parameter has changed. As in a batch, a hyperparameter of the ``settings`` is never skipped for being 0.
+    Returns, for every step, the values of the rule's names that are single numbers, with ``lr`` for a rate
+    that the method finds, and by how much the parameter has changed. As in a batch, a hyperparameter of the
+    ``settings`` is never skipped for being 0.
     """
     kind: Any = {"dtype": torch.float64, "device": "cpu"}
     param = torch.full((1,), start, **kind)
     optimizer = method([param], **{name: torch.tensor(value, **kind) for name, value in settings.items()})
-    rule: Rule = type(with_a_rule(method, optimizer)).rule
+    own = with_a_rule(method, optimizer)
     values, changes = [], []
-    with torch.no_grad(), seeing(rule, lambda x: float(x) if is_single(x) else None) as seen:
+    with torch.no_grad(), seeing(type(own).rule, lambda x: float(x) if is_single(x) else None) as seen:
         for gradient in gradients:
             before = param.item()
             param.grad = torch.full((1,), gradient, **kind)
             optimizer.step()
-            values.append(dict(seen.values))
+            values.append(seen.values | {name: float(rate) for name, rate in found_rate(own).items()})
             changes.append(param.item() - before)
     return values, changes

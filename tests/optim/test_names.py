@@ -33,7 +33,7 @@ NAMES = {
     "NovoGrad": "grad square v size normalised m direction",
     "LARS": "grad ratio buffer direction",
     "LAMB": "grad direction r ratio returned",
-    "Hypergradient": "grad direction",
+    "Hypergradient": "grad direction lr",
 }
 SPIKY = [1.0, 1.0, 0.3, 50.0, 0.0, -1.0, 1.0, -1.0, 0.0, 0.0, 0.2, 0.1]
 
@@ -59,6 +59,8 @@ def test_the_names_of_every_method_and_their_lines(name):
     found = watched(METHODS[name]).watched
     assert " ".join(own.name for own in found) == NAMES[name]
     for own in found:
+        if own.name == "lr":  # is not the rule's
+            continue
         begins = ("return ",) if own.name == "returned" else (f"{own.name} = ", f"{own.name}, ", "return ")
         assert own.name == "grad" or own.line.startswith((*begins, "correction1, "))
         assert "\n" not in own.line

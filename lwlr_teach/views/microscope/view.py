@@ -36,7 +36,7 @@ class Microscope(View):
     For the present step it shows every value that a rule computes, under the rule's own names, with the line
     of its source that made it: as a bar on a logarithmic scale, to the left if negative, and as a number.
     Then follow the direction and Δp, the change of the parameter, which begins at 1. Of Lookahead the inner
-    rule is shown; what a meeting moves is part of Δp.
+    rule is shown; what a meeting moves is part of Δp. A rate that the method finds itself has a row.
 
     ``gradients``, ``step_index``, ``positions`` (of the sliders, by method and hyperparameter) and ``drawn``
     (the gradients drawn by hand, one for each step, or none) follow the view's controls, on release, and move
