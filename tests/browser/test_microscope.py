@@ -92,6 +92,14 @@ def test_the_pointer_reads_a_value_with_its_line(bare):
     assert "fresh\t10" in table.inner_text()
 
 
+def test_what_is_no_number_is_called_so_in_the_picture_too(show):
+    bare = show(CELLS[0], "Microscope('Adagrad', gradients='sparse', eps=0.0)")
+    view = bare.view()
+    box = view.canvas("rule-0").bounding_box()
+    bare.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 26 + 3.5 * 39)
+    assert view.root.locator(".lwlr-tip").inner_text() == "Δp = no number the parameter is at no number"
+
+
 def test_each_rule_has_its_own_sliders(bare):
     view = bare.view()
     momentum = view.slider("Momentum lr")

@@ -1,7 +1,7 @@
 // The panel of a method: a row for each of its rule's names, with a bar, the number, and the line that makes it.
 import { colourOf, line, marker, polyline } from "../kit/canvas.js";
 import { plot } from "../kit/chart.js";
-import { label, tickLabel } from "../kit/text.js";
+import { tickLabel } from "../kit/text.js";
 
 const [HEAD, ROW, FOOT] = [26, 39, 26]; // pixels
 const MONO = "11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
@@ -25,9 +25,9 @@ const cut = (ctx, text) => {
  * @param {Context} ctx
  * @param {Colours} colours
  * @param {Method} m
- * @param {{ title: string, rows: Row[], ends: number[], said: (value: number) => string }} shown
+ * @param {{ title: string, rows: Row[], ends: number[], said: (value: number) => string, exactly: (value: number) => string }} shown
  */
-export function drawPanel(ctx, colours, m, { title, rows, ends: [low, high], said }) {
+export function drawPanel(ctx, colours, m, { title, rows, ends: [low, high], said, exactly }) {
   const warp = (v) => Math.sign(v) * Math.max(0, Math.log10(Math.abs(v)) - low || 0);
   const stride = Math.max(1, Math.ceil((high - low) / Math.max(1, Math.floor(ctx.cssWidth / 160))));
   const powers = [];
@@ -45,7 +45,7 @@ export function drawPanel(ctx, colours, m, { title, rows, ends: [low, high], sai
     const k = Math.floor((y - p.top) / ROW);
     if (!rows[k]) return null;
     const { name, line: made, value } = rows[k];
-    const text = made === null ? `${name}: ${NOT_HERE}` : `${name} = ${label(value)}   ${made}`;
+    const text = made === null ? `${name}: ${NOT_HERE}` : `${name} = ${exactly(value)}   ${made}`;
     return { text, px: p.px(value || 0), py: middle(k), away: 0 };
   };
 

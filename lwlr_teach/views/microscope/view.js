@@ -21,6 +21,8 @@ function render({ model, el }) {
   const gradients = () => (drawnByHand() ? (now.drawn.length ? now.drawn : none) : sequences[now.gradients]);
   const said = (value) => (Number.isNaN(value) ? "no number" : short(value * plan.nudge));
 
+  const exactly = (value) => (Number.isFinite(value) ? label(value) : said(value));
+
   // What a method computes: for every step the values of its names, then the change; and where the parameter is.
   const kept = methods.map(() => ({ key: "", rows: [], places: [] }));
   function runOf(i) {
@@ -46,7 +48,7 @@ function render({ model, el }) {
     const { rows, places } = runOf(i);
     const values = rows[now.step_index];
     const own = methods[i].watched.map((w, k) => ({ name: w.name, line: now.step_index ? w.line : w.first, value: values[k] }));
-    const change = { name: plan.change, line: `the parameter is at ${label(places[now.step_index])}`, value: values.at(-1) };
+    const change = { name: plan.change, line: `the parameter is at ${exactly(places[now.step_index])}`, value: values.at(-1) };
     return [...own, change];
   }
 
@@ -143,7 +145,7 @@ function render({ model, el }) {
       for (const input of made.querySelectorAll("input")) input.setAttribute("aria-label", `${m.name}, ${input.getAttribute("aria-label")}`);
       return made;
     });
-    const paint = (ctx, colours) => drawPanel(ctx, colours, m, { title: called(m), rows: rowsOf(i), ends: ends(), said });
+    const paint = (ctx, colours) => drawPanel(ctx, colours, m, { title: called(m), rows: rowsOf(i), ends: ends(), said, exactly });
     const panel = view.picture(`rule rule-${i}`, paint, () => `The rule of ${m.name}.`);
     panel.style.height = `${panelHeight(m.watched.length + 1)}px`;
     return element("div", { class: "lwlr-subject" }, panel, element("div", { class: "lwlr-controls" }, ...sliders));
