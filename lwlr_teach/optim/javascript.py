@@ -7,28 +7,33 @@ free are read from the settings when the program runs; all others are numbers in
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from lwlr_teach.core.arithmetic import State
-from lwlr_teach.core.checks import check_count
+from lwlr_teach.core.checks import Number, check_count
 from lwlr_teach.core.javascript import NotJavaScript, Sheet, leaves, naming_the_line
 from lwlr_teach.core.operations import Operand, Term
-from lwlr_teach.optim import engine, update
+from lwlr_teach.optim import engine, names, update
 from lwlr_teach.optim.catalogue import Method, method
-from lwlr_teach.optim.engine import Options, RuleOptimizer
+from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.lookahead import Lookahead
+from lwlr_teach.optim.names import Seen, Watched, found_rate, is_single, seeing, with_a_rule
 from lwlr_teach.optim.update import state_tensors
 
-_MACHINERY = (__file__, str(engine.__file__), str(update.__file__))
+_MACHINERY = (__file__, str(engine.__file__), str(names.__file__), str(update.__file__))
 _STATE = re.compile(r"\bs\[(\d+)\]")
+_NAME = re.compile(r"\bw\[(\w+)\]")
 Outputs = dict[str, Operand]
-"""What each number becomes: ``p[0]``, ``s[3]``."""
+"""What each number becomes: ``p[0]``, ``s[3]``, and ``w[m_hat]`` for a name of the rule's."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,16 @@ class Program:
     state in place, given the gradient ``g``, the settings ``h`` by name and the step ``t`` = 1, 2, …; before
     step 1, ``s`` must be zeros. ``size`` is how many numbers ``s`` has, and ``settings`` has the free
     hyperparameters, at the values that the method gives them.
+
+    A program that is watched is ``(p, g, s, h, t, w) => {…}``: it also puts the value of each name in
+    ``watched`` into ``w``, NaN for one that this step does not come to.
     """
 
     name: str
     text: str
     size: int
     settings: dict[str, float]
+    watched: tuple[Watched, ...] = ()
 
 
 def to_javascript(
@@ -53,19 +62,23 @@ def to_javascript(
     free: Iterable[str] = ("lr",),
     options: Options | None = None,
     size: int = 2,
+    watch: bool = False,
 ) -> Program:
     """Write the step of a method for one parameter of ``size`` numbers.
 
     ``free`` names the hyperparameters that the program reads from its settings, as a slider would call them:
     ``momentum`` is a method's memory, ``beta1``, ``beta2`` and ``limit`` are known too. The rate always is
     free. ``options`` are the optimizer's: a clip, a scale. As in a batch, what is free is never skipped for
-    being 0.
+    being 0. With ``watch`` the program of a single number, ``size=1``, tells what the rule computes on its
+    way, by the rule's own names, see :mod:`lwlr_teach.optim.names`.
 
     Raises ValueError for a name that the method does not have, and NotJavaScript, which names the
     line, for a rule, clip or scale that cannot be written.
     """
     chosen = method(optimizer)
     check_count("size", size)
+    if watch and size != 1:
+        raise ValueError(f"size must be 1 for a program that is watched, got {size}")
     names = ["lr", *(name for name in dict.fromkeys(free) if name != "lr")]
     if unknown := [name for name in names if chosen.target(name) is None]:
         raise ValueError(f"free must name hyperparameters of {chosen.name}, got {unknown[0]!r}")
@@ -73,7 +86,7 @@ def to_javascript(
 
     def begin(filling: float) -> _Trace:
         try:
-            return _Trace(chosen, settings, options, size, filling)
+            return _Trace(chosen, settings, options, size, filling, watch)
         except TypeError as error:  # what counts, as Lookahead's k, stays a number
             raise ValueError(f"free must name real numbers of {chosen.name}: {error}") from None
 
@@ -86,7 +99,8 @@ def to_javascript(
             raise NotJavaScript(
                 "takes a number out of a tensor and makes another tensor of it. Use torch.stack"
             )
-        return Program(chosen.name, *text, settings)
+        step, state, watched = text
+        return Program(chosen.name, step, state, settings, watched)
 
 
 class _Trace:
@@ -99,6 +113,7 @@ class _Trace:
         options: Options | None,
         size: int,
         filling: float,
+        watch: bool,
     ) -> None:
         kind: Any = {"dtype": torch.float64, "device": "cpu"}
         numbers = {name: torch.tensor(value, **kind) for name, value in settings.items()}
@@ -106,18 +121,15 @@ class _Trace:
             torch.full(shape, filling, **kind) for shape in [(size,), (size,), ()]
         )
         self.outer = chosen([self.param], options, **numbers)
-        optimizer = self.outer.optimizer if isinstance(self.outer, Lookahead) else self.outer
-        if not isinstance(optimizer, RuleOptimizer):
-            raise ValueError(
-                f"optimizer must make a RuleOptimizer, or Lookahead around one, got {chosen.name}, which "
-                f"makes {type(optimizer).__name__}"
-            )
+        optimizer = with_a_rule(chosen, self.outer)
         if optimizer.nonfinite != "ignore":
             raise ValueError(f"nonfinite must be 'ignore' in a browser, got {optimizer.nonfinite!r}")
         optimizer.compile = False
         self.optimizer, self.group = optimizer, optimizer.param_groups[0]
         self.param.grad = self.grad
         self.sheet, self.slots = Sheet(), dict[str, int]()
+        self.watch = watch
+        self.lines: list[dict[str, str]] = []  # of each step: the rule's names, and what they are made by
         self.sheet.name(self.grad, _entries("g", size))
         for name, number in numbers.items():
             self.sheet.name(number, [f"h.{name}"])
@@ -163,14 +175,27 @@ class _Trace:
         """One step, for every count ``since`` there; for None, the first one."""
         if since is not None:
             self.sheet.name_count(self.count, "t", since)
-        with self.sheet, torch.no_grad():
+        looking: AbstractContextManager[Seen[Operand]] = nullcontext(Seen())
+        if self.watch:
+            looking = seeing(type(self.optimizer).rule, self.read)
+        with self.sheet, torch.no_grad(), looking as seen:
             self.optimizer.advance(None if since is None else self.count)
+        rates = found_rate(self.optimizer) if self.watch else {}
+        self.lines.append(seen.lines | dict.fromkeys(rates, "the rate, which the method has moved"))
         for name, value in self.optimizer.state[self.param].items():
             if name != "step" and not isinstance(value, Tensor):
                 raise NotJavaScript(f"keeps state[{name!r}] = {value!r}, where a tensor is wanted")
-        outputs = self.outputs()
+        told = seen.values | {name: self.sheet.entries(rate)[0] for name, rate in rates.items()}
+        outputs = self.outputs() | {f"w[{name}]": entry for name, entry in told.items()}
         self.name_inputs()
         return outputs
+
+    def read(self, x: Number) -> Operand | None:
+        """How a single number is written."""
+        if not isinstance(x, Tensor) or not is_single(x):
+            return None if isinstance(x, Tensor) else x
+        with _disable_current_modes():
+            return self.sheet.entries(x)[0]
 
     def meet(self) -> Outputs:
         """The meeting of Lookahead."""
@@ -207,25 +232,33 @@ def _two_programs(trace: _Trace) -> tuple[_Trace, Outputs, Outputs]:
 
 def _is_same(step: Outputs, again: Outputs) -> bool:
     """Whether two steps do the same; what only the second one writes, nobody reads."""
-    return all(_key(again[name]) == _key(entry) for name, entry in step.items())
+    return all(_key(again.get(name)) == _key(entry) for name, entry in step.items())
 
 
-def _key(entry: Operand) -> object:
+def _key(entry: Operand | None) -> object:
     return entry if isinstance(entry, Term) else repr(entry)
 
 
-def _text(trace: _Trace, first: Outputs, later: Outputs) -> tuple[str, int]:
-    """The function, and how many numbers of the state it needs."""
+def _text(trace: _Trace, first: Outputs, later: Outputs) -> tuple[str, int, tuple[Watched, ...]]:
+    """The function, how many numbers of the state it needs, and the names that it tells."""
+    watched = tuple(
+        own
+        for own in _watched(*trace.lines[:2])
+        if _moves(f"w[{own.name}]", first) or _moves(f"w[{own.name}]", later)
+    )
+    begins_anew = "p[0]" not in first
+    told: Outputs = {f"w[{own.name}]": math.nan for own in watched}
+    later = told | later
+    first = first if begins_anew else told | first
     meeting = trace.meet() if isinstance(trace.outer, Lookahead) else {}
-    # Of the state, only what becomes part of the parameter sooner or later.
-    wanted = {name for name in later if name[0] == "p"}
+    # Of the state, only what becomes part of the parameter, or of what is told, sooner or later.
+    wanted = {name for name in later if name[0] == "p" or name in told}
     while True:
         read = leaves([outputs[name] for outputs in (later, meeting) for name in wanted if name in outputs])
         if (read := {name for name in read if name[0] == "s"}) <= wanted:
             break
         wanted |= read
     kept = sorted((name for name in wanted if name[0] == "s"), key=lambda name: int(name[2:-1]))
-    begins_anew = "p[0]" not in first
 
     def block(outputs: Outputs, omit: object = None) -> str:
         own = [
@@ -247,4 +280,20 @@ def _text(trace: _Trace, first: Outputs, later: Outputs) -> tuple[str, int]:
         parts.append(f"if (t % {trace.outer.k} === 0) {{\n{block(meeting)}\n}}")
     lines = "\n".join(parts)
     text = _STATE.sub(lambda found: f"s[{kept.index(found[0])}]", lines)
-    return f"(p, g, s, h, t) => {{\n{text}\n}}", len(kept)
+    places = {own.name: i for i, own in enumerate(watched)}
+    text = _NAME.sub(lambda found: f"w[{places[found[1]]}]", text)
+    return f"(p, g, s, h, t{', w' if trace.watch else ''}) => {{\n{text}\n}}", len(kept), watched
+
+
+def _moves(name: str, outputs: Outputs) -> bool:
+    """Whether a number is another one at another step, or for another gradient."""
+    return any(leaf[0] != "h" for leaf in leaves([outputs[name]])) if name in outputs else False
+
+
+def _watched(first: dict[str, str], later: dict[str, str]) -> tuple[Watched, ...]:
+    """The names of the first step and of the later ones, in the order of the rule's text."""
+    names = list(later)
+    for before, name in zip([None, *first], first, strict=False):
+        if name not in later:
+            names.insert(names.index(before) + 1 if before else 0, name)
+    return tuple(Watched(name, first.get(name), later.get(name)) for name in names)

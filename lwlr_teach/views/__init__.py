@@ -2,6 +2,7 @@
 
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
+from lwlr_teach.views.microscope.view import Microscope
 from lwlr_teach.views.momentum.view import MomentumView
 from lwlr_teach.views.race.view import RaceView
 from lwlr_teach.views.range_test.view import RangeTestView
@@ -17,6 +18,7 @@ __all__ = [
     "SIX",
     "InspectorView",
     "LayerRatesView",
+    "Microscope",
     "MomentumView",
     "Playground",
     "RaceView",

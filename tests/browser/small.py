@@ -22,6 +22,7 @@ from lwlr_teach.studies import (
 from lwlr_teach.views import (
     InspectorView,
     LayerRatesView,
+    Microscope,
     MomentumView,
     Playground,
     RaceView,
@@ -120,11 +121,17 @@ def schedules() -> View:
     return ScheduleView(train_schedules(names, lr=[0.05, 0.1, 0.5], seeds=2, steps=20, progress=False))
 
 
+def microscope() -> View:
+    """Of two rules; the first step of one is unlike the others."""
+    return Microscope(["Adam", "Nesterov"], gradients=[1, -0.3, 0, 0, 20], at_step=2)
+
+
 MAKERS: dict[str, Callable[[], View]] = {
     "surface": surface,
     "playground": playground,
     "surface beforehand": surface_beforehand,
     "rates": rates,
+    "microscope": microscope,
     "momentum": lambda: MomentumView(sweep_momentum()),
     "schedules": schedules,
     "range test": ranges,

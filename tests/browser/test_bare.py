@@ -16,7 +16,7 @@ from lwlr_teach.optim import SGD, Method
 from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.questions import Recall
-from lwlr_teach.views import InspectorView, SurfaceView
+from lwlr_teach.views import InspectorView, Microscope, SurfaceView
 from lwlr_teach.views.kit.base import View
 from lwlr_teach.views.kit.traits import OneOf, Position, Positions, Shown
 from tests.browser.bare import mount, sent
@@ -104,6 +104,8 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
             elif isinstance(trait, Positions):
                 lists = attrgetter(trait.along)(view)
                 setattr(view, name, {one: draw.randrange(len(values)) for one, values in lists.items()})
+            elif isinstance(trait, List) and name == "drawn" and isinstance(view, Microscope):
+                view.drawn = [round(draw.uniform(-2, 2), 3) for _ in view._steps]
             elif name in ("start", "second") and view.plan.get("why") == "":  # the browser computes the paths
                 place = [round(draw.uniform(*ends), 2) for ends in view.surfaces[view.surface].bounds]
                 setattr(view, name, place if name == "start" or draw.random() < 0.5 else [])

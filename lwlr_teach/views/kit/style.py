@@ -102,3 +102,11 @@ def palette(count: int) -> list[str]:
 def linestyle(style: Style) -> str | tuple[int, list[float]]:
     """The style's dashes in matplotlib's form; there they are measured in line widths."""
     return (0, [length / 1.5 for length in style["dash"]]) if style["dash"] else "-"
+
+
+_TITLES = {"lr": "learning rate", "beta1": "β₁", "beta2": "β₂", "eps": "ε", "alpha": "α", "rho": "ρ"}
+
+
+def called(hyperparameter: str) -> str:
+    """What people call a hyperparameter."""
+    return _TITLES.get(hyperparameter, hyperparameter.replace("_", " "))

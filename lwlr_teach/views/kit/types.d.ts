@@ -201,9 +201,12 @@ interface HTMLCanvasElement {
 type Options = Record<string, string> | string[];
 type Labels = (string | number)[] | (() => (string | number)[]);
 
-/** A method's step: it moves the point `p` and the state `s`, given the gradient, the settings and the step's number. */
+/**
+ * A method's step: it moves the point `p` and the state `s`, given the gradient, the settings and the step's number. One
+ * that is watched tells the values of its rule's names in `w`.
+ */
 interface Program {
-  step(p: Float64Array, g: Float64Array, s: Float64Array, h: Record<string, number>, t: number): void;
+  step(p: Float64Array, g: Float64Array, s: Float64Array, h: Record<string, number>, t: number, w?: Float64Array): void;
   size: number;
 }
 

@@ -22,7 +22,7 @@ from lwlr_teach.problems.surfaces import Point, Surface, find_surface
 from lwlr_teach.runs.sweeps import ESCAPE, NEVER, Sweep, check_starts, sweep
 from lwlr_teach.schedules import Schedule
 from lwlr_teach.views.kit.base import View, module, pack_uint16
-from lwlr_teach.views.kit.style import MOST, Style, styles
+from lwlr_teach.views.kit.style import MOST, Style, called, styles
 from lwlr_teach.views.kit.traits import OneOf, Position, Positions, Shown, check_shown, nearest
 from lwlr_teach.views.surface.paths import draws, factors, precomputed, programs
 from lwlr_teach.views.surface.picture import picture
@@ -35,8 +35,6 @@ RATES, _FEWER_RATES = (torch.logspace(-3, 0, n, dtype=torch.float64) for n in (6
 MOMENTA = 0.01 * torch.arange(100, dtype=torch.float64)
 _FEWER_MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 _FEWEST_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)  # for more than four methods that have a memory
-# What the hyperparameters are called that a view may have further sliders for.
-_TITLES = {"momentum": "momentum", "beta2": "β₂", "eps": "ε", "weight_decay": "weight decay"}
 
 _KIND = torch.device("cpu"), torch.float64
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
@@ -257,7 +255,7 @@ class SurfaceView(View):
                     name: [label(value) for value in v.tolist()]
                     for name, v in (self._grid | self._more).items()
                 },
-                "titles": {name: self._called(name) for name in self._more},
+                "titles": {name: called(name) for name in self._more},
                 **planned,
                 **further,
             },
@@ -377,10 +375,6 @@ class SurfaceView(View):
             return f"diverges at step {diverged}"
         return short(gap[self.step].item())
 
-    @staticmethod
-    def _called(name: str) -> str:
-        return _TITLES.get(name, name.replace("_", " "))
-
     @property
     def position(self) -> str:
         """What is chosen, and where the sliders stand."""
@@ -401,7 +395,7 @@ class SurfaceView(View):
             if len(values) > 1 and any(m.target(other) for m in self.methods):
                 parts.append(f"{other} {label(value)}")
         more = {name: axis[self.more[name]].item() for name, axis in self._more.items()}
-        parts += [f"{self._called(name)} {label(value)}" for name, value in more.items() if value]
+        parts += [f"{called(name)} {label(value)}" for name, value in more.items() if value]
         return ", ".join(parts)
 
     def describe(self) -> str:
