@@ -20,7 +20,7 @@ from benchmarks.proxy import delayed
 from benchmarks.report import Row, percentile
 
 STEPS = 20  # moves of the mouse a block
-PIXELS = 4  # a move; the peer's slider has a position every three
+PIXELS = 2  # a move; the peer's slider has a position for about each
 BLOCKS = 3
 
 OURS = """
@@ -149,8 +149,11 @@ def measure(browser: Browser, address: str) -> dict[str, list[float]]:
             page.wait_for_timeout(1000)  # a press moves something, too
             way = PIXELS if len(times[name]) // STEPS % 2 == 0 else -PIXELS
             for _ in range(STEPS):
-                done, x = page.evaluate("probe.times.length"), x + way
-                page.mouse.move(x, y)
+                done = page.evaluate("probe.times.length")
+                while not page.evaluate("n => probe.waiting || probe.times.length > n", done):
+                    x += way
+                    page.mouse.move(x, y)
+                    page.wait_for_timeout(20)
                 page.wait_for_function("n => probe.times.length > n", arg=done, timeout=20_000)
                 page.wait_for_timeout(60)
                 times[name].append(page.evaluate("probe.times.at(-1)"))

@@ -52,7 +52,7 @@ def surface() -> View:
 
 def playground() -> View:
     """With every choice and slider."""
-    return Playground("ravine")
+    return Playground("ravine", steps=20)
 
 
 def surface_beforehand() -> View:

@@ -3,19 +3,31 @@ import json
 import pytest
 import torch
 
-from lwlr_teach import clipping, schedules
+import lwlr_teach.schedules
+from lwlr_teach import clipping
 from lwlr_teach.optim import METHODS
 from lwlr_teach.problems.surfaces import SURFACES, find_surface, noisy
 from lwlr_teach.runs.sweeps import sweep
 from lwlr_teach.schedules import factor_at
 from lwlr_teach.views import SIX, Playground
 from lwlr_teach.views.kit.base import module
-from lwlr_teach.views.surface.playground import CLIPS, OFFERED, SCHEDULES, STEPS
+from lwlr_teach.views.surface.playground import CLIPS, OFFERED, schedules
+
+STEPS = 100
+SCHEDULES = schedules(STEPS)
+
+
+@pytest.fixture(scope="module")
+def one():
+    return Playground("quadratic", ["SGD"], at_lr=0.05)
 
 
 @pytest.fixture
-def playground():
-    return Playground("quadratic", ["SGD"], at_lr=0.05)
+def playground(one):
+    """As it was at first."""
+    for name, value in one.plan["start"].items():
+        setattr(one, name, value)
+    return one
 
 
 def expected(playground, surface="quadratic", optimizers=("SGD",), **options):
@@ -35,6 +47,15 @@ def test_at_first_it_shows_six_methods_on_the_surface_that_was_asked_for():
         Playground("rosenbrok")
     with pytest.raises(ValueError, match="optimizer 'SDG' is not known; did you mean SGD"):
         Playground(optimizers=["SDG"])
+    with pytest.raises(ValueError, match="steps must be at least 2, got 1"):
+        Playground(steps=1)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 200])
+def test_runs_can_be_short_or_long(steps):
+    made = Playground("ravine", ["SGD"], steps=steps)
+    for made.schedule in schedules(steps):
+        assert len(path(made)) == steps + 1
 
 
 def test_it_opens_where_something_happens():
@@ -89,7 +110,7 @@ def test_the_schedule_reaches_the_runs(playground, name):
     assert min(factors) > 0
     assert playground.plan["schedules"][name]["factors"] == (None if name == "constant" else factors)
     assert (f", {name} rate, " in playground.describe()) is (name != "constant")
-    assert eval(playground.plan["code"]["schedule"][name], vars(schedules)) == SCHEDULES[name]
+    assert eval(playground.plan["code"]["schedule"][name], vars(lwlr_teach.schedules)) == SCHEDULES[name]
 
 
 @pytest.mark.parametrize("name", ["none", *CLIPS])
@@ -138,7 +159,7 @@ def test_the_schedules_are_what_their_names_say():
     assert [linear[0], linear[STEPS // 2], linear[STEPS]] == pytest.approx([1, 0.5, 0])
     assert [cosine[0], cosine[STEPS // 2], cosine[STEPS]] == pytest.approx([1, 0.5, 0])
     assert [t for t in range(STEPS) if restarts[t] == 1] == [0, 25, 50, 75]
-    assert [warm[0], warm[9], warm[19], warm[99]] == pytest.approx([0.05, 0.5, 1, 1])
+    assert [warm[0], warm[9], warm[19], warm[99]] == pytest.approx([0.05, 0.4775, 0.9525, 1])
     assert [cycle[0], cycle[29]] == pytest.approx([0.04, 1])
     assert wsd[5:81] == [1.0] * 76
     assert SCHEDULES["exponential"](STEPS) == pytest.approx(0.01, rel=0.01)

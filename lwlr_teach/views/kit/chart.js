@@ -190,17 +190,6 @@ export function plotAt(plots, left, top) {
   return plots.find((p) => (p.x.trait || p.y.trait) && inside(p));
 }
 
-// The handle of a plot that is nearest to a place on the canvas.
-/**
- * @param {Plot} p
- * @param {number} left
- * @param {number} top
- */
-export function handleAt({ handles = [], px, py }, left, top) {
-  const away = handles.map(({ x, y }) => Math.hypot(px(x) - left, py(y) - top));
-  return handles[away.indexOf(Math.min(...away))];
-}
-
 // Where the axes of a plot stand at a place on the canvas: {trait, key, position, also} for each that can be clicked.
 /**
  * @param {Plot} p

@@ -1,7 +1,7 @@
 // The stage of a view. It keeps the state equal to the kernel's traits, and binds to it the controls, the pictures and
 // the sentence; what every picture can do with its numbers is here as well.
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
-import { goals, handleAt, plot, plotAt, pointAt, tableOf } from "./chart.js";
+import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
   OWN_KEYS, button, check, choice, copyable, dropdown, element, leave, legend, listen, player, save, slider, toggled,
 } from "./controls.js";
@@ -76,6 +76,18 @@ export function stage({ model, el }) {
     const all = {};
     for (const g of goals(p, left, top)) Object.assign(all, part(handle ?? g.trait, g.key, g.position, all), g.also);
     return all;
+  };
+  // Where a handle of a plot is, and which is the nearest to a place.
+  /** @type {Handles} */
+  const handles = {
+    place: (p, trait) => [p.px(now[trait][p.x.key ?? 0]), p.py(now[trait][p.y.key ?? 1])],
+    nearest: (p, left, top) => {
+      const away = (p.handles ?? []).map((trait) => {
+        const [x, y] = handles.place(p, trait);
+        return Math.hypot(x - left, y - top);
+      });
+      return p.handles?.[away.indexOf(Math.min(...away))];
+    },
   };
   const named = (trait) => trait.replace(/_index$/, "");
   /** @type {(trait: string, also?: (value: any) => object) => (value: any) => void} */
@@ -199,8 +211,8 @@ export function stage({ model, el }) {
     relist = below.relist;
     root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), below.row);
     for (const { canvas, drags, keys } of pictures) {
-      readable(canvas, root, drags, { goal, change, commit, halt, point });
-      if (keys) movable(canvas, { goal, commit, halt });
+      readable(canvas, root, drags, { goal, handles, change, commit, halt, point });
+      if (keys) movable(canvas, { goal, handles, commit, halt });
     }
     traits.forEach(pull);
     take();
@@ -246,7 +258,7 @@ function fault(model) {
 // --- what every picture can do ------------------------------------------------------------------------------
 
 // The pointer reads a picture: the nearest point of a curve says its numbers. A click goes there, and so does a drag.
-function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
+function readable(canvas, root, drags, { goal, handles, change, commit, halt, point }) {
   const tip = element("div", { class: "lwlr-tip", "aria-hidden": "true" });
   const ring = element("div", { class: "lwlr-ring", "aria-hidden": "true" });
   const place = (event) => {
@@ -298,7 +310,7 @@ function readable(canvas, root, drags, { goal, change, commit, halt, point }) {
       const part = pointAt(canvas.plots ?? [], left, top, NEAR)?.goes;
       click = part ? { part, left, top } : null;
       held = plotAt(canvas.plots ?? [], left, top);
-      handle = held?.handles && handleAt(held, left, top)?.trait;
+      handle = held && handles.nearest(held, left, top);
     }
     if (click && Math.hypot(left - click.left, top - click.top) > NEAR) click = null;
     if (held && !click) change(goal(held, left, top, handle));
@@ -313,7 +325,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 // The arrow keys move a handle of a picture's plot, by a hundredth of the plot, with Shift by a tenth; Space takes the
 // next handle.
-function movable(canvas, { goal, commit, halt }) {
+function movable(canvas, { goal, handles, commit, halt }) {
   let chosen = 0;
   canvas.tabIndex = 0;
   for (const [name, value] of Object.entries(OWN_KEYS)) canvas.setAttribute(name, value);
@@ -325,9 +337,10 @@ function movable(canvas, { goal, commit, halt }) {
     event.preventDefault();
     if (!way) return void chosen++;
     halt();
-    const { trait, x, y } = p.handles[chosen % p.handles.length];
+    const trait = p.handles[chosen % p.handles.length];
+    const [left, top] = handles.place(p, trait);
     const by = event.shiftKey ? 0.1 : 0.01;
-    commit(goal(p, p.px(x) + by * way[0] * p.width, p.py(y) + by * way[1] * p.height, trait));
+    commit(goal(p, left + by * way[0] * p.width, top + by * way[1] * p.height, trait));
   });
 }
 

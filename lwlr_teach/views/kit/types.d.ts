@@ -140,11 +140,10 @@ type Found = { px: number; py: number; away: number; name?: string; goes?: objec
 /** What a press at a place of a plot changes; `handle` is the trait that is dragged, if not those of the axes. */
 type Goal = (p: Plot, left: number, top: number, handle?: string) => object;
 
-/** A trait that stands for a place in a plot. */
-interface Handle {
-  trait: string;
-  x: number;
-  y: number;
+/** Where handles are, in pixels, and which is the nearest. */
+interface Handles {
+  place: (p: Plot, trait: string) => [number, number];
+  nearest: (p: Plot, left: number, top: number) => string | undefined;
 }
 
 /** What an axes' frame is drawn with. */
@@ -160,8 +159,8 @@ interface AxesOptions {
 interface Plot extends Frame {
   curves: Curve[];
   places: Points[];
-  /** What can be dragged where both axes are free, the first one by the keys as well; without any, the axes' trait. */
-  handles?: Handle[];
+  /** Traits that stand for a place, and can be dragged where both axes are free. */
+  handles?: string[];
   within: (value: number) => number;
   clipped: (paint: () => void) => void;
   curve: (curve: Curve) => void;

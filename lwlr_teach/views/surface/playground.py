@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lwlr_teach.clipping import by_global_norm, by_value
-from lwlr_teach.core.checks import check_choice
+from lwlr_teach.core.checks import check_choice, check_count
 from lwlr_teach.optim import METHODS
 from lwlr_teach.optim.grid import check_methods
 from lwlr_teach.problems.surfaces import SURFACES
@@ -26,20 +26,23 @@ from lwlr_teach.schedules import (
 )
 from lwlr_teach.views.surface.view import MOMENTA, SIX, SurfaceView
 
-STEPS = 100
-# What is offered, and the Python text that makes it.
-SCHEDULES: dict[str, Schedule | None] = {
-    "constant": None,
-    "half after half": MultiStep([STEPS // 2], 0.5),
-    "exponential": Exponential(0.955),
-    "1 / t": InverseTime(0.1),
-    "linear": Polynomial(STEPS),
-    "cosine": Cosine(STEPS),
-    "warm restarts": WarmRestarts(STEPS // 4),
-    "warm-up, then constant": Warmup(19, 0.05),
-    "one-cycle": OneCycle(STEPS, cycle_momentum=False),  # the momentum has a slider
-    "WSD": WSD(STEPS),
-}
+
+def schedules(steps: int) -> dict[str, Schedule | None]:
+    """The schedules that are offered for runs of so many steps, by name."""
+    return {
+        "constant": None,
+        "half after half": MultiStep([steps // 2], 0.5),
+        "exponential": Exponential(round(0.01 ** (1 / steps), 5)),
+        "1 / t": InverseTime(10 / steps),
+        "linear": Polynomial(steps),
+        "cosine": Cosine(steps),
+        "warm restarts": WarmRestarts(max(1, steps // 4)),
+        "warm-up, then constant": Warmup(max(1, steps // 5), 0.05),
+        "one-cycle": OneCycle(steps, cycle_momentum=False),  # the momentum has a slider
+        "WSD": WSD(steps),
+    }
+
+
 CLIPS: dict[str, Any] = {"by value": by_value, "by norm": by_global_norm}
 # Noise has a slider. A rate that the method finds itself follows no schedule.
 _SURFACES = {name: make() for name, make in SURFACES.items() if name != "noisy quadratic"}
@@ -59,17 +62,20 @@ class Playground(SurfaceView):
         surface: str = "beale",
         optimizers: Sequence[str] = SIX,
         *,
+        steps: int = 100,
         at_lr: float = 0.015,
         at_momentum: float = 0.9,
     ) -> None:
         check_choice("surface", surface, _SURFACES)
+        check_count("steps", steps, low=2)
+        offered = schedules(steps)
         names = [check_choice("optimizer", m.name, OFFERED).name for m in check_methods(optimizers)]
         every = tuple(OFFERED.values())
         clipped = {how: tuple(m.clipped(clip, name=m.name) for m in every) for how, clip in CLIPS.items()}
         self._build(
             {surface: _SURFACES[surface], **_SURFACES},
             {"none": every, **clipped},
-            SCHEDULES,
+            offered,
             {
                 "lr": torch.logspace(-4, 1, 1001, dtype=torch.float64),
                 "momentum": MOMENTA,
@@ -77,7 +83,7 @@ class Playground(SurfaceView):
                 "weight_decay": 0.01 * torch.arange(101),
             },
             noise=0.05 * torch.arange(61),
-            how={"steps": STEPS, "seed": 0, "clip": None},
+            how={"steps": steps, "seed": 0, "clip": None},
             at={"lr": at_lr, "momentum": at_momentum, "limit": 1.0, "step": None},
             start=None,
             second=None,
@@ -85,7 +91,7 @@ class Playground(SurfaceView):
             every_rate=False,
             most=len(every),
             code={
-                "schedule": {name: repr(schedule) for name, schedule in SCHEDULES.items()},
+                "schedule": {name: repr(schedule) for name, schedule in offered.items()},
                 "clip": {name: clip.__name__ for name, clip in CLIPS.items()},
             },
         )

@@ -76,11 +76,10 @@ function render({ model, el }) {
   function drawMap(ctx, colours) {
     const left = now.zoom.length ? 64 : 34; // room for more digits
     const box = { left, top: 8, width: ctx.cssWidth - left - 10, height: ctx.cssHeight - 32 };
-    const handles = PROGRAMS ? starts().toReversed().map((trait) => ({ trait, x: now[trait][0], y: now[trait][1] })) : [];
     const freely = PROGRAMS ? { trait: "start", free: true } : {};
     const [xAxis, yAxis] = part().map((range, key) => ({ range, key, ...freely }));
     const p = view.plot(ctx, { ...colours, faint: "transparent" }, box, xAxis, yAxis);
-    p.handles = handles;
+    if (PROGRAMS) p.handles = starts().toReversed();
     ctx.drawImage(shade(p, ctx.ratio, colours.dark), p.left, p.top, p.width, p.height);
     p.clipped(() => {
       for (const [x, y] of scene().minima) marker(ctx, "star", p.px(x), p.py(y), 7, "#f0e442", "#333333");
@@ -166,8 +165,10 @@ function render({ model, el }) {
         const name = from === "start" ? m.name : `${m.name}, second start`;
         const curve = { ...m, name, x: (i) => i, y: loss };
         // What is still to come is drawn faintly.
-        p.curve({ ...curve, n: last(steps) + 1, width: 1.2, alpha: from === "start" ? 0.35 : 0.15 });
-        p.curve({ ...curve, n: end + 1, quiet: true, alpha: from === "start" ? 1 : FAINT });
+        const [strong, faint] = from === "start" ? [1, 0.35] : [FAINT, 0.15];
+        const all = end === last(steps);
+        if (!all) p.curve({ ...curve, n: last(steps) + 1, width: 1.2, alpha: faint });
+        p.curve({ ...curve, n: end + 1, quiet: !all, alpha: strong });
         if (from === "start") p.mark(m.style, end, lost ? Infinity : loss(end), lost ? 6 : 4.5);
       }
     }

@@ -195,7 +195,7 @@ class SurfaceView(View):
         self._more = {n: values for n, values in self._grid.items() if n not in ("lr", "momentum", "limit")}
         if noise is not None:
             self._more["noise"] = _noises(noise)
-        self._kept: dict[Any, Sweep] = {}
+        self._kept: tuple[Any, dict[Any, Sweep]] = None, {}
         here = surfaces[first["surface"]]
         first |= {
             "start": self._check_start(here, start or here.start),
@@ -223,7 +223,10 @@ class SurfaceView(View):
                 self.ways = {first["clip"]: runs.methods}
                 planned, sent = precomputed(runs)
                 relief = pack_uint16(heights(here, here.bounds), 0.0, 1.0)
-            self._runs(first, first["start"])
+            if len(self._sweep(first, first["start"], self._chosen(first)).methods) < len(
+                self.ways[first["clip"]]
+            ):
+                raise KeyboardInterrupt
         except RuntimeError as error:  # a rule that cannot run in a batch either
             if refused is None:
                 raise
@@ -324,27 +327,22 @@ class SurfaceView(View):
     @property
     def sweep(self) -> Sweep:
         """The runs of the present state, one a method."""
-        return self._runs(self._state(), self.start)
-
-    def _runs(self, now: Mapping[str, Any], start: Sequence[float]) -> Sweep:
-        key = (*start, *(str(now[name]) for name in ("surface", "clip", "schedule", "more")))
-        key += tuple(now[f"{name}_index"] for name in ("lr", "momentum", "limit"))
-        if key not in self._kept:
-            grid = self._chosen(now)
-            made = self._sweep(now, start, grid)
-            if len(made.methods) < len(self.ways[now["clip"]]):
-                raise KeyboardInterrupt
-            # The sentence and the picture ask for both starts.
-            self._kept = {**dict(list(self._kept.items())[-1:]), key: made}
-        return self._kept[key]
+        now = self._state()
+        return self._sweep(now, self.start, self._chosen(now))
 
     def _chosen(self, now: Mapping[str, Any]) -> dict[str, Tensor]:
         """The value of each hyperparameter that has a slider, as a list of one."""
         at = {name: now[f"{name}_index"] for name in ("lr", "momentum", "limit")} | dict(now["more"])
         return {name: values[at[name], None] for name, values in self._grid.items()}
 
-    def _sweep(self, now: Mapping[str, Any], start: Sequence[float], grid: Mapping[str, Any]) -> Sweep:
-        methods, surface = self.ways[now["clip"]], self.surfaces[now["surface"]]
+    def _sweep(
+        self,
+        now: Mapping[str, Any],
+        start: Sequence[float],
+        grid: Mapping[str, Any],
+        methods: Sequence[Method] | None = None,
+    ) -> Sweep:
+        methods, surface = methods or self.ways[now["clip"]], self.surfaces[now["surface"]]
         if "noise" in self._more:
             surface = replace(surface, noise=self._more["noise"][now["more"]["noise"]].item())
         read = {name: values for name, values in grid.items() if any(m.target(name) for m in methods)}
@@ -353,9 +351,17 @@ class SurfaceView(View):
 
     def run(self, i: int, start: Sequence[float]) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i in the present state."""
-        runs = self._runs(self._state(), start)
-        gap = (runs.losses[i].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
-        return runs.paths[i].flatten(0, -3)[0], gap, int(runs.diverged_at[i].flatten()[0])
+        now = self._state()
+        ignored = ("start", "second", "zoom", "step", "shown", "every_rate")
+        state = {name: value for name, value in now.items() if name not in ignored}
+        if self._kept[0] != state:
+            self._kept = state, {}
+        kept, key = self._kept[1], (i, *start)
+        if key not in kept:  # the sentence and the picture ask for it
+            kept[key] = self._sweep(now, start, self._chosen(now), [self.methods[i]])
+        runs = kept[key]
+        gap = (runs.losses[0].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
+        return runs.paths[0].flatten(0, -3)[0], gap, int(runs.diverged_at[0].flatten()[0])
 
     def losses_at(self, rates: Tensor) -> Tensor:
         """The loss above the minimum at the present step of each method at each of these rates, inf for one
