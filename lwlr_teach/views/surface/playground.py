@@ -24,7 +24,8 @@ from lwlr_teach.schedules import (
     WarmRestarts,
     Warmup,
 )
-from lwlr_teach.views.surface.view import MOMENTA, SIX, SurfaceView
+from lwlr_teach.views.surface.choices import MOMENTA, Choices
+from lwlr_teach.views.surface.view import SIX, SurfaceView
 
 
 def schedules(steps: int) -> dict[str, Schedule | None]:
@@ -73,9 +74,7 @@ class Playground(SurfaceView):
         every = tuple(OFFERED.values())
         clipped = {how: tuple(m.clipped(clip, name=m.name) for m in every) for how, clip in CLIPS.items()}
         self._build(
-            {surface: _SURFACES[surface], **_SURFACES},
-            {"none": every, **clipped},
-            offered,
+            Choices({surface: _SURFACES[surface], **_SURFACES}, {"none": every, **clipped}, offered, steps),
             {
                 "lr": torch.logspace(-4, 1, 1001, dtype=torch.float64),
                 "momentum": MOMENTA,
@@ -83,12 +82,8 @@ class Playground(SurfaceView):
                 "weight_decay": 0.01 * torch.arange(101),
             },
             noise=0.05 * torch.arange(61),
-            how={"steps": steps, "seed": 0, "clip": None},
             at={"lr": at_lr, "momentum": at_momentum, "limit": 1.0, "step": None},
-            start=None,
-            second=None,
             shown=names,
-            every_rate=False,
             most=len(every),
             code={
                 "schedule": {name: repr(schedule) for name, schedule in offered.items()},

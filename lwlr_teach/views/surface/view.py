@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,26 +15,20 @@ from lwlr_teach.core.checks import check_count
 from lwlr_teach.core.javascript import NotJavaScript
 from lwlr_teach.core.text import label, short
 from lwlr_teach.optim import Method
-from lwlr_teach.optim.grid import check_grid, check_methods
+from lwlr_teach.optim.grid import check_methods
 from lwlr_teach.optim.update import Rule
 from lwlr_teach.problems.surfaces import Point, Surface, find_surface
-from lwlr_teach.runs.sweeps import ESCAPE, NEVER, Sweep, check_starts, sweep
+from lwlr_teach.runs.sweeps import ESCAPE, NEVER, Sweep, check_starts
 from lwlr_teach.schedules import Schedule
 from lwlr_teach.views.kit.base import View, module, pack_uint16
 from lwlr_teach.views.kit.style import MOST, Style, called, styles
 from lwlr_teach.views.kit.traits import OneOf, Position, Positions, Shown, check_shown, nearest
+from lwlr_teach.views.surface.choices import OWN_TRAITS, Choices
 from lwlr_teach.views.surface.paths import draws, factors, precomputed, programs
 from lwlr_teach.views.surface.picture import picture
 from lwlr_teach.views.surface.relief import COLUMNS, ROWS, heights, loss_range
 
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
-# The positions of the sliders, where none are given: so many where the browser computes, fewer where each
-# position is computed beforehand. Three digits say a rate to a hundredth.
-RATES, _FEWER_RATES = (torch.logspace(-3, 0, n, dtype=torch.float64) for n in (601, 61))
-MOMENTA = 0.01 * torch.arange(100, dtype=torch.float64)
-_FEWER_MOMENTA = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
-_FEWEST_MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)  # for more than four methods that have a memory
-
 _KIND = torch.device("cpu"), torch.float64
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
 _ONLY = "given"  # the clip and the schedule of a view that has no choice of them
@@ -123,14 +116,12 @@ class SurfaceView(View):
         noise: Sequence[float] | Tensor | None = None,
         **more: Sequence[float] | Tensor,
     ) -> None:
-        found = find_surface(surface)
+        found, methods = find_surface(surface), check_methods(optimizers)
+        check_count("steps", steps)
         self._build(
-            {found.name: found},
-            {_ONLY: check_methods(optimizers)},
-            {_ONLY: schedule},
+            Choices({found.name: found}, {_ONLY: methods}, {_ONLY: schedule}, steps, seed, clip),
             {"lr": lr, "momentum": momentum, "limit": limits, **more},
             noise=noise,
-            how={"steps": steps, "seed": seed, "clip": clip},
             at={"lr": at_lr, "momentum": at_momentum, "limit": at_limit, "step": at_step},
             start=start,
             second=second,
@@ -140,63 +131,46 @@ class SurfaceView(View):
 
     def _build(
         self,
-        surfaces: Mapping[str, Surface],
-        ways: Mapping[str, tuple[Method, ...]],
-        schedules: Mapping[str, Schedule | None],
-        grid: dict[str, Any],
+        choices: Choices,
+        grid: Mapping[str, Any],
         *,
         noise: Any,
-        how: dict[str, Any],
         at: Mapping[str, Any],
-        start: Point | None,
-        second: Point | None,
+        start: Point | None = None,
+        second: Point | None = None,
         shown: Sequence[str] | None,
-        every_rate: bool,
+        every_rate: bool = False,
         most: int = MOST,
         **further: Any,
     ) -> None:
-        """Make the view. ``ways`` are the methods by the name of the clip that they have; of surfaces, ways
-        and schedules the first is chosen at first; ``further`` goes into the plan."""
-        self.surfaces, self.ways, self.schedules = surfaces, ways, schedules
-        first: dict[str, Any] = {
-            "surface": next(iter(surfaces)),
-            "clip": next(iter(ways)),
-            "schedule": next(iter(schedules)),
-        }
-        steps, seed = how["steps"], how["seed"]
-        check_count("steps", steps)
-        at_step = steps if at["step"] is None else at["step"]
-        check_count("at_step", at_step, low=0, high=steps)
-        self._how, self._steps = how, range(steps + 1)
-        every = [method for group in ways.values() for method in group]
-        memories = sum(m.memory is not None for m in ways[first["clip"]])
-        unread = {"momentum": not memories, "limit": grid["limit"] is None}
-        names = [name for name in grid if not unread.get(name)]
-        free = {key: [[n for n in names if m.target(n)] for m in group] for key, group in ways.items()}
+        """Make the view; ``further`` goes into the plan."""
+        self._choices, self._steps = choices, range(choices.steps + 1)
+        self.surfaces, self.ways, self.schedules = choices.surfaces, choices.ways, choices.schedules
+        at_step = choices.steps if at["step"] is None else at["step"]
+        check_count("at_step", at_step, low=0, high=choices.steps)
+        first = choices.first
+        here, methods = self.surfaces[first["surface"]], self.ways[first["clip"]]
+        unread = {"momentum": not any(m.memory for m in methods), "limit": grid["limit"] is None}
+        grid = {name: values for name, values in grid.items() if not unread.get(name)}
+        free = choices.reading(list(grid))
         code, planned, sent, refused = "null", dict[str, Any](), dict[str, bytes](), None
         try:
-            made = {key: factors(s, steps, every) for key, s in schedules.items()}
-            code, planned = programs(surfaces, ways, free, how["clip"]), {"schedules": made}
+            made = {name: factors(s, choices.steps, choices.every) for name, s in self.schedules.items()}
+            code, planned = programs(self.surfaces, self.ways, free, choices.clip), {"schedules": made}
         except NotJavaScript as error:
             refused = error
-            named = [*["noise"] * (noise is not None), *set(names).difference(("lr", "momentum", "limit"))]
+            named = [*["noise"] * (noise is not None), *set(grid).difference(OWN_TRAITS)]
+            named += ["a second start"] * (second is not None)
             if named:
-                raise ValueError(f"{named[0]} can have no slider here: {error}") from error
-        if grid["lr"] is None:
-            grid["lr"] = _FEWER_RATES if refused else RATES
-        if grid["momentum"] is None and grid["limit"] is not None:
-            grid["momentum"] = (at["momentum"],)
-        elif grid["momentum"] is None:
-            few = _FEWER_MOMENTA if memories <= 4 else _FEWEST_MOMENTA
-            grid["momentum"] = few if refused else MOMENTA
-        self._grid = check_grid(tuple(every), {name: grid[name] for name in names}, *_KIND)
+                raise ValueError(f"{named[0]} is not possible here: {error}") from error
+        self._grid = choices.positions(grid, at["momentum"], few=refused is not None)
         self._rates, nothing = self._grid["lr"], torch.zeros(1)
         self._momenta, self._limits = (self._grid.get(name, nothing) for name in ("momentum", "limit"))
-        self._more = {n: values for n, values in self._grid.items() if n not in ("lr", "momentum", "limit")}
+        self._more = {name: values for name, values in self._grid.items() if name not in OWN_TRAITS}
+        own = {name: next(m for m in choices.every if m.target(name)).default(name) for name in self._more}
         if noise is not None:
-            self._more["noise"] = _noises(noise)
+            self._more["noise"], own["noise"] = _noises(noise), here.noise
         self._kept: tuple[Any, dict[Any, Sweep]] = None, {}
-        here = surfaces[first["surface"]]
         first |= {
             "start": self._check_start(here, start or here.start),
             "second": self._check_start(here, second) if second is not None else [],
@@ -204,65 +178,44 @@ class SurfaceView(View):
             "lr_index": nearest(self._rates, at["lr"]),
             "momentum_index": nearest(self._momenta, at["momentum"]),
             "limit_index": nearest(self._limits, at["limit"]),
-            "more": {
-                n: nearest(
-                    v, here.noise if n == "noise" else next(m for m in every if m.target(n)).default(n)
-                )
-                for n, v in self._more.items()
-            },
+            "more": {name: nearest(values, own[name]) for name, values in self._more.items()},
             "step": at_step,
             "every_rate": every_rate,
         }
-        if refused and second is not None:
-            raise ValueError(f"second must be None here, got {second!r}: {refused}") from refused
-        relief = b""
         try:
             if refused:
-                runs = self._sweep(first, first["start"], self._grid)
-                # Those that are done, if interrupted.
-                self.ways = {first["clip"]: runs.methods}
+                runs = choices.sweep(first, first["start"], self._grid)
+                methods = runs.methods  # those that are done, if interrupted
+                self.ways = {first["clip"]: methods}
                 planned, sent = precomputed(runs)
-                relief = pack_uint16(heights(here, here.bounds), 0.0, 1.0)
-            if len(self._sweep(first, first["start"], self._chosen(first)).methods) < len(
-                self.ways[first["clip"]]
-            ):
+                sent["relief"] = pack_uint16(heights(here, here.bounds), 0.0, 1.0)
+            if len(self._sweep(first, first["start"], self._chosen(first)).methods) < len(methods):
                 raise KeyboardInterrupt
         except RuntimeError as error:  # a rule that cannot run in a batch either
             if refused is None:
                 raise
             raise refused from error
-        self.names = [METHOD.name for METHOD in self.ways[first["clip"]]]
+        self.names = [method.name for method in methods]
         first["shown"] = check_shown(self.names, shown)
-        why = f"Computed beforehand, so that the start stays where it is: {refused}." if refused else ""
-        noisy = noise is not None or any(surface.noise for surface in surfaces.values())
+        if not refused and (noise is not None or any(s.noise for s in self.surfaces.values())):
+            sent["draws"] = draws(choices.steps, choices.seed)
+        looks = zip(self.names, styles(self.names, most), strict=True)
+        values = {name: axis.tolist() for name, axis in (self._grid | self._more).items()}
         self._esm = _MODULE.replace(_NO_PROGRAMS, code, 1)
-        super().__init__(
-            **first,
-            **sent,
-            relief=relief,
-            draws=draws(steps, seed) if noisy and not refused else b"",
-            plan={
-                "start": first,
-                "why": why,
-                "steps": steps,
-                "escape": ESCAPE,
-                "relief": {"columns": COLUMNS, "rows": ROWS},
-                "methods": [
-                    {"name": name, "style": style}
-                    for name, style in zip(self.names, styles(self.names, most), strict=True)
-                ],
-                "free": {key: own[: len(self.names)] for key, own in free.items()},
-                "surfaces": {name: _map(s, first) for name, s in surfaces.items()},
-                "values": {name: v.tolist() for name, v in (self._grid | self._more).items()},
-                "labels": {
-                    name: [label(value) for value in v.tolist()]
-                    for name, v in (self._grid | self._more).items()
-                },
-                "titles": {name: called(name) for name in self._more},
-                **planned,
-                **further,
-            },
-        )
+        plan = {
+            "start": first,
+            "why": f"Computed beforehand, so that the start stays where it is: {refused}." if refused else "",
+            "steps": choices.steps,
+            "escape": ESCAPE,
+            "relief": {"columns": COLUMNS, "rows": ROWS},
+            "methods": [{"name": name, "style": style} for name, style in looks],
+            "free": {way: group[: len(methods)] for way, group in free.items()},
+            "surfaces": {name: _map(s, first) for name, s in self.surfaces.items()},
+            "values": values,
+            "labels": {name: [label(value) for value in axis] for name, axis in values.items()},
+            "titles": {name: called(name) for name in self._more},
+        }
+        super().__init__(**first, **sent, plan=plan | planned | further)
 
     # --- the state ----------------------------------------------------------------------------------------
 
@@ -332,22 +285,19 @@ class SurfaceView(View):
 
     def _chosen(self, now: Mapping[str, Any]) -> dict[str, Tensor]:
         """The value of each hyperparameter that has a slider, as a list of one."""
-        at = {name: now[f"{name}_index"] for name in ("lr", "momentum", "limit")} | dict(now["more"])
+        at = {name: now[f"{name}_index"] for name in OWN_TRAITS} | dict(now["more"])
         return {name: values[at[name], None] for name, values in self._grid.items()}
 
     def _sweep(
         self,
         now: Mapping[str, Any],
         start: Sequence[float],
-        grid: Mapping[str, Any],
-        methods: Sequence[Method] | None = None,
+        grid: Mapping[str, Tensor],
+        only: int | None = None,
     ) -> Sweep:
-        methods, surface = methods or self.ways[now["clip"]], self.surfaces[now["surface"]]
-        if "noise" in self._more:
-            surface = replace(surface, noise=self._more["noise"][now["more"]["noise"]].item())
-        read = {name: values for name, values in grid.items() if any(m.target(name) for m in methods)}
-        starts, schedule = torch.tensor([start], dtype=torch.float64), self.schedules[now["schedule"]]
-        return sweep(surface, methods, starts=starts, schedule=schedule, progress=False, **read, **self._how)
+        noise = self._more["noise"][now["more"]["noise"]].item() if "noise" in self._more else None
+        methods = self.ways[now["clip"]]
+        return self._choices.sweep(now, start, grid, noise, methods if only is None else [methods[only]])
 
     def run(self, i: int, start: Sequence[float]) -> tuple[Tensor, Tensor, int]:
         """Path, loss above the minimum, and step of divergence of method i in the present state."""
@@ -358,7 +308,7 @@ class SurfaceView(View):
             self._kept = state, {}
         kept, key = self._kept[1], (i, *start)
         if key not in kept:  # the sentence and the picture ask for it
-            kept[key] = self._sweep(now, start, self._chosen(now), [self.methods[i]])
+            kept[key] = self._sweep(now, start, self._chosen(now), i)
         runs = kept[key]
         gap = (runs.losses[0].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
         return runs.paths[0].flatten(0, -3)[0], gap, int(runs.diverged_at[0].flatten()[0])
