@@ -276,7 +276,17 @@ def test_the_pointer_reads_a_path_and_a_curve(bare):
     assert tip.inner_text() == f"Adam: step 33, {loss}"
     view.press("step", "Home")
     bare.page.mouse.move(where[0] + 1, where[1])
-    assert tip.count() == 0  # that is still to come
+    # That is still to come, and the map is read: its loss and its gradient.
+    point, loss, gradient = re.fullmatch(r"(\(.*\)): loss (.*), gradient (\(.*\))", tip.inner_text()).groups()
+    near = [float(v.replace("−", "-")) for v in re.findall(r"[^(), ]+", point)]
+    assert near == pytest.approx([float(x), float(y)], abs=0.06)
+    bare.ask(
+        f"import torch; here = torch.tensor({near}, dtype=torch.float64); where = view.surfaces['ravine']"
+    )
+    true = float(bare.ask("print(where.loss(here).item())"))
+    assert float(loss.replace("−", "-")) == pytest.approx(true, rel=0.3, abs=0.1)
+    slope = [float(v.replace("−", "-")) for v in re.findall(r"[^(), ]+", gradient)]
+    assert slope == pytest.approx(eval(bare.ask("print(where.grad(here).tolist())")), abs=3)
 
 
 def test_a_box_hides_a_path(bare):

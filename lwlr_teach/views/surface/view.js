@@ -79,7 +79,7 @@ function render({ model, el }) {
     const freely = PROGRAMS ? { trait: "start", free: true } : {};
     const [xAxis, yAxis] = part().map((range, key) => ({ range, key, ...freely }));
     const p = view.plot(ctx, { ...colours, faint: "transparent" }, box, xAxis, yAxis);
-    if (PROGRAMS) p.handles = starts().toReversed();
+    if (PROGRAMS) Object.assign(p, { handles: starts().toReversed(), cellAt: (left, top) => readAt(p, left, top) });
     ctx.drawImage(shade(p, ctx.ratio, colours.dark), p.left, p.top, p.width, p.height);
     p.clipped(() => {
       for (const [x, y] of scene().minima) marker(ctx, "star", p.px(x), p.py(y), 7, "#f0e442", "#333333");
@@ -96,6 +96,17 @@ function render({ model, el }) {
       for (const m of visible()) drawHead(ctx, p, m, from, colourOf(m.style, colours), colours.paper);
       ctx.globalAlpha = 1;
     }
+  }
+
+  // Where no path is, the loss and the gradient are read.
+  function readAt({ x, y, ...p }, left, top) {
+    if (left < p.left || left > p.right || top < p.top || top > p.bottom) return null;
+    const shares = [(left - p.left) / p.width, (p.bottom - top) / p.height];
+    const at = [x, y].map(({ range: [low, high] }, axis) => low + shares[axis] * (high - low));
+    const gradient = new Float64Array(2);
+    const loss = PROGRAMS?.surfaces[now.surface](Float64Array.from(at), gradient) ?? NaN;
+    const text = `(${at.map(short).join(", ")}): loss ${short(loss - scene().lowest)}, gradient (${[...gradient].map(short).join(", ")})`;
+    return { text, px: left, py: top, away: 12 };
   }
 
   function drawPath(ctx, colours, p, m, from) {
