@@ -154,6 +154,20 @@ def test_a_click_on_a_path_goes_to_that_step_and_leaves_the_start(bare):
     assert bare.ask("print(view.step, view.start)") == "21 [-2.5, -0.8]"
 
 
+def test_a_finger_drags_the_start(bare):
+    view = bare.view()
+    touch = bare.page.context.new_cdp_session(bare.page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    places = [(0.3, 0.3), (0.4, 0.5), (0.75, 0.7)]
+    for kind, place in [("touchStart", places[0]), *(("touchMove", place) for place in places)]:
+        x, y = inside(view, "map", MAP, *place)
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    view.settle()
+    assert view.sentence().startswith("Ravine, from (1.5, 0.8), ")
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert bare.ask("print(view.start)") == "[1.5, 0.8]"
+
+
 def test_a_second_start_is_put_down_dragged_and_moved_by_keys(bare):
     view, mouse = bare.view(), bare.page.mouse
     before = view.picture("map"), view.picture("curves")
