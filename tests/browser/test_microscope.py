@@ -2,6 +2,8 @@
 
 import pytest
 
+from authoring.lab import write_notebook
+
 CELLS = [
     "from lwlr_teach.views import Microscope",
     "view = Microscope(['Adam', 'Momentum'], gradients='spike', steps=20, at_step=7)\nview",
@@ -114,3 +116,25 @@ def test_each_rule_has_its_own_sliders(bare):
     assert view.sentence() == bare.ask("print(view.describe())")
     view.button("reset").click()
     assert pictures(view)[:2] == [adam, other]
+
+
+def test_in_jupyterlab_its_keys_are_its_own_and_the_kernel_knows(run_again, root):
+    rule = (
+        "def heavy_ball(grad, state, step, *, momentum=0.9):\n"
+        "    buffer = momentum * state['buffer'] + grad\n"
+        "    return buffer, {'buffer': buffer}"
+    )
+    made = "view = Microscope(['Momentum', heavy_ball], gradients='spike', steps=20, at_step=7)\nview"
+    write_notebook(root / "microscope.ipynb", CELLS[0], rule, made)
+    for notebook in run_again("microscope.ipynb"):
+        view = notebook.view()
+        view.press("step", "ArrowRight", times=3)
+        cell = notebook.active_cell()
+        view.press("step", "ArrowDown")
+        assert notebook.active_cell() == cell
+        assert notebook.ask("print(view.step)") == "9"
+        assert view.sentence() == notebook.ask("print(view.describe())")
+        assert "heavy_ball at learning rate " in view.sentence()
+        assert notebook.ask("print(view.values['heavy_ball']['buffer'])") == notebook.ask(
+            "print(view.values['Momentum']['buffer'])"
+        )
