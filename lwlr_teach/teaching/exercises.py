@@ -13,6 +13,7 @@ import copy
 import inspect
 import io
 import linecache
+import math
 import signal
 import threading
 import traceback
@@ -86,15 +87,14 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     if any(value is None or value is Ellipsis for result in given for value in result.values()):
         return Verdict("missing", f"{exercise.asks} Your function returns nothing so far.")
     wanted = [exercise.play(exercise.answer, copy.deepcopy(problem)) for problem in problems]
-    difference = _first_difference(given, wanted)
-    if difference is None:
+    if _agree(given, wanted):
         return Verdict("right", exercise.right)
     for known in exercise.known:
         tried = (_quietly(exercise, known.answer, problem) for problem in problems)
         expected = [result for result in tried if result is not None]
-        if len(expected) == PROBLEMS and _first_difference(given, expected) is None:
+        if len(expected) == PROBLEMS and _agree(given, expected):
             return Verdict("right" if known.passes else "wrong", known.says)
-    return Verdict("wrong", difference)
+    return Verdict("wrong", _what_differs(given, wanted, problems))
 
 
 def check(name: str, answer: object) -> None:
@@ -266,28 +266,66 @@ def _quietly(
         return None
 
 
-def _first_difference(given: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> str | None:
-    """Where two results first differ, in words; None if they are the same."""
-    for mine, theirs in zip(given, wanted, strict=True):
-        for name, right in theirs.items():
-            found = mine.get(name)
-            try:
-                value = _as_number(found)
-            except Exception:  # text, an object, a list, nothing at all
-                return f"{name} should be a tensor, and is {_short(found)}."
-            target = torch.as_tensor(right, dtype=torch.float64)
-            if value.shape != target.shape:
-                return f"{name} has the shape {tuple(value.shape)}; it should be {tuple(target.shape)}."
-            # Who computes in single precision is right as far as that goes.
-            rtol, atol = (1e-5, 1e-6) if _is_single(found) else (1e-9, 1e-12)
-            close = torch.isclose(value, target, rtol=rtol, atol=atol, equal_nan=True)
-            if not close.all():
-                i = int((~close.flatten()).nonzero()[0])
-                is_now, should_be = value.flatten()[i].item(), target.flatten()[i].item()
-                digits = next(d for d in (4, 10, 17) if f"{is_now:.{d}g}" != f"{should_be:.{d}g}" or d == 17)
-                rounded = "" if digits == 4 else " Is something rounded, for example to float32?"
-                return f"{name} is {is_now:.{digits}g} where it should be {should_be:.{digits}g}.{rounded}"
-    return None
+def _agree(given: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> bool:
+    return all(not _differences(mine, theirs) for mine, theirs in zip(given, wanted, strict=True))
+
+
+def _what_differs(
+    given: list[dict[str, Any]], wanted: list[dict[str, Any]], problems: list[dict[str, Any]]
+) -> str:
+    """Of the first problem in which two results differ: where first, where most, and what was asked.
+
+    Steps build on each other, so that the first difference is the cause; elsewhere the largest tells more.
+    """
+    for mine, theirs, problem in zip(given, wanted, problems, strict=True):
+        found = _differences(mine, theirs)
+        if found:
+            first, most = found[0], max(found, key=lambda pair: pair[0])
+            asked = ", ".join(f"{name} = {_brief(value)}" for name, value in problem.items())
+            parts = [first[1], *[most[1]] * (most[0] > 2 * first[0]), f"(Asked with {asked}.)"]
+            return "\n".join(parts)
+    raise ValueError("given and wanted must differ")
+
+
+def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[float, str]]:
+    """How far two results are apart in each of their parts that differs, and in words."""
+    differ = []
+    for name, right in theirs.items():
+        found = mine.get(name)
+        try:
+            value = _as_number(found)
+        except Exception:  # text, an object, a list, nothing at all
+            differ.append((math.inf, f"{name} should be a tensor, and is {_short(found)}."))
+            continue
+        target = torch.as_tensor(right, dtype=torch.float64)
+        if value.shape != target.shape:
+            text = f"{name} has the shape {tuple(value.shape)}; it should be {tuple(target.shape)}."
+            differ.append((math.inf, text))
+            continue
+        # Who computes in single precision is right as far as that goes.
+        rtol, atol = (1e-5, 1e-6) if _is_single(found) else (1e-9, 1e-12)
+        close = torch.isclose(value, target, rtol=rtol, atol=atol, equal_nan=True)
+        if not close.all():
+            away = ((value - target).abs() / target.abs().clamp(min=1e-3)).nan_to_num(nan=math.inf)
+            i = int(away.masked_fill(close, -1).flatten().argmax())
+            is_now, should_be = value.flatten()[i].item(), target.flatten()[i].item()
+            digits = next(d for d in (4, 10, 17) if f"{is_now:.{d}g}" != f"{should_be:.{d}g}" or d == 17)
+            rounded = "" if digits == 4 else " Is something rounded, for example to float32?"
+            text = f"{name} is {is_now:.{digits}g} where it should be {should_be:.{digits}g}.{rounded}"
+            differ.append((away.flatten()[i].item(), text))
+    return differ
+
+
+def _brief(value: Any) -> str:
+    """A few numbers; of more, how many."""
+    if isinstance(value, Tensor) and value.numel() > 6:
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, Tensor):
+        return _brief(value.tolist())
+    if isinstance(value, list | tuple):
+        more = [f"and {len(value) - 6} more"] * (len(value) > 6)
+        return f"[{', '.join([*map(_brief, value[:6]), *more])}]"
+    return f"{value:.4g}" if isinstance(value, float) else _text(value, repr)[:60]
 
 
 def _as_number(found: object) -> Tensor:

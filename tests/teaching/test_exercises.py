@@ -260,7 +260,9 @@ WRONG = {
     "infinite": (lambda p, g, lr: p - lr * g / 0, "p after step 1 is -inf where it should be 0.1616."),
     "unknown mistake": (
         lambda p, g, lr: p - lr * g - 1,
-        "p after step 1 is -0.8384 where it should be 0.1616.",
+        "p after step 1 is -0.8393 where it should be 0.1607.\n"
+        "p after step 4 is -4.052 where it should be -0.05156.\n"
+        "(Asked with p = [0.2072, 0.2699, 0.5507], g = a tensor of shape (4, 3), lr = 0.1687.)",
     ),
     "right at first": (
         lambda p, g, lr, seen=[]: p - lr * g + (seen.append(1) or len(seen) > 6),
@@ -268,7 +270,7 @@ WRONG = {
     ),
     "rounded": (
         lambda p, g, lr: (p - lr * g).float().double(),
-        "p after step 1 is 0.1616334617 where it should be 0.1616334566. Is something rounded",
+        "p after step 1 is 0.5087463856 where it should be 0.5087463648. Is something rounded",
     ),
     "p changed": (changes_p, "Your function changes its argument p in place. Return a new tensor."),
     "g changed": (lambda p, g, lr: p - g.mul_(lr), "Your function changes its argument g in place."),

@@ -95,6 +95,10 @@ FACTOR = Exercise(
             "You add the norms up. Their squares add up, as the sides of a right angle do.",
         ),
         Known(
+            lambda grads, c: c / _norms(grads).sum(),
+            "Two things. You add the norms up; their squares add up. And the minimum with 1 is missing.",
+        ),
+        Known(
             _of_size(lambda grads: _norms(grads).square().sum()),
             "This is the square of the norm; the root is missing.",
         ),

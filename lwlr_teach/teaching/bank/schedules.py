@@ -78,6 +78,19 @@ COSINE = Exercise(
             "min_factor is added, so that you start above 1. The way down is only 1 − min_factor long.",
         ),
         Known(
+            lambda t, T, m: _way_left(t / T),
+            "Two things. You end at 0: min_factor is not used. And after T_max yours climbs back.",
+        ),
+        Known(
+            lambda t, T, m: max(m, _way_left(t / T)),
+            "Two things. You cut the cosine off at min_factor; squeeze it between 1 and min_factor. And after "
+            "T_max yours climbs back.",
+        ),
+        Known(
+            lambda t, T, m: m + (1 - m) * (1 + math.cos(180 * t / T)) / 2,
+            "Two things. cos takes radians: half a turn is π, not 180. And after T_max it should stay there.",
+        ),
+        Known(
             lambda t, T, m: max(m, _way_left(_share(t, T))),
             "You cut the cosine off at min_factor. It should be squeezed between 1 and min_factor.",
         ),
