@@ -83,8 +83,8 @@ COSINE = Exercise(
         ),
         Known(
             lambda t, T, m: max(m, _way_left(t / T)),
-            "Two things. You cut the cosine off at min_factor; squeeze it between 1 and min_factor. And after "
-            "T_max yours climbs back.",
+            "Two things. You cut the cosine off at min_factor; squeeze it between 1 and min_factor. And "
+            "after T_max yours climbs back.",
         ),
         Known(
             lambda t, T, m: m + (1 - m) * (1 + math.cos(180 * t / T)) / 2,
