@@ -239,6 +239,7 @@ def check_alone(*runs):
 ROSENBROCK = find_surface("rosenbrock")
 
 
+@pytest.mark.slow
 def test_every_branch_of_a_rule_and_of_the_engine():
     runs = []
     for run in RUNS:
@@ -263,6 +264,7 @@ CLIPS = {
 }
 
 
+@pytest.mark.slow
 def test_clips():
     clipped = itertools.product(CLIPS.values(), ("SGD", "Adam", "Hypergradient"))
     check_alone(*(alone(METHODS[n], ROSENBROCK, 25, options={"clip": c}, clip=c) for c, n in clipped))
@@ -289,6 +291,7 @@ def test_lookahead_around_anything():
     check_alone(*(alone(method, ROSENBROCK, settings={"lr": 1e-3, "alpha": alpha}) for alpha in (0.2, 0.8)))
 
 
+@pytest.mark.slow
 def test_schedules_are_lists_of_factors():
     steps, rate = 40, {"lr": 1e-3}
     runs = []
@@ -311,6 +314,7 @@ def test_schedules_are_lists_of_factors():
     check_alone(*runs)
 
 
+@pytest.mark.slow
 def test_noise_is_a_list_of_draws():
     steps, seed, noise = 40, 3, 0.7
     surface = noisy("quadratic", noise)

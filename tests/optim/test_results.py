@@ -27,7 +27,7 @@ from lwlr_teach.optim import (
 from lwlr_teach.optim.muon import orthogonalise
 from tests.optim.runs import exact_muon
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 def double(*values):
@@ -143,7 +143,6 @@ def steps_to(tolerance, rates, curvature, limit):
     return needed.tolist(), x.abs().amax(-1).tolist()
 
 
-@pytest.mark.slow
 def test_the_steps_needed_are_u_shaped_in_the_rate():
     """κ = 100: fewest near 2/101, none at 0.02, divergence beyond."""
     rates = [0.01, 0.0198, 0.01999, 0.02, 0.0201]
@@ -153,7 +152,6 @@ def test_the_steps_needed_are_u_shaped_in_the_rate():
     assert not left[4] < 1e6
 
 
-@pytest.mark.slow
 def test_a_rate_a_hundred_times_too_small_needs_a_hundred_times_as_many_steps():
     x = torch.ones(2, dtype=torch.float64)
     optimizer = SGD([x], lr=1e-4)
@@ -212,7 +210,6 @@ def test_adam_with_its_usual_memory_does_not_fail_there():
     assert end < -0.9
 
 
-@pytest.mark.slow
 def test_adam_and_amsgrad_on_reddis_online_example():
     """The paper's figure 1, cut short: a constant rate 0.001 and 0.5/√t, side by side."""
 

@@ -215,6 +215,7 @@ def test_the_functions_are_the_formulas(steps):
         assert found == pytest.approx(float(symbolic(steps, exact=True).subs(values)), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 def test_the_error_of_the_surrogate_is_the_leading_term(steps):
     difference = symbolic(steps, exact=True) - symbolic(steps, exact=False)

@@ -51,6 +51,7 @@ def test_at_first_it_shows_six_methods_on_the_surface_that_was_asked_for():
         Playground(steps=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 3, 200])
 def test_runs_can_be_short_or_long(steps):
     made = Playground("ravine", ["SGD"], steps=steps)
@@ -58,6 +59,7 @@ def test_runs_can_be_short_or_long(steps):
         assert len(path(made)) == steps + 1
 
 
+@pytest.mark.slow
 def test_it_opens_where_something_happens():
     """Every method has left the start by a tenth of the map, and most are still on it."""
     made = Playground()
@@ -73,6 +75,7 @@ def test_all_of_it_is_less_than_a_tenth_of_a_megabyte():
     assert made.names == [name for name in METHODS if name != "Hypergradient"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(SURFACES) - {"noisy quadratic"}))
 def test_every_surface_can_be_chosen(playground, name):
     playground.surface = name
@@ -90,6 +93,7 @@ def test_a_start_that_lies_on_the_new_surface_stays_if_it_was_chosen(playground)
     assert (playground.start, playground.second, playground.zoom) == ([-1.5, 2], [], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFFERED)
 def test_every_method_is_there(playground, name):
     playground.shown = [name]
