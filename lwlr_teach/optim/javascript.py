@@ -56,6 +56,11 @@ class Program:
     settings: dict[str, float]
     watched: tuple[Watched, ...] = ()
 
+    @property
+    def literal(self) -> str:
+        """What the views' modules call a Program, as JavaScript: ``{ size, step }``."""
+        return f"{{ size: {self.size}, step: {self.text} }}"
+
 
 def to_javascript(
     optimizer: str | Method,

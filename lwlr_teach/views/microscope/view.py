@@ -89,12 +89,9 @@ class Microscope(View):
             "positions": {key: slider.start for key, slider in self._sliders.items()},
             "drawn": [],
         }
-        self._esm = _MODULE.replace(_NO_PROGRAMS, self._code(), 1)
+        code = f"[{', '.join(program.literal for program in self._programs)}]"
+        self._esm = _MODULE.replace(_NO_PROGRAMS, code, 1)
         super().__init__(**begin, plan=self._plan(begin))
-
-    def _code(self) -> str:
-        steppers = ",\n".join(f"{{ size: {p.size}, step: {p.text} }}" for p in self._programs)
-        return f"[{steppers}]"
 
     def _plan(self, begin: dict[str, Any]) -> dict[str, Any]:
         both = zip(self.names, self._programs, styles(self.names), strict=True)

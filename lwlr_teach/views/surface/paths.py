@@ -34,13 +34,13 @@ def programs(
     Raises NotJavaScript for what cannot run in a browser.
     """
 
-    def stepper(method: Method, own: Sequence[str]) -> str:
-        made = to_javascript(method, own, {"clip": clip})
-        return f"{{ size: {made.size}, step: {made.text} }}"
+    def steppers(way: str) -> str:
+        both = zip(methods[way], free[way], strict=True)
+        return f"[{', '.join(to_javascript(m, own, {'clip': clip}).literal for m, own in both)}]"
 
-    steppers = {name: f"[{', '.join(map(stepper, group, free[name]))}]" for name, group in methods.items()}
+    groups = {way: steppers(way) for way in methods}
     texts = {name: surface.to_javascript() for name, surface in surfaces.items()}
-    return f"{{ surfaces: {_object(texts)},\nmethods: {_object(steppers)} }}"
+    return f"{{ surfaces: {_object(texts)},\nmethods: {_object(groups)} }}"
 
 
 def _object(texts: Mapping[str, str]) -> str:

@@ -31,6 +31,7 @@ from lwlr_teach.views.surface.relief import COLUMNS, ROWS, heights, loss_range
 SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
 _KIND = torch.device("cpu"), torch.float64
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
+Run = tuple[Tensor, Tensor, int]
 _ONLY = "given"  # the clip and the schedule of a view that has no choice of them
 
 
@@ -170,7 +171,7 @@ class SurfaceView(View):
         own = {name: next(m for m in choices.every if m.target(name)).default(name) for name in self._more}
         if noise is not None:
             self._more["noise"], own["noise"] = _noises(noise), here.noise
-        self._kept: tuple[Any, dict[Any, Sweep]] = None, {}
+        self._kept: tuple[Any, dict[Any, Run]] = None, {}
         first |= {
             "start": self._check_start(here, start or here.start),
             "second": self._check_start(here, second) if second is not None else [],
@@ -189,8 +190,11 @@ class SurfaceView(View):
                 self.ways = {first["clip"]: methods}
                 planned, sent = precomputed(runs)
                 sent["relief"] = pack_uint16(heights(here, here.bounds), 0.0, 1.0)
-            if len(self._sweep(first, first["start"], self._chosen(first)).methods) < len(methods):
+            runs = self._sweep(first, first["start"], self._chosen(first))
+            if len(runs.methods) < len(methods):
                 raise KeyboardInterrupt
+            own_start = tuple(first["start"])
+            self._kept = _setting(first), {(i, *own_start): _one(runs, i) for i in range(len(methods))}
         except RuntimeError as error:  # a rule that cannot run in a batch either
             if refused is None:
                 raise
@@ -299,19 +303,15 @@ class SurfaceView(View):
         methods = self.ways[now["clip"]]
         return self._choices.sweep(now, start, grid, noise, methods if only is None else [methods[only]])
 
-    def run(self, i: int, start: Sequence[float]) -> tuple[Tensor, Tensor, int]:
+    def run(self, i: int, start: Sequence[float]) -> Run:
         """Path, loss above the minimum, and step of divergence of method i in the present state."""
         now = self._state()
-        ignored = ("start", "second", "zoom", "step", "shown", "every_rate")
-        state = {name: value for name, value in now.items() if name not in ignored}
-        if self._kept[0] != state:
-            self._kept = state, {}
+        if self._kept[0] != _setting(now):
+            self._kept = _setting(now), {}
         kept, key = self._kept[1], (i, *start)
         if key not in kept:  # the sentence and the picture ask for it
-            kept[key] = self._sweep(now, start, self._chosen(now), i)
-        runs = kept[key]
-        gap = (runs.losses[0].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
-        return runs.paths[0].flatten(0, -3)[0], gap, int(runs.diverged_at[0].flatten()[0])
+            kept[key] = _one(self._sweep(now, start, self._chosen(now), i), 0)
+        return kept[key]
 
     def losses_at(self, rates: Tensor) -> Tensor:
         """The loss above the minimum at the present step of each method at each of these rates, inf for one
@@ -374,6 +374,17 @@ class SurfaceView(View):
     def figure(self) -> Figure:
         """The map and the loss curves in the present state, and the loss at every rate if it is shown."""
         return picture(self)
+
+
+def _setting(now: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a state that a run from a given start depends on."""
+    others = ("start", "second", "zoom", "step", "shown", "every_rate")
+    return {name: value for name, value in now.items() if name not in others}
+
+
+def _one(runs: Sweep, i: int) -> Run:
+    gap = (runs.losses[i].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
+    return runs.paths[i].flatten(0, -3)[0], gap, int(runs.diverged_at[i].flatten()[0])
 
 
 def _map(surface: Surface, first: Mapping[str, Any]) -> dict[str, Any]:
