@@ -2,7 +2,8 @@
 
     python authoring/desk.py    makes the folder or completes it, and says where it is
 
-What a learner changed is never written over. A copy that is still as it was handed out follows the course;
+The copies have no outputs, so that a question does not stand above its answer. What a learner changed is never
+written over. A copy that is still as it was handed out follows the course;
 beside one that was changed, the course's newer version is put under a name of its own, once. What was deleted
 comes back, so that a lesson can be started again. To tell these apart, a hidden file in the folder keeps the
 hashes of all that was handed out.
@@ -82,10 +83,24 @@ def names(lessons: Path) -> list[str]:
 
 
 def _content(path: Path) -> bytes:
-    """What is copied of a file: all of it, or the learners' part of the README."""
-    if path.name != README:
-        return path.read_bytes()
-    return (path.read_text("utf-8").partition(AUTHORS)[0].rstrip() + "\n").encode()
+    """What is copied of a file: the learners' part of the README; a notebook without its outputs, which would
+    answer what it asks, unless somebody worked in it."""
+    if path.name == README:
+        return (path.read_text("utf-8").partition(AUTHORS)[0].rstrip() + "\n").encode()
+    content = path.read_bytes()
+    return content if _worked_in(content) else _without_outputs(content)
+
+
+def _without_outputs(content: bytes) -> bytes:
+    """The notebook as before it was run; what is none, as it is."""
+    try:
+        notebook = json.loads(content)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return content
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _worked_in(content: bytes) -> bool:

@@ -137,6 +137,9 @@ def predictions(lesson: Lesson) -> Iterator[str]:
             yield lesson.says(place, f"keep {name!r} in a variable, so that a later cell can reveal it")
         elif guide.revealed(lesson.notebook, variable, place) is None:
             yield lesson.says(place, f"no later cell reveals {name!r}; end one with {variable}.reveal(…)")
+    for place, call in lesson.calls("reveal"):
+        if len(call.args) < 2 and not any(keyword.arg == "why" for keyword in call.keywords):
+            yield lesson.says(place, "the answer comes without a reason; give it in a sentence: .reveal(truth, why)")
 
 
 def teachers_notes(lesson: Lesson) -> Iterator[str]:
@@ -187,17 +190,27 @@ def real_data(lesson: Lesson) -> Iterator[str]:
 
 
 def exercise(lesson: Lesson) -> Iterator[str]:
-    """A section asks the learner to write something, and offers check, hint and solution."""
+    """A section asks the learner to write something, and ends with check."""
     section = lesson.section("^Exercise")
     if section is None:
         yield lesson.says(None, "no section '## Exercise'; let the learner write the rule or break it")
-        return
-    text = "\n".join(lesson.notebook.cells[i].source for i in section)
-    if not any(place in section for place, _ in lesson.calls("check")):
+    elif not any(place in section for place, _ in lesson.calls("check")):
         yield lesson.says(section.start, 'no check("NAME", answer) in this section; end it with one')
-    for function in ("hint", "solution"):
-        if f"{function}(" not in text:
-            yield lesson.says(section.start, f'{function}("NAME") is not mentioned; say that it helps')
+
+
+def explanation(lesson: Lesson) -> Iterator[str]:
+    """One question is answered in the learner's own words, after the exercise; the bank has it."""
+    from lwlr_teach.teaching.bank import EXPLANATIONS
+
+    asked = lesson.calls("explain")
+    if len(asked) != 1:
+        yield lesson.says(None, f"{len(asked)} questions to explain; ask one, with explain(…), before 'What to keep'")
+    for place, call in asked:
+        found = EXPLANATIONS.get(cells.text_argument(call) or "")
+        if found is None or found.lesson != lesson.name:
+            yield lesson.says(place, "the bank has no such EXPLANATION of this lesson; write it beside its exercises")
+        if any(later > place for later, _ in lesson.calls("check")):
+            yield lesson.says(place, "explain comes before the last check; move it behind")
 
 
 def exercises_fit(lesson: Lesson) -> Iterator[str]:
@@ -214,7 +227,7 @@ def exercises_fit(lesson: Lesson) -> Iterator[str]:
         for node in ast.walk(cells.tree(cell.source))
         if isinstance(node, ast.FunctionDef)
     }
-    for place, call in lesson.calls("check|hint|solution"):
+    for place, call in lesson.calls("check"):
         name = cells.text_argument(call) or ""
         answer = call.args[1] if len(call.args) > 1 else None
         if name not in EXERCISES:
@@ -454,6 +467,7 @@ ANATOMY: tuple[Callable[[Lesson], Iterator[str]], ...] = (
     the_rule,
     real_data,
     exercise,
+    explanation,
     what_to_keep,
 )
 FORM = (exercises_fit, code_length, heading_order, alt_texts, links, years)

@@ -17,7 +17,7 @@ import torch
 from lwlr_teach.optim import SGD
 from lwlr_teach.problems import quadratic
 from lwlr_teach.runs import sweep, train_ensemble
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall
 from lwlr_teach.views import RatesView, SurfaceView
 
 begin("02-momentum")
@@ -61,7 +61,7 @@ last_good = rates[runs.losses[0, :, 0, -1] <= runs.losses[0, :, 0, 0]].max().ite
 claim(f"The largest rate that does not climb is {last_good:.2f}.", abs(last_good - 0.2) < 0.011)
 
 # %%
-edge_guess.reveal(last_good)
+edge_guess.reveal(last_good, "A step multiplies the distance by 1 − 10 η, and −1 is the last factor that does not grow.")
 
 # %% [markdown]
 # ## The rule
@@ -100,12 +100,12 @@ RatesView(race, at_lr=0.1)
 # %%
 best = race.test_accuracy.median(-1).values.max(-1).values
 claim("At their own best rates the two are less than a tenth apart.", (best[0] - best[1]).abs() < 0.1)
-race_guess.reveal("about equal")
+race_guess.reveal("about equal", "Their best rates differ, and not what they reach there.")
 
 # %% [markdown]
 # ## Exercise
 #
-# The learner writes the rule, or breaks it. Run `check` as often as you like. If you are stuck, write `hint("01-step")` in a new cell; `solution("01-step")` shows an answer.
+# The learner writes the rule, or breaks it. Run it as often as you like; under it there are hints, and a solution.
 
 
 # %%
@@ -117,6 +117,14 @@ def step(p, g, lr):
 
 
 check("01-step", step)
+
+# %% [markdown]
+# ## In your own words
+#
+# One question that a sentence answers, if one has understood.
+
+# %%
+explain("02-explain")
 
 # %% [markdown]
 # ## What to keep

@@ -1,10 +1,10 @@
 """What makes a learner think and a lesson honest: predictions, exercises, recall, checked sentences."""
 
 from lwlr_teach.teaching.claims import claim
-from lwlr_teach.teaching.exercises import check, hint, solution, yours
+from lwlr_teach.teaching.exercises import check, yours
 from lwlr_teach.teaching.kernel import begin
 from lwlr_teach.teaching.predictions import calibration, predict_choice, predict_curve, predict_number
-from lwlr_teach.teaching.questions import recall
+from lwlr_teach.teaching.questions import explain, recall
 from lwlr_teach.teaching.start_page import course_map
 
 __all__ = [
@@ -13,11 +13,10 @@ __all__ = [
     "check",
     "claim",
     "course_map",
-    "hint",
+    "explain",
     "predict_choice",
     "predict_curve",
     "predict_number",
     "recall",
-    "solution",
     "yours",
 ]

@@ -32,6 +32,7 @@ from lwlr_teach.runs import sweep
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.items import Exercise
 from lwlr_teach.teaching.progress import Record, note, read_progress
+from lwlr_teach.views.help.view import HelpView
 
 PROBLEMS = 12
 # A machine with much to do takes five for the first `torch.optim` alone, which imports the compiler.
@@ -97,14 +98,16 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     return Verdict("wrong", _what_differs(given, wanted, problems))
 
 
-def check(name: str, answer: object) -> None:
-    """Say whether ``answer`` solves the exercise; the first line is right, not yet, or not written yet."""
+def check(name: str, answer: object) -> Help:
+    """Say whether ``answer`` solves the exercise; the first line is right, not yet, or not written yet.
+
+    What comes back are buttons for the hints and the solution, or once it is right for the solution alone.
+    Give it as the last line of a cell.
+    """
     exercise = find_exercise(name)
     verdict = judge(exercise, answer)
     print(verdict.line)
     print(verdict.says)
-    if verdict.kind == "missing":
-        return
 
     def count(record: Record) -> None:
         kept = _entry(record, name)
@@ -112,7 +115,29 @@ def check(name: str, answer: object) -> None:
             kept["tries"] += 1
             kept["passed"] = verdict.kind == "right"
 
-    note(count)
+    if verdict.kind != "missing":
+        note(count)
+    return Help(exercise, hints=exercise.hints if verdict.kind != "right" else ())
+
+
+class Help(HelpView):
+    """The help for an exercise; what a learner has looked at is noted, and hints stay when it is made again."""
+
+    def __init__(self, exercise: Exercise, hints: tuple[str, ...]) -> None:
+        self.exercise = exercise
+        kept = read_progress()["exercises"].get(exercise.name, {})
+        super().__init__(hints, exercise.solution, shown=kept.get("hints", 0))
+        self.observe(self._note, ["hints", "solved"])
+
+    def _note(self, _: Any) -> None:
+        hints, solved = self.hints, self.solved
+
+        def put(record: Record) -> None:
+            kept = _entry(record, self.exercise.name)
+            kept["hints"] = max(hints, kept["hints"])
+            kept["solution"] = max(int(solved), kept.get("solution", 0))
+
+        note(put)
 
 
 def yours(name: str, answer: object) -> list[Method]:
@@ -140,21 +165,6 @@ def yours(name: str, answer: object) -> list[Method]:
     return [method]
 
 
-def hint(name: str) -> None:
-    """Print the next hint; the last one again when there are no more."""
-    exercise = find_exercise(name)
-    shown = read_progress()["exercises"].get(name, {}).get("hints", 0)
-    number = min(shown, len(exercise.hints) - 1)
-    print(f"Hint {number + 1} of {len(exercise.hints)}: {exercise.hints[number]}")
-    note(lambda record: _seen(record, name, "hints", number + 1))
-
-
-def solution(name: str) -> None:
-    """Print an answer that is right."""
-    print(find_exercise(name).solution)
-    note(lambda record: _seen(record, name, "solution", 1))
-
-
 def find_exercise(name: str) -> Exercise:
     """The exercise of this name; ValueError with the nearest names otherwise."""
     return check_choice("exercise", name, EXERCISES)
@@ -165,10 +175,6 @@ def _entry(record: Record, name: str) -> dict[str, Any]:
     kept: dict[str, Any] = {"tries": 0, "passed": False, "hints": 0} | record["exercises"].get(name, {})
     record["exercises"][name] = kept
     return kept
-
-
-def _seen(record: Record, name: str, what: str, value: int) -> None:
-    _entry(record, name)[what] = value
 
 
 class _Endless(Exception):

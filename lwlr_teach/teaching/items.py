@@ -1,4 +1,4 @@
-"""What a lesson asks: exercises with their usual answers, right and wrong, and questions to recall."""
+"""What a lesson asks: exercises with their usual answers, questions to recall, and one to explain."""
 
 from __future__ import annotations
 
@@ -60,3 +60,13 @@ class Question:
     options: tuple[str, ...]
     right: int
     why: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A question that is answered in a sentence of one's own, and a good answer to compare it with."""
+
+    name: str
+    lesson: str
+    asks: str
+    good: str

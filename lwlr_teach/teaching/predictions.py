@@ -20,6 +20,9 @@ from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionVie
 
 _SMALLEST = torch.finfo(torch.float64).tiny  # of a logarithmic axis
 
+ENOUGH = 3
+"""Predictions that make a calibration worth telling."""
+
 # The questions whose truth this kernel has shown: a guess that is locked later does not count.
 _shown: set[str] = set()
 
@@ -28,8 +31,8 @@ class Prediction(PredictionView):
     """A question, asked by :func:`predict_number`, :func:`predict_choice` or :func:`predict_curve`."""
 
     def __init__(self, name: str, kind: str, question: str, *, within: float = 0.0, **plan: Any) -> None:
-        super().__init__(kind, question, **plan)
-        self.name, self.within = name, within
+        self.name = name
+        super().__init__(kind, question, within=within, **plan)
         kept = read_progress()["predictions"].get(name, {})
         if self.fits(kept.get("guess")):  # a guess stays locked when the lesson is opened again
             sure = kept.get("confidence")
@@ -54,13 +57,15 @@ class Prediction(PredictionView):
 
         note(put)
 
-    def reveal(self, truth: float | str | Sequence[float] | Tensor) -> Prediction:
-        """Show the truth beside the guess, and count the guess if it was locked before.
+    def reveal(self, truth: float | str | Sequence[float] | Tensor, why: str = "") -> Prediction:
+        """Show the truth beside the guess, say why, and count the guess if it was locked before.
 
         ``truth`` is the measured number; the right option; or the heights of the measured curve, evenly
-        spaced along the axis. Give the result as the last line of a cell.
+        spaced along the axis. ``why`` is a sentence or two. Give the result as the last line of a cell.
         """
-        self.truth = self._measured(truth)
+        measured = self._measured(truth)
+        with self.hold_trait_notifications():  # the words have the reason in them
+            self.why, self.truth = why, measured
         _shown.add(self.name)
         right = self.right
         if right is not None:
@@ -71,7 +76,14 @@ class Prediction(PredictionView):
                     kept |= {"truth": list(self.truth), "right": right}
 
             note(put)
+            self.words = self.describe()  # with what the note has counted
         return self
+
+    def describe(self) -> str:
+        """As of every prediction; after one that was judged, how well the learner knows what they know."""
+        text = super().describe()
+        known = calibration() if self.right is not None else None
+        return f"{text} So far, {known}" if known and known.count >= ENOUGH else text
 
     def _measured(self, truth: Any) -> list[float]:
         """The truth as the view takes it."""
@@ -85,21 +97,6 @@ class Prediction(PredictionView):
         if curve.ndim != 1 or not len(curve):
             raise ValueError(f"truth must be a list of heights, got the shape {tuple(curve.shape)}")
         return self._shares(curve)
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the locked guess was near enough; None while guess or truth is missing."""
-        if not (self.locked and self.guess and self.truth):
-            return None
-        if self.kind == "choice":
-            return int(self.guess[0]) == int(self.truth[0])
-        if self.kind == "curve":
-            pairs = zip(self.guess, self.truth, strict=True)
-            return sum(abs(g - t) for g, t in pairs) / COLUMNS <= self.within
-        guess, truth = self.plan["values"][int(self.guess[0])], self.truth[0]
-        if self.plan["log"]:
-            return truth > 0 and max(guess / truth, truth / guess) <= self.within
-        return abs(guess - truth) <= self.within
 
     def _shares(self, curve: Tensor) -> list[float]:
         """A curve at the pad's columns, each height as a share of the axis."""

@@ -31,11 +31,16 @@ def _is_truth(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 # The parts of a record, and what the lessons count with in the entries of each. What else is there is kept.
 _PARTS: dict[str, dict[str, Callable[[object], bool]]] = {
     "lessons": {"opened": _is_count},
     "predictions": {"confidence": _is_percentage, "right": _is_truth},
     "exercises": {"tries": _is_count, "passed": _is_truth, "hints": _is_count},
+    "explanations": {"said": _is_text},
     "recall": {"right": _is_count, "wrong": _is_count, "turn": _is_count},
     "claims": {},
 }
@@ -53,7 +58,8 @@ def progress_file() -> Path:
 
 
 def read_progress() -> Record:
-    """Everything noted so far: lessons, predictions, exercises, recall, and claims that did not hold here."""
+    """Everything noted so far: lessons, predictions, exercises, explanations, recall, and claims that did not
+    hold here."""
     path = progress_file()
     record, damage = _empty(), ""
     try:

@@ -1,4 +1,4 @@
-"""Recall: two or three questions from earlier lessons, at the start of a lesson."""
+"""Questions: two or three from earlier lessons at the start of a lesson, and one to explain at its end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from lwlr_teach.core.checks import check_choice, check_count
-from lwlr_teach.teaching.bank import QUESTIONS
+from lwlr_teach.teaching.bank import EXPLANATIONS, QUESTIONS
 from lwlr_teach.teaching.course import COURSE
-from lwlr_teach.teaching.items import Question
+from lwlr_teach.teaching.items import Explanation, Question
 from lwlr_teach.teaching.progress import Record, note, read_progress
+from lwlr_teach.views.explain.view import ExplainView
 from lwlr_teach.views.recall.view import RecallView
 
 
@@ -71,3 +72,22 @@ def recall(lesson: str, count: int = 3) -> Recall | None:
 def _turn(kept: dict[str, Any]) -> int:
     """When a question was last answered: each round of answers is one turn later."""
     return int(kept.get("turn", 0))
+
+
+class Explain(ExplainView):
+    """A question whose answer, the learner's own, is kept."""
+
+    def __init__(self, question: Explanation) -> None:
+        self.name = question.name
+        kept = read_progress()["explanations"].get(question.name, {})
+        super().__init__(question.asks, question.good, said=kept.get("said", ""))
+        self.observe(self._keep, "said")
+
+    def _keep(self, _: Any) -> None:
+        said = self.said
+        note(lambda record: record["explanations"].setdefault(self.name, {}).update(said=said))
+
+
+def explain(name: str) -> Explain:
+    """Ask for a sentence in the learner's own words, keep it, and show a good answer to compare it with."""
+    return Explain(check_choice("explanation", name, EXPLANATIONS))

@@ -68,6 +68,27 @@ def test_the_first_time_learners_get_the_lessons_and_their_part_of_the_readme(la
     assert held(mine)["README.md"] == f"# Lessons\n\n[one]({FIRST})\n"
 
 
+def test_a_copy_begins_without_outputs(lay_out, lessons, mine):
+    """Else the measured curve stands right below the one that is to be drawn."""
+    text = {"cell_type": "markdown", "source": "Guess."}
+    code = {"cell_type": "code", "source": "2 + 2", "metadata": {"tags": ["x"]}}
+    run = code | {"execution_count": 3, "outputs": [{"output_type": "stream", "text": "4"}]}
+    notebook = {"cells": [text, run], "metadata": {"language_info": {"name": "python"}}, "nbformat": 4}
+    (lessons / FIRST).write_text(json.dumps(notebook), "utf-8")
+    lay_out()
+    cells = [text, code | {"execution_count": None, "outputs": []}]
+    assert json.loads(held(mine)[FIRST]) == notebook | {"cells": cells}
+    assert lay_out() == []
+
+
+def test_what_somebody_did_in_the_folder_of_the_lessons_keeps_its_outputs(lay_out, lessons, mine):
+    run = {"cell_type": "code", "source": "2", "execution_count": 1, "outputs": [{"text": "2"}], "metadata": {}}
+    saved = {"cells": [run], "metadata": {"language_info": {"name": "python", "version": "3.12"}}}
+    (lessons / FIRST).write_text(json.dumps(saved), "utf-8")
+    lay_out()
+    assert json.loads(held(mine)[FIRST]) == saved
+
+
 def test_a_second_time_there_is_nothing_to_do(lay_out, mine):
     lay_out()
     before = held(mine)

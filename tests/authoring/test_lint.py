@@ -60,11 +60,10 @@ def card(**changes):
 
 GUESS = code('a = predict_number("02-a", "?", [1, 2], within=1)', "a", alt="?")
 CHOICE = code('b = predict_choice("02-b", "?", ["x", "y"])', "b", alt="?")
-REVEALS = (code("a.reveal(2)", alt="2"), code('b.reveal("x")', alt="x"))
+REVEALS = (code('a.reveal(2, "so")', alt="2"), code('b.reveal("x", why="so")', alt="x"))
 RULE = (md("## The rule"), code("SGD([p])"), code("torch.optim.SGD([p])"))
 STUB = f"def step(p, g, lr):\n    {cells.STUB}\n\n\ncheck('01-step', step)"
 SOLVED = "def step(p, g, lr):\n    return p - lr * g\n\n\ncheck('01-step', step)"
-HELP = 'Write `hint("01-step")` or `solution("01-step")`.'
 KEEP = "## What to keep\n\n1. One.\n2. Two, at 2/λ.\n3. Three, as *A. Title. More* says."
 DISAGREE = "**Where libraries disagree.** They do."
 SOURCES = "**Sources.** Goh (2017), *Why. Really*: x. Robbins and Monro (1951), *A method*: y."
@@ -121,15 +120,15 @@ CASES = [
         lesson(md("## On real data"), md("## Next"), code("x")),
         "nothing is run in this section",
     ),
-    (lint.exercise, lesson(md("## Exercise", HELP), code(STUB)), None),
+    (lint.predictions, lesson(GUESS, CHOICE, code("a.reveal(2)"), REVEALS[1]), "without a reason"),
+    (lint.exercise, lesson(md("## Exercise"), code(STUB)), None),
     (lint.exercise, lesson(code(STUB)), "no section '## Exercise'"),
-    (lint.exercise, lesson(code(STUB), md("## Exercise", HELP)), 'no check("NAME", answer) in this section'),
-    (
-        lint.exercise,
-        lesson(md("## Exercise", '`hint("x")`'), code(STUB)),
-        'solution("NAME") is not mentioned',
-    ),
-    (lint.exercise, lesson(md("## Exercise", "`solution(x)`"), code(STUB)), 'hint("NAME") is not mentioned'),
+    (lint.exercise, lesson(code(STUB), md("## Exercise")), 'no check("NAME", answer) in this section'),
+    (lint.explanation, lesson(code(STUB), code('explain("02-explain")')), None),
+    (lint.explanation, lesson(code(STUB)), "0 questions to explain; ask one"),
+    (lint.explanation, lesson(code('explain("02-explain")\nexplain("02-explain")')), "2 questions to explain"),
+    (lint.explanation, lesson(code('explain("01-explain")')), "no such EXPLANATION of this lesson"),
+    (lint.explanation, lesson(code('explain("02-explain")'), code(STUB)), "comes before the last check"),
     (lint.exercises_fit, lesson(code(STUB), source=[code(SOLVED)]), None),
     (
         lint.exercises_fit,

@@ -411,14 +411,53 @@ def test_check_in_a_kernel(open_cells):
         "check('01-step', step)",
         "def step(p, g, lr):\n    return p.nope",
     )
-    said = notebook.ask("check('01-step', lambda p, g, lr: p - lr * g); hint('01-step'); solution('01-step')")
-    assert said.startswith("✔ right\n")
-    assert "Hint 1 of 3: " in said
-    assert said.endswith("def step(p: Tensor, g: Tensor, lr: float) -> Tensor:\n    return p - lr * g")
+    assert notebook.ask("check('01-step', lambda p, g, lr: p - lr * g)").startswith("✔ right\n")
     output = notebook.page.locator(".jp-OutputArea-output").first.inner_text()
     assert output.startswith("✘ not yet\nYour function did not come to an end within 3 seconds.")
     said = notebook.ask("check('01-step', step)")
     assert said.endswith("'Tensor' object has no attribute 'nope'\nin the line: return p.nope")
+
+
+HELP = "check('01-step', lambda p, g, lr: p + lr * g)"
+EXPLAIN = "explain('01-explain')"
+
+
+def test_hints_come_at_a_button_one_by_one_and_the_solution_at_another(show, file):
+    page = show(IMPORTS, HELP)
+    hints, solution = page.page.locator("[data-name=hint]"), page.page.locator("[data-name=solution]")
+    code = page.page.locator(".lwlr-solution")
+    assert code.is_hidden()
+    for i in range(1, 4):
+        assert hints.inner_text() == f"hint {i} of 3"
+        hints.press("Enter")
+        assert page.page.locator(".lwlr-hints li").count() == i
+    assert hints.is_disabled()
+    solution.click()
+    assert "return p - lr * g" in code.inner_text()
+    page.answer()
+    assert kept(file)["exercises"]["01-step"] == {"tries": 1, "passed": False, "hints": 3, "solution": 1}
+    solution.click()
+    assert code.is_hidden()
+
+
+def test_an_explanation_is_kept_and_then_a_good_one_stands_under_it(show, file):
+    page = show(IMPORTS, EXPLAIN)
+    area, keep = page.page.locator("textarea"), page.page.locator("[data-name=keep]")
+    answer = page.page.locator(".lwlr-reason")
+    assert keep.is_disabled()
+    assert answer.inner_text() == ""
+    area.fill("The edge is sharp.\nHalve it.")
+    keep.click()
+    assert answer.inner_text().startswith("A good answer: The edge is sharp.")
+    page.answer()
+    assert kept(file)["explanations"] == {"01-explain": {"said": "The edge is sharp.\nHalve it."}}
+    area.fill("Halve it.")
+    assert keep.inner_text() == "keep the change"
+    keep.click()
+    page.answer()
+    again = show(IMPORTS, EXPLAIN)
+    assert again.page.locator("textarea").input_value() == "Halve it."
+    assert again.page.locator(".lwlr-reason").inner_text() != ""
 
 
 # --- the map and the playground -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lwlr_teach.runs import sweep
-from lwlr_teach.teaching import check, exercises, hint, solution, yours
+from lwlr_teach.teaching import check, exercises, yours
 from lwlr_teach.teaching.bank import EXERCISES
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.exercises import find_exercise, judge
@@ -41,9 +41,10 @@ def test_an_exercise_is_complete(exercise):
 
 
 @all_exercises
-def test_the_solution_that_is_printed_is_right(exercise, capsys):
-    solution(exercise.name)
-    code = capsys.readouterr().out
+def test_the_solution_that_is_shown_is_right(exercise):
+    shown = check(exercise.name, None)
+    press(shown, solved=True)
+    code = shown.plan["solution"]
     names = {"torch": torch, "Tensor": torch.Tensor}
     exec(compile(code, "solution", "exec", dont_inherit=True), names)
     answer = names[exercise.answer.__name__]
@@ -338,9 +339,8 @@ def test_a_result_instead_of_the_function_is_told_apart(answer, shown, capsys):
     [("01-stp", "did you mean 01-step"), ("step 1", "01-step"), (7, "choose from 01-step")],
 )
 def test_an_unknown_exercise_lists_the_nearest(name, nearest):
-    for ask in (lambda: check(name, None), lambda: hint(name), lambda: solution(name)):
-        with pytest.raises(ValueError, match=rf"exercise {name!r} is not known; .*{nearest}"):
-            ask()
+    with pytest.raises(ValueError, match=rf"exercise {name!r} is not known; .*{nearest}"):
+        check(name, None)
 
 
 # --- answers that do not end --------------------------------------------------------------------------------
@@ -430,26 +430,44 @@ def test_tries_are_counted_until_the_first_right_answer(restart):
     assert read_progress()["exercises"] == {"01-step": {"tries": 3, "passed": True, "hints": 0}}
 
 
-def test_hints_come_one_by_one_and_are_remembered(capsys, restart):
-    said = []
-    for _ in range(len(STEP.hints) + 1):
-        hint("01-step")
-        said.append(capsys.readouterr().out.strip())
-        restart()
+def press(shown, **state):
+    """What arrives when the learner presses a button of the help."""
+    shown.set_state(state)
+
+
+def test_hints_that_were_shown_are_remembered(restart):
     n = len(STEP.hints)
-    expected = [f"Hint {i} of {n}: {text}" for i, text in enumerate(STEP.hints, start=1)]
-    assert said == [*expected, expected[-1]]
-    assert read_progress()["exercises"]["01-step"] == {"tries": 0, "passed": False, "hints": n}
-
-
-def test_hints_and_tries_do_not_disturb_each_other(capsys):
-    hint("01-step")
-    check("01-step", STEP.answer)
-    hint("01-edge")
-    assert read_progress()["exercises"] == {
-        "01-step": {"tries": 1, "passed": True, "hints": 1},
-        "01-edge": {"tries": 0, "passed": False, "hints": 1},
+    for i in range(n):
+        shown = check("01-step", None)
+        assert (shown.plan["hints"], shown.hints, shown.solved) == (list(STEP.hints), i, False)
+        press(shown, hints=i + 1)
+        restart()
+    assert read_progress()["exercises"]["01-step"] == {
+        "tries": 0,
+        "passed": False,
+        "hints": n,
+        "solution": 0,
     }
+
+
+def test_who_has_it_right_is_offered_the_solution_alone():
+    wrong, right = check("01-step", STEP.known[0].answer), check("01-step", STEP.answer)
+    assert (wrong.describe(), right.describe()) == ("Buttons: 3 hints and a solution.", "Buttons: a solution.")
+    assert right.plan["hints"] == []
+
+
+def test_help_and_tries_do_not_disturb_each_other():
+    press(check("01-step", None), hints=2)
+    press(check("01-step", STEP.answer), solved=True)  # knows of no hints, and takes none back
+    press(check("01-edge", None), hints=1)
+    assert read_progress()["exercises"] == {
+        "01-step": {"tries": 1, "passed": True, "hints": 2, "solution": 1},
+        "01-edge": {"tries": 0, "passed": False, "hints": 1, "solution": 0},
+    }
+
+
+def test_a_help_has_no_picture_in_the_notebook():
+    assert "image/png" not in check("01-step", None)._repr_mimebundle_()[0]
 
 
 # --- the machinery, on an exercise of its own ---------------------------------------------------------------

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from lwlr_teach.teaching import questions as questions_module
-from lwlr_teach.teaching import recall
-from lwlr_teach.teaching.bank import QUESTIONS
+from lwlr_teach.teaching import explain, recall
+from lwlr_teach.teaching.bank import EXPLANATIONS, QUESTIONS
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.progress import read_progress
@@ -150,3 +150,35 @@ def test_an_unknown_lesson_lists_the_nearest():
 def test_a_count_must_be_a_whole_number(count, error):
     with pytest.raises(error, match="count must be"):
         recall("02-momentum", count)
+
+
+# --- a sentence of one's own --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one", EXPLANATIONS.values(), ids=EXPLANATIONS)
+def test_an_explanation_is_complete(one):
+    assert one.lesson in LESSONS
+    assert one.name == f"{one.lesson[:3]}explain"
+    assert "?" in one.asks
+    assert 150 <= len(one.good) <= 500
+
+
+def test_every_lesson_that_is_ready_asks_for_one():
+    asked = [one.lesson for one in EXPLANATIONS.values()]
+    assert asked == [lesson.name for lesson in COURSE if lesson.ready]
+
+
+def test_what_was_said_is_kept_and_stands_there_again(restart):
+    asked = explain("01-explain")
+    assert repr(asked).endswith(" Not answered yet.")
+    asked.set_state({"said": "Halve it."})
+    assert read_progress()["explanations"] == {"01-explain": {"said": "Halve it."}}
+    restart()
+    again = explain("01-explain")
+    assert again.said == "Halve it."
+    assert repr(again).endswith(f"You said: Halve it. A good answer: {again.plan['good']}")
+
+
+def test_an_explanation_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="explanation '01-explian' is not known; did you mean 01-explain"):
+        explain("01-explian")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lwlr_teach.core.text import short
 from lwlr_teach.views.kit.base import module
 from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionView
 
@@ -15,9 +16,9 @@ TRUTH = np.linspace(0.9, 0.1, COLUMNS).tolist()
 ORANGE, BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2)
 
 MAKE = {
-    "number": lambda: PredictionView("number", "Which?", values=[0.01, 0.1, 1.0], log=True, unit=" s"),
+    "number": lambda: PredictionView("number", "Which?", values=[0.01, 0.1, 1.0], log=True, unit=" s", within=2),
     "choice": lambda: PredictionView("choice", "Which?", options=["yes", "no"]),
-    "curve": lambda: PredictionView("curve", "Which?", x=X, y=Y),
+    "curve": lambda: PredictionView("curve", "Which?", x=X, y=Y, within=0.15),
 }
 GUESSES = {"number": [1], "choice": [0], "curve": GUESS}
 TRUTHS = {"number": [0.5], "choice": [1], "curve": TRUTH}
@@ -46,6 +47,12 @@ SENTENCES = {
     "curve": ("a curve, 70% sure", "the measured curve goes from 15.8 to 6.31e-06, at most 15.8"),
 }
 
+JUDGED = {
+    "number": " (a factor of 2 off counts as right)",
+    "choice": "",
+    "curve": ". Yours is a factor of 700 away on average (a factor of 16 counts as right), and furthest at step 30",
+}
+
 
 @kinds
 def test_the_sentence_says_what_is_known(kind):
@@ -53,7 +60,33 @@ def test_the_sentence_says_what_is_known(kind):
     assert repr(show(kind)) == "Which? Not answered yet."
     assert repr(show(kind, guess=True)) == f"Which? Locked: {guess}."
     assert repr(show(kind, truth=True)) == f"Which? No guess was locked; {truth}."
-    assert repr(show(kind, guess=True, truth=True)) == f"Which? You said {guess}; {truth}."
+    judged = show(kind, guess=True, truth=True)
+    assert repr(judged) == f"Which? ✘ You said {guess}; {truth}{JUDGED[kind]}."
+
+
+@kinds
+def test_the_reason_is_said_with_the_truth(kind):
+    view = MAKE[kind]()
+    view.why = "It must be."
+    assert repr(view) == "Which? Not answered yet."
+    view.truth = TRUTHS[kind]
+    assert repr(view) == f"Which? No guess was locked; {SENTENCES[kind][1]}. It must be."
+
+
+def test_a_right_answer_says_so():
+    view = show("choice", guess=True)
+    view.truth = GUESSES["choice"]
+    assert repr(view) == "Which? ✔ You said “yes”, 70% sure; measured: “yes”."
+
+
+def test_a_curve_on_a_linear_axis_is_so_far_away_in_its_own_units():
+    view = PredictionView("curve", "Which?", x=X, y={"range": [0, 8]}, within=0.25)
+    view.guess, view.locked = [0.5] * COLUMNS, True
+    view.truth = [0.5] * (COLUMNS - 1) + [0.0]
+    away = 4 / COLUMNS
+    said = f"Yours is {short(away)} away on average (2 counts as right), and furthest at step 30."
+    assert repr(view).startswith("Which? ✔ You said a curve")
+    assert repr(view).endswith(said)
 
 
 @kinds

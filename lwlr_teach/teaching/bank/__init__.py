@@ -1,6 +1,6 @@
-"""What the lessons ask: exercises with their known answers, and questions to recall. One file a lesson.
+"""What the lessons ask: exercises with their known answers, questions to recall, one to explain. One file a lesson.
 
-A file has ``EXERCISES`` and ``QUESTIONS``, all of the same lesson. It is found here by itself.
+A file has ``EXERCISES``, ``QUESTIONS`` and an ``EXPLANATION``, all of the same lesson. It is found here by itself.
 """
 
 import importlib
@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lwlr_teach.teaching.items import Exercise, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Question
 
 _FILES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
 # In the order of the course.
@@ -18,3 +18,6 @@ EXERCISES: Mapping[str, Exercise] = MappingProxyType(
     {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}
 )
 QUESTIONS: tuple[Question, ...] = tuple(question for lesson in _LESSONS for question in lesson.QUESTIONS)
+EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType(
+    {lesson.EXPLANATION.name: lesson.EXPLANATION for lesson in _LESSONS}
+)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the factor -------------------------------------------------------------------------------------------
 
@@ -273,5 +273,20 @@ QUESTIONS = (
         ),
         1,
         "A factor that all gradients share cancels in Adam. Its step is set by the rate alone.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "10-explain",
+    "10-exploding-gradients",
+    asks=(
+        "Why can one gradient destroy a run that went well for a thousand steps, and what exactly does a clip "
+        "by the global norm prevent?"
+    ),
+    good=(
+        "Where the loss has a wall, a gradient is a thousand times as long as on the slope beside it, and the "
+        "step is as long as the gradient. The clip shortens a gradient that is longer than the limit and "
+        "keeps its direction, so that no step is longer than rate × limit: one step cannot throw away what a "
+        "thousand have won."
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the rates --------------------------------------------------------------------------------------------
 
@@ -326,5 +326,19 @@ QUESTIONS = (
         ),
         2,
         "Each contestant needs a rate of its own, out of a search of the same size.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "04-explain",
+    "04-finding-a-rate",
+    asks=(
+        "Somebody shows that a new optimizer beats Adam, both at the rate 0.001. What would you ask for "
+        "before you believe it?"
+    ),
+    good=(
+        "Each method at its own best rate, found with the same effort. The same budget for both, and several "
+        "seeds that did not choose the rates. At one shared rate the comparison says which of the two the "
+        "rate suits."
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- one step of one number -------------------------------------------------------------------------------
 
@@ -237,5 +237,21 @@ QUESTIONS = (
         ),
         0,
         "In the lesson the threshold of the second step moved from one to six times the width.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "14-explain",
+    "14-first-two-steps",
+    asks=(
+        "Why is it best, by a little, to give everything to one layer at the first step, and wrong to go on "
+        "like that?"
+    ),
+    good=(
+        "At the first step what the two layers gain simply adds up, so that only the sum of the rates counts; "
+        "what they do together takes a little back, and most if the rates are equal. From the second step on "
+        "each layer's gradient passes through the other one, so that the product of the rates counts, and of "
+        "all rates with the same sum equal ones have the largest product. A layer that stands still holds the "
+        "other one back."
     ),
 )

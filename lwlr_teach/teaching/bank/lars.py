@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the trust ratio --------------------------------------------------------------------------------------
 
@@ -305,5 +305,19 @@ QUESTIONS = (
         ),
         0,
         "Then one rate suits all. LARS pays where the ratios differ, and it needs a schedule in any case.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "12-explain",
+    "12-lars",
+    asks=(
+        "What does LARS look at that a schedule, a clip and Adam do not, and when is that worth nothing?"
+    ),
+    good=(
+        "At each layer's own two sizes: how large its weights are and how large its gradient. It makes every "
+        "layer move by the same share of its weights. Where these ratios are alike in all layers, one rate "
+        "does the same. Before Adam it is worth nothing, because Adam divides every factor of the gradient "
+        "away."
     ),
 )

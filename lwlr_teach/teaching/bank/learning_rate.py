@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the step ---------------------------------------------------------------------------------------------
 
@@ -213,5 +213,19 @@ QUESTIONS = (
         ),
         1,
         "The best rates of two methods can be a factor of ten or more apart.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "01-explain",
+    "01-learning-rate",
+    asks=(
+        "A friend says: “My loss exploded, so I made the rate a hundred times smaller, to be safe.” What "
+        "would you answer, and why?"
+    ),
+    good=(
+        "The edge is sharp. A rate just below it works, and it is about the fastest. So cut the rate by a "
+        "factor of two or three until the loss falls. A hundred times smaller is a traffic jam: every step "
+        "goes the same way, a hundred times shorter."
     ),
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the walk ---------------------------------------------------------------------------------------------
 
@@ -392,5 +392,19 @@ QUESTIONS = (
         ),
         1,
         "With the rate outside the buffer, as in torch, a new rate acts at once on the whole memory.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "02-explain",
+    "02-momentum",
+    asks=(
+        "Why does momentum help so much in a long, narrow valley, and hardly at all in a round bowl?"
+    ),
+    good=(
+        "Across a narrow valley the slopes change their sign from step to step and cancel in the sum. Along "
+        "it they agree and add up, so that the walk along the valley becomes faster while the steep direction "
+        "still sets the limit. In a round bowl no direction holds the others up, and there is nothing to "
+        "gain."
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the rate of a layer ----------------------------------------------------------------------------------
 
@@ -234,5 +234,20 @@ QUESTIONS = (
         ),
         1,
         "The arithmetic is the same. There are more and smaller calls, one set for each group.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "11-explain",
+    "11-rates-by-depth",
+    asks=(
+        "“In transfer learning the early layers should move less.” When is that right, when is it wrong, and "
+        "how can you find out before you train?"
+    ),
+    good=(
+        "It is right if what the early layers say still tells the new classes apart. It is wrong if the new "
+        "task has changed what goes in, for then it is the early layers that must learn anew. Read the new "
+        "classes from each layer with a simple readout: a layer whose outputs are no better than the pixels "
+        "has little that is worth keeping."
     ),
 )

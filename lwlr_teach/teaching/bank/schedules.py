@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- after a distance: the cosine -------------------------------------------------------------------------
 
@@ -366,5 +366,19 @@ QUESTIONS = (
         ),
         1,
         "Each schedule has a best peak of its own, and a schedule that falls has a higher one.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "03-explain",
+    "03-schedules",
+    asks=(
+        "Your run gets no better any more, so you let it go on for three times as long, at the same rate. Why "
+        "will that not help, and what will?"
+    ),
+    good=(
+        "The batches are noisy. At a constant rate the run trembles at a level that the rate sets and the "
+        "number of steps does not. Let the rate fall: then the level falls with it. It should have been high "
+        "before, so that the run has come near enough."
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lwlr_teach.teaching.items import Exercise, Known, Question
+from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 _LAYERS = ("first", "hidden", "last")
 
@@ -279,5 +279,20 @@ QUESTIONS = (
         ("all exactly 1", "all near 1, between about 0.7 and 1.1", "those of the gradient, rescaled"),
         1,
         "Five Newton–Schulz steps with coefficients that are chosen for speed end in a band, not at 1.",
+    ),
+)
+
+EXPLANATION = Explanation(
+    "15-explain",
+    "15-width",
+    asks=(
+        "Why does Adam's best rate fall when a network becomes wider, and what does muP change so that it "
+        "does not?"
+    ),
+    good=(
+        "One step of Adam moves every weight by about the rate, all in a direction that agrees with the "
+        "inputs, so that a unit that sums over m times as many inputs moves m times as far. muP divides the "
+        "rate of exactly these layers by m. Then each unit moves as far as in the narrow network, and the "
+        "rate that was best there stays good."
     ),
 )

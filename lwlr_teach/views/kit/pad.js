@@ -16,17 +16,22 @@ import { dragged } from "./pointer.js";
 export function pad(canvas, { columns, frameOf, open, heights, change, release, redraw }) {
   const clamp = (v) => Math.min(1, Math.max(0, v));
   let cursor = 0;
+  let [first, last] = [0, columns - 1]; // between them the curve was drawn
 
-  // From where the pen was to where it is; what was not drawn yet takes the first value.
+  // From where the pen was to where it is. What was not drawn yet goes on level from the ends of what was.
   function drawTo(column, value) {
     const before = heights();
     const curve = before.length ? [...before] : Array(columns).fill(value);
     const from = before.length ? cursor : column;
+    if (!before.length) first = last = column;
     const start = curve[from];
     const steps = Math.max(1, Math.abs(column - from));
     for (let k = 1; k <= steps; k++) {
       curve[from + Math.round(((column - from) * k) / steps)] = start + ((value - start) * k) / steps;
     }
+    [first, last] = [Math.min(first, from, column), Math.max(last, from, column)];
+    curve.fill(curve[first], 0, first);
+    curve.fill(curve[last], last + 1);
     cursor = column;
     change(curve);
   }

@@ -6,6 +6,7 @@ import { pad } from "../kit/pad.js";
 
 const [GUESS, TRUTH] = ["#e69f00", "#0072b2"];
 const TRUTH_ON_DARK = "#56b4e9";
+const THUMB = 8; // half of a slider's: the scale under it begins and ends where the knob can stand
 
 function render({ model, el }) {
   const { kind, question, labels, values, log, x, y, columns, confidences } = model.get("plan");
@@ -32,7 +33,7 @@ function render({ model, el }) {
 
   function drawNumber(ctx, colours) {
     const range = { range: [values[0], values[values.length - 1]], log };
-    const f = frame(30, 24, ctx.cssWidth - 60, 34, range, { range: [0, 1] });
+    const f = frame(THUMB, 24, ctx.cssWidth - 2 * THUMB, 34, range, { range: [0, 1] });
     axes(ctx, f, colours, { yTicks: 0 });
     ctx.font = `600 ${colours.font}`;
     ctx.textAlign = "center";
@@ -104,6 +105,7 @@ function render({ model, el }) {
     };
     input.addEventListener("click", stay);
     input.addEventListener("keydown", ({ key }) => ["Enter", " "].includes(key) && stay());
+    number.row.classList.add("lwlr-wide");
     rows.push(number.row);
   }
   const group = `lwlr-prediction-${Math.random().toString(36).slice(2)}`;

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lwlr_teach.core.checks import check_choice, check_count
-from lwlr_teach.core.text import label
+from lwlr_teach.core.text import label, short
 from lwlr_teach.views.kit.base import View, module
 
 KINDS = {kind: kind for kind in ("number", "choice", "curve")}
@@ -27,7 +27,9 @@ class PredictionView(View):
 
     ``guess`` and ``truth`` are lists, empty while there is none: the position on the slider and the measured
     value; the number of an option; or ``COLUMNS`` heights, each a share of the axis. ``locked`` says that the
-    learner has fixed the guess, ``confidence`` how sure he is of it, in percent.
+    learner has fixed the guess, ``confidence`` how sure of it, in percent. A guess is right if it is at most
+    ``within`` away: on a logarithmic slider that factor, of a curve on average that share of the axis.
+    ``why`` is the reason for the truth, and is said with it.
     """
 
     _esm = module("prediction/view.js")
@@ -50,9 +52,10 @@ class PredictionView(View):
         x: dict[str, Any] | None = None,
         y: dict[str, Any] | None = None,
         unit: str = "",
+        within: float = 0.0,
     ) -> None:
         check_choice("kind", kind, KINDS)
-        self.kind, self.question, self.unit = kind, question, unit
+        self.kind, self.question, self.unit, self.within, self.why = kind, question, unit, within, ""
         labels = list(options) if kind == "choice" else [self._number(v) for v in values]
         if kind != "curve":
             check_count("number of possible answers", len(labels), low=2)
@@ -104,10 +107,52 @@ class PredictionView(View):
         """The question, what was guessed and what was measured, as far as they are known."""
         guess = self._guess_in_words() if self.locked and self.guess else ""
         sure = f"{guess}, {self.confidence}% sure"
-        if self.truth:
-            said = f"You said {sure}" if guess else "No guess was locked"
-            return f"{self.question} {said}; {self._truth_in_words()}."
-        return f"{self.question} {f'Locked: {sure}.' if guess else 'Not answered yet.'}"
+        if not self.truth:
+            return f"{self.question} {f'Locked: {sure}.' if guess else 'Not answered yet.'}"
+        said = f"{'✔' if self.right else '✘'} You said {sure}" if guess else "No guess was locked"
+        judged = self._judged_in_words() if guess else ""
+        return f"{self.question} {said}; {self._truth_in_words()}{judged}. {self.why}".rstrip()
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the locked guess was near enough; None while guess or truth is missing."""
+        if not (self.locked and self.guess and self.truth):
+            return None
+        if self.kind == "choice":
+            return int(self.guess[0]) == int(self.truth[0])
+        if self.kind == "curve":
+            return sum(self._apart()) / COLUMNS <= self.within
+        guess, truth = self.plan["values"][int(self.guess[0])], self.truth[0]
+        if self.plan["log"]:
+            return truth > 0 and max(guess / truth, truth / guess) <= self.within
+        return abs(guess - truth) <= self.within
+
+    def _apart(self) -> list[float]:
+        """How far guess and truth are apart in each column, as shares of the axis."""
+        return [abs(guess - truth) for guess, truth in zip(self.guess, self.truth, strict=True)]
+
+    def _judged_in_words(self) -> str:
+        """How far a number or a curve is away, and how far would still do."""
+        if self.kind == "number":
+            off = f"a factor of {label(self.within)}" if self.plan["log"] else self._number(self.within)
+            return f" ({off} off counts as right)"
+        if self.kind == "curve":
+            apart = self._apart()
+            at = apart.index(max(apart)) / (COLUMNS - 1)
+            low, high = self.plan["x"]["range"]
+            return (
+                f". Yours is {self._distance(sum(apart) / COLUMNS)} away on average "
+                f"({self._distance(self.within)} counts as right), and furthest at "
+                f"{self.plan['x'].get('title', 'x')} {label(low + at * (high - low))}"
+            )
+        return ""
+
+    def _distance(self, share: float) -> str:
+        """A share of the vertical axis as what it means there: a difference, or a factor."""
+        low, high = self.plan["y"]["range"]
+        if self.plan["y"].get("log"):
+            return f"a factor of {short((high / low) ** share)}"
+        return short(share * (high - low))
 
     def _guess_in_words(self) -> str:
         return "a curve" if self.kind == "curve" else self._option(self.guess)

@@ -1,0 +1,29 @@
+// The explain view: room for a sentence of one's own, and a good answer to compare it with, once it is kept.
+import { OWN_KEYS, button, element, listen, save } from "../kit/controls.js";
+
+function render({ model, el }) {
+  const { asks, good } = model.get("plan");
+  const area = element("textarea", { rows: 3, "aria-label": asks, placeholder: "in your own words", ...OWN_KEYS });
+  const keep = button("keep", "", "keep my answer, and show a good one", () => {
+    save(model, { said: area.value.trim() });
+    show();
+  });
+  const answer = element("div", { class: "lwlr-reason", role: "status" });
+  const root = element("div", { class: "lwlr-view lwlr-explain" },
+    element("div", { class: "lwlr-question" }, asks), area, element("div", { class: "lwlr-controls" }, keep), answer);
+  const enable = () => (keep.disabled = !area.value.trim() || area.value.trim() === model.get("said"));
+  area.addEventListener("input", enable);
+
+  function show() {
+    const said = model.get("said");
+    if (document.activeElement !== area) area.value = said || area.value;
+    keep.textContent = said ? "keep the change" : "keep, and compare";
+    enable();
+    answer.textContent = said ? `A good answer: ${good} Does yours say the same? Change it if you like.` : "";
+  }
+  el.append(root);
+  show();
+  return listen(model, ["said"], show);
+}
+
+export default { render };
