@@ -7,9 +7,9 @@
 
 A notebook is never edited. It keeps texts and pictures but no widget state, and two builds on one machine
 give the same bytes. lessons/NAME.ipynb is the learner's: what its source has from ``### BEGIN SOLUTION`` to
-``### END SOLUTION`` is one line there, cells tagged "teacher" are left out, and the code of a cell that reveals
-the answer to a prediction is folded. The teacher's pack has all of it.
-Every build also writes the list in lessons/README.md, which is the course's.
+``### END SOLUTION`` is one line there, cells tagged "teacher" are left out, and a cell that reveals the
+answer to a prediction is folded. The teacher's pack has all of it. Every build also writes the list in
+lessons/README.md, which is the course's.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
     if not teacher:
         notebook.cells = [cell for cell in notebook.cells if not cells.is_teachers(cell)]
         for _, cell in cells.code_cells(notebook):
-            if cells.calls(cell.source, "reveal"):  # an answer that is read before it is guessed teaches nothing
+            if cells.calls(
+                cell.source, "reveal"
+            ):  # an answer that is read before it is guessed teaches nothing
                 cell.metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
     return notebook
 

@@ -139,7 +139,9 @@ def predictions(lesson: Lesson) -> Iterator[str]:
             yield lesson.says(place, f"no later cell reveals {name!r}; end one with {variable}.reveal(…)")
     for place, call in lesson.calls("reveal"):
         if len(call.args) < 2 and not any(keyword.arg == "why" for keyword in call.keywords):
-            yield lesson.says(place, "the answer comes without a reason; give it in a sentence: .reveal(truth, why)")
+            yield lesson.says(
+                place, "the answer comes without a reason; give it in a sentence: .reveal(truth, why)"
+            )
 
 
 def teachers_notes(lesson: Lesson) -> Iterator[str]:
@@ -204,11 +206,15 @@ def explanation(lesson: Lesson) -> Iterator[str]:
 
     asked = lesson.calls("explain")
     if len(asked) != 1:
-        yield lesson.says(None, f"{len(asked)} questions to explain; ask one, with explain(…), before 'What to keep'")
+        yield lesson.says(
+            None, f"{len(asked)} questions to explain; ask one, with explain(…), before 'What to keep'"
+        )
     for place, call in asked:
         found = EXPLANATIONS.get(cells.text_argument(call) or "")
         if found is None or found.lesson != lesson.name:
-            yield lesson.says(place, "the bank has no such EXPLANATION of this lesson; write it beside its exercises")
+            yield lesson.says(
+                place, "the bank has no such EXPLANATION of this lesson; write it beside its exercises"
+            )
         if any(later > place for later, _ in lesson.calls("check")):
             yield lesson.says(place, "explain comes before the last check; move it behind")
 

@@ -61,7 +61,9 @@ last_good = rates[runs.losses[0, :, 0, -1] <= runs.losses[0, :, 0, 0]].max().ite
 claim(f"The largest rate that does not climb is {last_good:.2f}.", abs(last_good - 0.2) < 0.011)
 
 # %%
-edge_guess.reveal(last_good, "A step multiplies the distance by 1 − 10 η, and −1 is the last factor that does not grow.")
+edge_guess.reveal(
+    last_good, "A step multiplies the distance by 1 − 10 η, and −1 is the last factor that does not grow."
+)
 
 # %% [markdown]
 # ## The rule

@@ -58,7 +58,10 @@ while ball > 0:
     steps += 1
 
 claim(f"After {steps} steps the ball is past the bottom, at {ball.item():.2f}.", ball < 0)
-guess.reveal(steps)
+guess.reveal(
+    steps,
+    "At first the slope pushes it a tenth of the way in each step, and it keeps nine tenths of its speed, so that it arrives fast and cannot stop.",
+)
 
 # %% [markdown]
 # ## Drag

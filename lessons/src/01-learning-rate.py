@@ -17,7 +17,16 @@ import torch
 from lwlr_teach.optim import SGD
 from lwlr_teach.problems import digits, quadratic, sharp_and_flat
 from lwlr_teach.runs import sweep, train_ensemble
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number, yours
+from lwlr_teach.teaching import (
+    begin,
+    check,
+    claim,
+    explain,
+    predict_choice,
+    predict_curve,
+    predict_number,
+    yours,
+)
 from lwlr_teach.views import SIX, RatesView, SurfaceView
 
 begin("01-learning-rate")
@@ -106,7 +115,10 @@ claim(
     f"Measured: {last_good:.4f} still goes down, {first_bad:.4f} goes up.",
     last_good <= 2 / curvature < first_bad,
 )
-edge_guess.reveal(last_good)
+edge_guess.reveal(
+    last_good,
+    "Up and down a step multiplies the distance by 1 − 10 η; −1, at 0.2, is the last factor that does not grow.",
+)
 
 # %% [markdown]
 # Along the valley the curvature is only 1. If that were the only direction, every rate up to 2 would do. But there is one rate for all directions, and **the steepest one sets the limit, while the gentlest one sets the time**. A long, narrow valley is hard for this one reason. Lessons 2 and 5 to 7 are about ways out.
@@ -180,7 +192,10 @@ for name, rate in zip(runs.names, quickest, strict=True):
     print(f"{name:9} is quickest at {rate:.3g}")
 claim(f"Rates at which all six arrive within 100 steps: {together.sum()} of 61.", together.sum() == 0)
 claim("Adagrad, RMSprop and Adam leave the map at none of them.", (runs.diverged_at[3:] == -1).all())
-shared_guess.reveal("no, not one")
+shared_guess.reveal(
+    "no, not one",
+    "Each method turns the same rate into steps of another length, so that each has a best rate of its own.",
+)
 
 # %% [markdown]
 # ## A spike is not the end
@@ -223,7 +238,9 @@ claim(
     highest[1] > 100 * first[1] and last[1] < 1e-6,
 )
 claim("Rate 1.1: no valley can hold it.", runs.diverged_at[0, 2, 0] > 0)
-spike_guess.reveal(runs.losses[0, 1, 0, :31])
+spike_guess.reveal(
+    runs.losses[0, 1, 0, :31], "0.1 is above the narrow valley's edge, 0.04, and below the wide one's, 1."
+)
 
 # %% [markdown]
 # ## A real network
@@ -292,7 +309,10 @@ claim(
     f"At rate 0.01 SGD is still in the jam with {right[sgd, at[0.01]]:.1f}, where Adam has {right[adam, at[0.01]]:.2f}.",
     right[sgd, at[0.01]] < 0.75 and right[adam, at[0.01]] > 0.95,
 )
-hopeless_guess.reveal("2.2")
+hopeless_guess.reveal(
+    "2.2",
+    "The first steps throw the weights so far that the units are stuck, and a stuck network can only guess.",
+)
 
 # %%
 claim("SGD's best rate is more than ten times Adam's.", best[sgd] > 10 * best[adam])
@@ -304,7 +324,7 @@ claim("At its own best rate each of the six gets at least 95% right.", (right.ma
 # %% [markdown]
 # ## Exercise
 #
-# Two functions, one line each. `check` says what it thinks; run it as often as you like. If you are stuck, write `hint("01-step")` in a new cell, once, twice, three times; `solution("01-step")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# Two functions, one line each. `check` says what it thinks; run it as often as you like. Under each check there are hints, and a solution.
 
 
 # %%
@@ -333,6 +353,12 @@ def edge(curvatures):
 
 
 check("01-edge", edge)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("01-explain")
 
 # %% [markdown]
 # ## What to keep

@@ -18,7 +18,7 @@ from lwlr_teach.optim import SGD
 from lwlr_teach.problems import best_rate, best_settings, edge, quadratic, terminal_speed
 from lwlr_teach.runs import race, sweep, train_ensemble
 from lwlr_teach.studies import sweep_momentum
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall, yours
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall, yours
 from lwlr_teach.views import MomentumView, RatesView, SurfaceView
 
 begin("02-momentum")
@@ -92,7 +92,10 @@ claim(
     ball_steps < sgd_steps / 5,
 )
 claim(f"With β = 0.99 it is restless for more than a thousand: {restless}.", restless > 1000)
-steps_guess.reveal(ball_steps)
+steps_guess.reveal(
+    ball_steps,
+    "Steps across the valley cancel, steps along it add up: about √100 = 10 times fewer, less what the ball swings.",
+)
 
 # %% [markdown]
 # ## A larger edge, and a smaller one
@@ -159,7 +162,10 @@ claim(
 )
 
 # %%
-edge_guess.reveal("heavy ball, SGD, Nesterov")
+edge_guess.reveal(
+    "heavy ball, SGD, Nesterov",
+    "From wall to wall the slopes cancel in the ball's memory; to look ahead is to look at the other wall.",
+)
 
 # %% [markdown]
 # So Nesterov's caution has a price. It also has a use: with too much momentum it comes to rest sooner.
@@ -225,7 +231,7 @@ claim(
     ball_grows < 15,
 )
 # %%
-condition_guess.reveal("about 10 times")
+condition_guess.reveal("about 10 times", "κ grows a hundredfold, and the steps grow with its root.")
 
 # %% [markdown]
 # All this is exact for a quadratic. A network is not one, and nobody knows its curvatures. What carries over is the shape of the map: more momentum wants a matching rate, and the best of both lies near an edge.
@@ -349,7 +355,7 @@ claim(
     "At every rate from 0.01 to 0.05 Momentum ends within 10% of SGD at ten times that rate.",
     all(0.9 < f < 1.1 for f in far),
 )
-work_guess.reveal(digit_rates[same])
+work_guess.reveal(digit_rates[same], "On a steady slope the buffer holds 1/(1 − 0.9) = 10 slopes.")
 
 # %% [markdown]
 # In the traffic jam momentum does nothing but raise the rate by $1/(1-\beta)$. Whoever compares SGD and Momentum at the rate 0.01 compares SGD at 0.01 with, in effect, SGD at 0.1. So the honest race gives each its own best rate. The rates are chosen on images that were held back, and the test images judge.
@@ -378,7 +384,7 @@ claim("But not ten times smaller.", 10 * min(rate["Momentum"], rate["Nesterov"])
 # %% [markdown]
 # ## Exercise
 #
-# Two functions. The first is the heavy ball itself, with the rate outside the buffer, and the rate changes on the way. If you are stuck, write `hint("02-walk")` in a new cell; `solution("02-walk")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# Two functions. The first is the heavy ball itself, with the rate outside the buffer, and the rate changes on the way. Under each check there are hints, and a solution.
 
 
 # %%
@@ -412,6 +418,12 @@ def best(curvatures):
 
 
 check("02-best", best)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("02-explain")
 
 # %% [markdown]
 # ## What to keep

@@ -33,7 +33,7 @@ from lwlr_teach.schedules import (
     drive,
 )
 from lwlr_teach.studies import Family, train_schedules
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_curve, recall
 from lwlr_teach.views import ScheduleView, SurfaceView
 
 begin("03-schedules")
@@ -99,7 +99,9 @@ claim(
     f"Rate 0.005 has the lowest floor, but after 300 steps it is still at {loss[3, 300]:.2f}.",
     floor[3] == min(floor) and loss[3, 300] > 5 * loss[1, 300],
 )
-longer_guess.reveal("it stays where it is")
+longer_guess.reveal(
+    "it stays where it is", "The rate sets the floor, and the number of steps does not occur in it."
+)
 
 # %% [markdown]
 # "A small rate is always safer, only slower" is therefore only half the truth. If there is time enough, it does end lower. If the budget is fixed, it has not arrived when the time is up. **A large rate travels, a small rate settles.** A schedule lets you have both, one after the other.
@@ -134,7 +136,7 @@ claim(
     0.07 < fell[300] / fell[150] < 0.13,
 )
 claim(f"A constant rate of 0.01 is still at {loss[2, 300]:.3f} then.", loss[2, 300] > 1.5 * fell[300])
-drop_guess.reveal(fell)
+drop_guess.reveal(fell, "The floor falls at once; the run has to walk down to it, at the new, slow rate.")
 
 # %% [markdown]
 # Networks that were trained with a step schedule have this staircase in their training curves: a long flat piece, then a cut of the rate, and the loss goes down to the next floor.
@@ -247,7 +249,10 @@ claim(
     "Warm restarts end higher than the straight line, by a quarter at least.",
     restarts.loss > 1.25 * line.loss,
 )
-shape_guess.reveal("several that fall, about equal")
+shape_guess.reveal(
+    "several that fall, about equal",
+    "Each travels at a high rate and settles at a low one, and that is what counts.",
+)
 
 # %% [markdown]
 # **That the rate falls matters. The shape in which it falls matters much less**, as long as it is high for a good part of the run and low at the end. If one shape is to be named, it is the straight line; Defazio et al. (2023) found the same in a larger study and give reasons. Two famous results do not show up here. One-cycle became known for training in a fraction of the usual steps (Smith 2018); here it is one among equals. Warm restarts (Loshchilov and Hutter 2017) go back to a high rate in order to explore; a run as short as this has no time for that. Both were found on larger networks and longer runs, and may well hold there.
@@ -317,7 +322,10 @@ claim(
 claim("Peak 0.02: they differ by less than half.", 0.67 < warm[0.018].loss / cold[0.018].loss < 1.5)
 claim("At its own best peak the warm one is lower from every seed.", warm["best"].high < cold["best"].low)
 claim("And its best peak is higher.", warm["best"].lr > cold["best"].lr)
-warm_guess.reveal("less than a tenth of it")
+warm_guess.reveal(
+    "less than a tenth of it",
+    "After 30 gentle steps the network stands where the slopes are less steep, and survives the peak.",
+)
 
 # %% [markdown]
 # A warm-up does not make a rate better. It makes a higher peak survivable, and it is the higher peak that gains something. At a modest rate it changes hardly anything. With momentum in place of Adam it changes hardly anything even at the best peak: put `method="Momentum"` into the cell above and see.
@@ -370,7 +378,7 @@ claim("The warm-up is over after a quarter of the first epoch.", Warmup(5)(5) ==
 # %% [markdown]
 # ## Exercise
 #
-# Two functions, one for each way to decide. First the cosine with a floor: from 1 at step 0 down to `min_factor` at step `T_max`, and there it stays. If you are stuck, write `hint("03-cosine")` in a new cell; `solution("03-cosine")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# Two functions, one for each way to decide. First the cosine with a floor: from 1 at step 0 down to `min_factor` at step `T_max`, and there it stays. Under each check there are hints, and a solution.
 
 
 # %%
@@ -400,6 +408,12 @@ check("03-stalled", stalled)
 
 # %% [markdown]
 # A schedule of yours can race: `ScheduleView(train_schedules(["cosine", lambda t: cosine(t, 300, 0.1)]))`.
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("03-explain")
 
 # %% [markdown]
 # ## What to keep

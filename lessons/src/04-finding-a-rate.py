@@ -18,7 +18,7 @@ from torch import nn
 from lwlr_teach.optim import SGDHD, Adam, Method
 from lwlr_teach.problems import digits, quadratic
 from lwlr_teach.runs import Contestant, exponential_rates, race, range_test, search_rate
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall
 from lwlr_teach.views import RaceView, RangeTestView, SurfaceView
 
 begin("04-finding-a-rate")
@@ -140,7 +140,10 @@ claim("Steepest slope in 50 steps: beyond 0.05 from each of three seeds.", min(r
 claim("In 800 steps: below 0.005 from each of them.", max(read[800]) < 0.005)
 rough, calm = (tests[2].with_smoothing(s).minimum_over_10 for s in (0, 0.98))
 claim("100 steps: smoothing moves the minimum up by more than a factor of 3.", calm > 3 * rough)
-longer_guess.reveal("a rate several times smaller")
+longer_guess.reveal(
+    "a rate several times smaller",
+    "In a longer test the network has more steps at each rate, so that it begins to learn while the rate is still small.",
+)
 
 # %% [markdown]
 # So a range test answers a question: *at which rate does this network begin to learn, if it has this many steps?* It does not say which rate is best after a whole training. It is good for the order of magnitude, in a minute, on a network about which you know nothing. Use it to choose where the sweep begins and ends.
@@ -192,7 +195,10 @@ ends = [final_rate(first, 0.001)[0] for first in (0.001, 0.01, 0.1)]
 claim("From 0.001, 0.01 and 0.1 the rate ends near 0.13.", all(0.12 < end < 0.135 for end in ends))
 claim("With β a tenth of that it ends near 0.04.", 0.035 < final_rate(0.001, 0.0001)[0] < 0.05)
 claim("With β = 0.002 it explodes.", not final_rate(0.001, 0.002)[1] < 1e6)
-settles_guess.reveal(ends[0])
+settles_guess.reveal(
+    ends[0],
+    "It grows while gradients agree. Once the run has arrived there are none, and the rate stays wherever it is.",
+)
 
 # %% [markdown]
 # And on the digits? There we give it β = 0.01.
@@ -270,7 +276,9 @@ tried = [len(search(seed, pruner="halving").lr) for seed in range(5)]
 claim("For the price of five trainings it tries more than ten rates on average.", sum(tried) / 5 > 10)
 same = search(0).lr.tolist() == search(0, sampler="tpe").lr.tolist()
 claim("TPE tries the very rates that random search tries.", same)
-search_guess.reveal("random search")
+search_guess.reveal(
+    "random search", "Five random rates leave gaps, and a band of good rates fits into one of them."
+)
 
 # %% [markdown]
 # With one number to find, the dull sweep is hard to beat. Random search leaves gaps wherever chance wants them. It is famous for another case, and rightly: if two numbers are to be found and one of them hardly matters, a grid of 3 × 3 tries three values of the one that does, and nine random points try nine.
@@ -329,7 +337,7 @@ for rate, table in shared.items():
     print(f"all at {rate:6}: {table.places[0].name} wins")
 winners = {table.places[0].name for table in shared.values()}
 claim(f"Methods that win at one of these five rates: {len(winners)}.", winners == set(names))
-winners_guess.reveal("all five")
+winners_guess.reveal("all five", "Each of them has rates that suit it and not the others.")
 
 # %% [markdown]
 # Each of the five. Nothing was forged: same network, same data, five seeds, honest test images. The choice of one number decided it.
@@ -379,7 +387,7 @@ claim(
 #
 # ## Exercise
 #
-# Two functions that you will need again and again. If you are stuck, write `hint("04-rates")` or `hint("04-best-rate")` in a new cell; `solution("04-rates")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# Two functions that you will need again and again. Under each check there are hints, and a solution.
 
 
 # %%
@@ -403,6 +411,12 @@ def best_rate(rates, losses):
 
 
 check("04-best-rate", best_rate)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("04-explain")
 
 # %% [markdown]
 # ## What to keep

@@ -20,7 +20,16 @@ from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_valu
 from lwlr_teach.optim import METHODS, SGD
 from lwlr_teach.problems import cliff, digits, rnn_task
 from lwlr_teach.runs import Contestant, cross_entropy, race, sweep, train_ensemble
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_curve, predict_number, recall
+from lwlr_teach.teaching import (
+    begin,
+    check,
+    claim,
+    explain,
+    predict_choice,
+    predict_curve,
+    predict_number,
+    recall,
+)
 from lwlr_teach.views import RaceView, RatesView, SurfaceView
 
 begin("10-exploding-gradients")
@@ -75,7 +84,10 @@ claim(f"Gain 2: the norm is {early[2]:.1f} after 8 pixels.", early[2] < 5)
 claim("After 64 pixels it is more than a hundred times that.", late[2] > 100 * early[2])
 claim(f"Gain 1: {early[1]:.2f} after 8 pixels, {late[1]:.2f} after 64.", late[1] < 1.5)
 claim(f"Gain 0.5: {early[0.5]:.2f} after 8, {late[0.5]:.2f} after 64.", late[0.5] < 1)
-length_guess.reveal([gradient_norm(2, n) for n in range(2, 65, 2)])
+length_guess.reveal(
+    [gradient_norm(2, n) for n in range(2, 65, 2)],
+    "Each pixel multiplies by about the same number, and that is exponential growth: a line on this axis.",
+)
 
 # %% [markdown]
 # On this axis a straight line is exponential growth, and growth is what you see, with jumps: $\tanh$ holds back now and then. With gain 1 the norm stays as it is. With gain 0.5 nothing explodes, but there is a price: what the network saw long ago does not come back at all. That is the *vanishing* gradient, and no clip can help against it.
@@ -187,7 +199,10 @@ claim(f"By global norm the loss ends below 2 from {limits[7]:.1f} to 100.", (los
 claim(f"At {safe:.0f} it is not thrown, and ends at {losses[2, 13, -1]:.0f}.", losses[2, 13, -1] > 5)
 claim("No step by global norm is longer than rate × limit.", (steps <= 0.01 * limits + 1e-12).all())
 claim("At the limit 1,000 all four take the same path.", (runs.paths[:, 0, -1] == runs.paths[0, 0, -1]).all())
-limit_guess.reveal(safe)
+limit_guess.reveal(
+    safe,
+    "No step is longer than rate × limit. At 178 that is 1.8, more than half of the map.",
+)
 
 # %% [markdown]
 # Not thrown is not yet good. At 178 a step may be rate × limit long, more than half of the map, and the end is a matter of chance. In between, too, the results jump up and down, because the wall is still there and each path meets it elsewhere.
@@ -283,7 +298,7 @@ claim(
     f"SGD moves {moved[0]:.4f} and {moved[1]:.6f}: rate × limit × 300.",
     (moved / expected - 1).abs().max() < 0.01,
 )
-adam_guess.reveal("hardly at all")
+adam_guess.reveal("hardly at all", "Adam divides the gradient by its own size, and a common factor cancels.")
 
 # %% [markdown]
 # A clip that always acts gives Adam gradients that are all equally long. Adam divides by their size, and the limit cancels. What is left is **normalised descent**: direction without length. Here that is even an advantage. Without a clip, the long gradients of the first steps stay in Adam's memory of sizes and make its later steps short.
@@ -367,7 +382,10 @@ claim("Rate 1, from every seed: without a clip less than 20% right, guessing.", 
 claim("Rate 1, from every seed: with each of the four clips more than 70% right.", fast[1:].min() > 0.7)
 claim("Each at its own best rate: the best clip is less than 10 points ahead of none.", ahead < 0.1)
 claim("Adam, with a clip or without, is less than 10 points from SGD as well.", max(adams) < 0.1)
-race_guess.reveal("less than 10 points")
+race_guess.reveal(
+    "less than 10 points",
+    "At its own best rate plain SGD stays away from the wall: there is little for a clip to save.",
+)
 
 # %% [markdown]
 # So clipping hardly raised the summit, if at all. Which one is first is not settled: with other seeds it is another one, and on another processor too, because training amplifies the last digit of every sum. From seed to seed a method differs from itself about as much as the methods differ from one another.
@@ -377,7 +395,7 @@ race_guess.reveal("less than 10 points")
 # %% [markdown]
 # ## Exercise
 #
-# The factor of the rule, and the radius of a trust region. If you are stuck, write `hint("10-factor")` in a new cell; `solution("10-factor")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# The factor of the rule, and the radius of a trust region. Under each check there are hints, and a solution.
 
 
 # %%
@@ -401,6 +419,12 @@ def longest_step(lr, clip_value, n):
 
 
 check("10-longest-step", longest_step)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("10-explain")
 
 # %% [markdown]
 # ## What to keep

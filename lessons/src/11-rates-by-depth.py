@@ -19,7 +19,7 @@ from lwlr_teach.layerwise import freeze, groups_by_depth, groups_by_name, layer_
 from lwlr_teach.optim import Adam
 from lwlr_teach.runs import Recorder, fit, operations
 from lwlr_teach.studies import TRANSFERS, compare, pretrain, readouts, target
-from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, recall
 from lwlr_teach.views import InspectorView, TransferView
 
 begin("11-rates-by-depth")
@@ -97,7 +97,10 @@ near = [
     if "last" not in name
 ]
 claim("With twenty examples all but the last layer alone are less than 5 points from equal rates.", all(near))
-new_guess.reveal("smaller late")
+new_guess.reveal(
+    "smaller late",
+    "What the early layers learned of 0 to 4 is in the way of 5 to 9, so that it is they who have to move.",
+)
 
 # %% [markdown]
 # The usual advice fails, from nearly every seed. And there is worse: a network that knows nothing wins as well. What these networks know about 0 to 4 is in their way. If you only compare arrangements of a pretrained network, you never learn that.
@@ -132,7 +135,9 @@ untrained = readouts(target(known, "new digits", shots=5, keep=False)).median(-1
 claim(
     "In a network that was not pretrained the third hidden layer is read worse still.", untrained[3] < seen[3]
 )
-readout_guess.reveal("on the pixels")
+readout_guess.reveal(
+    "on the pixels", "The hidden layers were paid to tell 0 to 4 apart, and throw away the rest."
+)
 
 # %% [markdown]
 # So these eyes do not read new songs well. The hidden layers were paid to tell 0 to 4 apart, and for nothing else. What a layer throws away, **no later layer can bring back**, and what it merely hides costs examples to find. A readout sees both as one. If the early layers hardly move, the last ones learn from what is left.
@@ -177,7 +182,10 @@ claim("It beats smaller late from at least 14 of the 20.", ahead >= 14)
 claim("Unfrozen from the top beats equal rates from at least 13.", wins["unfrozen from the top"] >= 13)
 claim("The first layer alone does so from at most 6.", wins["first layer only"] <= 6)
 claim("The network that was not pretrained does so from more than half.", wins["not pretrained"] > 10)
-inverted_guess.reveal("smaller early")
+inverted_guess.reveal(
+    "smaller early",
+    "At the top an inverted 3 still differs from an inverted 0. Only the names are wrong, and the last layer gives them.",
+)
 
 # %% [markdown]
 # The advice holds, and for a task where the picture says that it should not. (But the network that was not pretrained does about as well: there was little to transfer here too.) Ask the layers again, and you see why.
@@ -358,7 +366,10 @@ claim(
     full == sum(p.numel() for p in model.parameters()),
 )
 claim("Without a gradient it keeps less than a tenth of that.", small < full / 10)
-thaw_guess.reveal("ten times as long")
+thaw_guess.reveal(
+    "ten times as long",
+    "Rate 0 stops the step and not the memory: sixty gradients have filled the buffer to 1/(1 − 0.9) = 10 of them.",
+)
 
 # %% [markdown]
 # Rate 0 stops the step and nothing else. Gradients are still computed, and the momentum still remembers them. Sixty steps later it has a full buffer, and the moment the rate comes back it throws all of it at the layer. `freeze` and `train_top` set `requires_grad`: then autograd computes no gradient, and the optimizer passes over what has none.
@@ -406,7 +417,7 @@ claim(
 # %% [markdown]
 # ## Exercise
 #
-# The rule, and the schedule of gradual unfreezing. If you are stuck, write `hint("11-rate-of")` in a new cell; `solution("11-rate-of")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# The rule, and the schedule of gradual unfreezing. Under each check there are hints, and a solution.
 
 
 # %%
@@ -429,6 +440,12 @@ def awake(step, steps, layers):
 
 
 check("11-awake", awake)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("11-explain")
 
 # %% [markdown]
 # ## What to keep

@@ -26,7 +26,7 @@ from lwlr_teach.problems import digits, digits_task
 from lwlr_teach.runs import Contestant, Minibatches, fit, race
 from lwlr_teach.schedules import Cosine
 from lwlr_teach.studies import train_layer_rates
-from lwlr_teach.teaching import begin, check, claim, predict_choice, predict_number, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall
 from lwlr_teach.views import InspectorView, LayerRatesView, RaceView
 
 begin("12-lars")
@@ -106,7 +106,9 @@ claim(
 )
 last_loss = sgd_run.losses[-10:].mean()
 claim(f"After 200 steps the loss is {last_loss:.2f}; guessing has 2.30.", abs(last_loss - 2.303) < 0.05)
-spread_guess.reveal(spread)
+spread_guess.reveal(
+    spread, "The gradient enters at the last layer and loses a part in each layer on its way to the front."
+)
 
 # %% [markdown]
 # The gradient is to blame. PyTorch's first weights are more than twice too small for ReLU (He et al. 2015), so each layer passes on less than it gets, on the way back as well. Six layers are enough. The last layer moves, the front layers hardly do, and the network has learned nothing. A rate that moved the slowest layer by one per cent would move the last one by about forty.
@@ -169,7 +171,7 @@ same_rate = train(again, SGD(again.parameters(), lr=0.1))
 claim("The first losses are equal.", (before.losses[0] - same_rate.losses[0]).abs() < 1e-4)
 claim("At one rate for all, the two paths part.", (before.losses - same_rate.losses).abs().max() > 0.5)
 claim("With rates × 64, / 64 and × 1 they agree.", (before.losses - fitted.losses).abs().max() < 0.01)
-rate_guess.reveal("64")
+rate_guess.reveal("64", "The step must be 8 times as long, and the gradient is 8 times too short: 8 × 8.")
 
 # %% [markdown]
 # ## The rule
@@ -316,7 +318,10 @@ claim("Later half of all shares change by less than 30%.", (change - 1).abs().me
 claim(
     "With the ratio on the rate each layer moves by 0.005 of itself.", ((shares - 0.005).abs() < 1e-4).all()
 )
-adam_guess.reveal("hardly different from plain Adam's")
+adam_guess.reveal(
+    "hardly different from plain Adam's",
+    "Adam divides each gradient by its usual size, and the ratio is divided away with it.",
+)
 
 # %% [markdown]
 # Adam divides the factor away, as it did with the limit of a clip. Not quite: the ratio changes as the layers learn, and Adam's memory is slower. With the ratio on the rate the picture would be the one of LARS again, a single colour. So with Adam the ratio belongs on the rate, and is taken of Adam's own direction. That is LAMB, in the next lesson.
@@ -395,7 +400,10 @@ small, large = (accuracy(tidy[batches]) for batches in ("small", "large"))
 claim("Batches of 128: all five within 4 points.", max(small.values()) - min(small.values()) < 4)
 apart = max(abs(large[lars_cosine] - large[name]) for name in (clipped, "Adam"))
 claim("All images: LARS + Cosine is less than 4 points from Adam and from momentum with a clip.", apart < 4)
-race_guess.reveal("less than 5 points apart")
+race_guess.reveal(
+    "less than 5 points apart",
+    "With usual first weights the three layers' ratios are alike, and one rate does for all.",
+)
 
 # %% [markdown]
 # No victory. None of the three beats another one from all six seeds. Which of them stands first is chance: with other seeds, or on another processor, it may be another one. Where a network has usual first weights and three layers, LARS is as good as the others and no better. Nado et al. (2021) found the same in the large: with well-chosen settings, ordinary momentum and Adam reach what LARS and LAMB had been praised for.
@@ -443,7 +451,7 @@ claim("Adam stays within 8 points of it.", large_2[lars_cosine] - large_2["Adam"
 #
 # ## Exercise
 #
-# The rule, and its careful sibling. If you are stuck, write `hint("12-trust-ratio")` in a new cell; `solution("12-trust-ratio")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# The rule, and its careful sibling. Under each check there are hints, and a solution.
 
 
 # %%
@@ -471,6 +479,12 @@ def larc_rate(p_norm, g_norm, lr, coefficient):
 
 
 check("12-larc", larc_rate)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("12-explain")
 
 # %% [markdown]
 # ## What to keep

@@ -27,7 +27,7 @@ from lwlr_teach.problems import (
 )
 from lwlr_teach.runs import Contestant, race
 from lwlr_teach.studies import trained_splits
-from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, recall
 from lwlr_teach.views import RaceView, SplitView
 
 begin("14-first-two-steps")
@@ -75,7 +75,10 @@ one = loss[1]
 claim(f"Half and half is the worst of all splits: {one[20]:.4f}.", one.argmax() == 20)
 claim(f"Everything to one layer is the best, {one[0]:.4f}, whichever it is.", one.argmin() in (0, 40))
 claim("The whole difference is less than a fifth of a percent.", one.max() / one.min() < 1.002)
-first_guess.reveal("everything to one layer")
+first_guess.reveal(
+    "everything to one layer",
+    "What the two steps gain adds up whatever the split; what they do together takes a little back, most if they are equal.",
+)
 
 # %% [markdown]
 # The table was the wrong picture, and it is worth knowing why. A side of a table has a length and nothing else. A layer has a direction as well, and two random ones have nothing to do with each other.
@@ -105,7 +108,9 @@ two = loss[2]
 claim(f"Half and half is the best now: {two[20]:.3f}.", two.argmin() == 20)
 claim(f"Everything to one layer is the worst: {two[0]:.3f}.", two.argmax() in (0, 40))
 claim("This time the difference is 5%.", abs(two.max() / two.min() - 1.05) < 0.01)
-second_guess.reveal("half and half")
+second_guess.reveal(
+    "half and half", "Now each layer learns through the other, and the product of the two rates counts."
+)
 
 # %% [markdown]
 # Now the table is right. Layer 1's gradient goes through layer 2, and layer 2 has already turned a little towards the target. So the signal of the second step is longer than that of the first, by a factor that grows with the **product** of the rates. If one layer stands still, the other one's signal never grows.
@@ -137,7 +142,10 @@ claim(
 small = losses(64, shares * 10_000, (1 - shares) * 10_000, width=width)
 claim("With a budget of 10,000, equal is best at step 8 and no longer at step 64.", small[8].argmin() == 20)
 claim("There it is a million times worse than the best.", small[64, 20] > 1e6 * small[64].min())
-later_guess.reveal("about a quarter and three quarters")
+later_guess.reveal(
+    "about a quarter and three quarters",
+    "With equal rates both layers do the same at every step, and no two equal steps reach a target that lies behind.",
+)
 
 # %% [markdown]
 # Equal rates are best only **while the signal still grows**. Why do they lose then?
@@ -328,7 +336,10 @@ claim("ReLU: at step 1 the seeds disagree, from one end to the other.", spread.m
 early, late = real.each[0, 0], real.each[0, -1]
 claim("Digits at 0.3: all to the first layer at step 1, from every seed.", (early == 1).all())
 claim("At step 48: 0.5 to 0.8 from every seed.", (late >= 0.5).all() and (late <= 0.8).all())
-carry_guess.reveal("all to the first layer, then nearly equal")
+carry_guess.reveal(
+    "all to the first layer, then nearly equal",
+    "As in the linear network the order turns round once the signal is there. That the first layer begins is the digits' own.",
+)
 
 # %% [markdown]
 # In the deep linear networks the order comes back as it was. In the ReLU network the first step has no order at all. On the digits it comes back at the two smaller budgets, with differences. The middle wins not at the *second* step but at a later one, and the smaller the budget, the later. And at a budget of 3, too large for half and half, the share of the first layer has to be small almost from the start.
@@ -368,7 +379,7 @@ claim("After 200 steps none of the four is beaten from every seed.", len(table.l
 # %% [markdown]
 # ## Exercise
 #
-# One step of a clock whose hands cannot turn: real numbers, and the target is 1 or −1. And the study's recipe. If you are stuck, write `hint("14-step")` in a new cell; `solution("14-step")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# One step of a clock whose hands cannot turn: real numbers, and the target is 1 or −1. And the study's recipe. Under each check there are hints, and a solution.
 
 
 # %%
@@ -392,6 +403,12 @@ def divide(budget, w1, w2):
 
 
 check("14-divide", divide)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("14-explain")
 
 # %% [markdown]
 # ## What to keep

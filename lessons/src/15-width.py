@@ -19,7 +19,7 @@ from lwlr_teach.layerwise import mup_groups, split_for_muon
 from lwlr_teach.optim import Adam, Muon, Partition
 from lwlr_teach.optim.muon import orthogonalise
 from lwlr_teach.studies import activation_changes, train_widths
-from lwlr_teach.teaching import begin, check, claim, predict_choice, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, recall
 from lwlr_teach.views import WidthView
 
 begin("15-width")
@@ -79,7 +79,10 @@ claim("Width 256 is best at a quarter of the rate of width 64.", best[3] == best
 claim("At the tuned rate, width 256 ends with a higher loss than width 128.", at_tuned[3] > at_tuned[2])
 claim("Its loss there is more than 1.5 times the one at its own best rate.", at_tuned[3] > 1.5 * own[3])
 claim("Each at its own best rate, wider is better every time.", (own.diff() < 0).all())
-carry_guess.reveal("0.004: a quarter")
+carry_guess.reveal(
+    "0.004: a quarter",
+    "The steps of a unit's weights agree, so that four times as many move it four times as far.",
+)
 
 # %% [markdown]
 # ## Which layer takes too large a step?
@@ -187,7 +190,7 @@ claim(
     "But the standard network, tuned anew at width 256, ends at least a tenth lower than muP.",
     own[3] < 0.9 * mup.loss[3].min(),
 )
-better_guess.reveal("standard")
+better_guess.reveal("standard", "muP promises that the rate carries over, and not that the loss is lower.")
 
 # %% [markdown]
 # So muP keeps its promise, and its promise is not the lowest loss. It says that the *best rate of the base stays good*. It carries over all of the base's proportions, those that nobody tuned as well, such as the size of the first weights in the last layer. If you can afford a new search at full width, you may find something better, as here. If you train one very large network, you cannot.
@@ -287,12 +290,14 @@ claim(
     "At every width Muon with Adam ends lower than Adam alone, and SGD ends higher.",
     (muon.loss.min(-1).values < own[1:]).all() and (sgd.loss.min(-1).values > own[1:]).all(),
 )
-muon_guess.reveal("stands")
+muon_guess.reveal(
+    "stands", "Muon makes every step of a matrix equally strong in all directions, whatever its width."
+)
 
 # %% [markdown]
 # ## Exercise
 #
-# Two functions. Ask of each layer: *over how many inputs does one of its units sum, and does that number grow?* If you are stuck, write `hint("15-layer-rate")` in a new cell, once, twice, three times; `solution("15-layer-rate")` shows an answer. (`from lwlr_teach.teaching import hint, solution`)
+# Two functions. Ask of each layer: *over how many inputs does one of its units sum, and does that number grow?* Under each check there are hints, and a solution.
 
 
 # %%
@@ -316,6 +321,12 @@ def first_std(layer, std, base, width):
 
 
 check("15-first-std", first_std)
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("15-explain")
 
 # %% [markdown]
 # ## What to keep

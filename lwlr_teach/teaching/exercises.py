@@ -121,7 +121,7 @@ def check(name: str, answer: object) -> Help:
 
 
 class Help(HelpView):
-    """The help for an exercise; what a learner has looked at is noted, and hints stay when it is made again."""
+    """The help for an exercise. What was looked at is noted, and hints stay when it is made again."""
 
     def __init__(self, exercise: Exercise, hints: tuple[str, ...]) -> None:
         self.exercise = exercise

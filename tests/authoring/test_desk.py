@@ -82,7 +82,13 @@ def test_a_copy_begins_without_outputs(lay_out, lessons, mine):
 
 
 def test_what_somebody_did_in_the_folder_of_the_lessons_keeps_its_outputs(lay_out, lessons, mine):
-    run = {"cell_type": "code", "source": "2", "execution_count": 1, "outputs": [{"text": "2"}], "metadata": {}}
+    run = {
+        "cell_type": "code",
+        "source": "2",
+        "execution_count": 1,
+        "outputs": [{"text": "2"}],
+        "metadata": {},
+    }
     saved = {"cells": [run], "metadata": {"language_info": {"name": "python", "version": "3.12"}}}
     (lessons / FIRST).write_text(json.dumps(saved), "utf-8")
     lay_out()

@@ -126,7 +126,11 @@ CASES = [
     (lint.exercise, lesson(code(STUB), md("## Exercise")), 'no check("NAME", answer) in this section'),
     (lint.explanation, lesson(code(STUB), code('explain("02-explain")')), None),
     (lint.explanation, lesson(code(STUB)), "0 questions to explain; ask one"),
-    (lint.explanation, lesson(code('explain("02-explain")\nexplain("02-explain")')), "2 questions to explain"),
+    (
+        lint.explanation,
+        lesson(code('explain("02-explain")\nexplain("02-explain")')),
+        "2 questions to explain",
+    ),
     (lint.explanation, lesson(code('explain("01-explain")')), "no such EXPLANATION of this lesson"),
     (lint.explanation, lesson(code('explain("02-explain")'), code(STUB)), "comes before the last check"),
     (lint.exercises_fit, lesson(code(STUB), source=[code(SOLVED)]), None),

@@ -452,7 +452,10 @@ def test_hints_that_were_shown_are_remembered(restart):
 
 def test_who_has_it_right_is_offered_the_solution_alone():
     wrong, right = check("01-step", STEP.known[0].answer), check("01-step", STEP.answer)
-    assert (wrong.describe(), right.describe()) == ("Buttons: 3 hints and a solution.", "Buttons: a solution.")
+    assert (wrong.describe(), right.describe()) == (
+        "Buttons: 3 hints and a solution.",
+        "Buttons: a solution.",
+    )
     assert right.plan["hints"] == []
 
 

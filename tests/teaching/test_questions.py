@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lwlr_teach.teaching import questions as questions_module
 from lwlr_teach.teaching import explain, recall
+from lwlr_teach.teaching import questions as questions_module
 from lwlr_teach.teaching.bank import EXPLANATIONS, QUESTIONS
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.teaching.items import Question

@@ -16,7 +16,9 @@ TRUTH = np.linspace(0.9, 0.1, COLUMNS).tolist()
 ORANGE, BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2)
 
 MAKE = {
-    "number": lambda: PredictionView("number", "Which?", values=[0.01, 0.1, 1.0], log=True, unit=" s", within=2),
+    "number": lambda: PredictionView(
+        "number", "Which?", values=[0.01, 0.1, 1.0], log=True, unit=" s", within=2
+    ),
     "choice": lambda: PredictionView("choice", "Which?", options=["yes", "no"]),
     "curve": lambda: PredictionView("curve", "Which?", x=X, y=Y, within=0.15),
 }
@@ -50,7 +52,8 @@ SENTENCES = {
 JUDGED = {
     "number": " (a factor of 2 off counts as right)",
     "choice": "",
-    "curve": ". Yours is a factor of 700 away on average (a factor of 16 counts as right), and furthest at step 30",
+    "curve": ". Yours is a factor of 700 away on average (a factor of 16 counts as right), "
+    "and furthest at step 30",
 }
 
 

@@ -1,6 +1,7 @@
-"""What the lessons ask: exercises with their known answers, questions to recall, one to explain. One file a lesson.
+"""What the lessons ask: exercises with their known answers, questions to recall, one to explain.
 
-A file has ``EXERCISES``, ``QUESTIONS`` and an ``EXPLANATION``, all of the same lesson. It is found here by itself.
+There is one file a lesson, with its ``EXERCISES``, its ``QUESTIONS`` and an ``EXPLANATION``. It is found here
+by itself.
 """
 
 import importlib

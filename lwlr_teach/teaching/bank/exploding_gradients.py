@@ -280,13 +280,13 @@ EXPLANATION = Explanation(
     "10-explain",
     "10-exploding-gradients",
     asks=(
-        "Why can one gradient destroy a run that went well for a thousand steps, and what exactly does a clip "
-        "by the global norm prevent?"
+        "Why can one gradient destroy a run that went well for a thousand steps, and what exactly does a "
+        "clip by the global norm prevent?"
     ),
     good=(
-        "Where the loss has a wall, a gradient is a thousand times as long as on the slope beside it, and the "
-        "step is as long as the gradient. The clip shortens a gradient that is longer than the limit and "
-        "keeps its direction, so that no step is longer than rate × limit: one step cannot throw away what a "
-        "thousand have won."
+        "Where the loss has a wall, a gradient is a thousand times as long as on the slope beside it, and "
+        "the step is as long as the gradient. The clip shortens a gradient that is longer than the limit "
+        "and keeps its direction, so that no step is longer than rate × limit: one step cannot throw away "
+        "what a thousand have won."
     ),
 )

@@ -337,8 +337,8 @@ EXPLANATION = Explanation(
         "before you believe it?"
     ),
     good=(
-        "Each method at its own best rate, found with the same effort. The same budget for both, and several "
-        "seeds that did not choose the rates. At one shared rate the comparison says which of the two the "
-        "rate suits."
+        "Each method at its own best rate, found with the same effort. The same budget for both, and "
+        "several seeds that did not choose the rates. At one shared rate the comparison says which of the "
+        "two the rate suits."
     ),
 )

@@ -244,14 +244,14 @@ EXPLANATION = Explanation(
     "14-explain",
     "14-first-two-steps",
     asks=(
-        "Why is it best, by a little, to give everything to one layer at the first step, and wrong to go on "
-        "like that?"
+        "Why is it best, by a little, to give everything to one layer at the first step, and wrong to go "
+        "on like that?"
     ),
     good=(
-        "At the first step what the two layers gain simply adds up, so that only the sum of the rates counts; "
-        "what they do together takes a little back, and most if the rates are equal. From the second step on "
-        "each layer's gradient passes through the other one, so that the product of the rates counts, and of "
-        "all rates with the same sum equal ones have the largest product. A layer that stands still holds the "
-        "other one back."
+        "At the first step what the two layers gain simply adds up, so that only the sum of the rates "
+        "counts; what they do together takes a little back, and most if the rates are equal. From the "
+        "second step on each layer's gradient passes through the other one, so that the product of the "
+        "rates counts, and of all rates with the same sum equal ones have the largest product. A layer "
+        "that stands still holds the other one back."
     ),
 )

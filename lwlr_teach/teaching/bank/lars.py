@@ -311,13 +311,11 @@ QUESTIONS = (
 EXPLANATION = Explanation(
     "12-explain",
     "12-lars",
-    asks=(
-        "What does LARS look at that a schedule, a clip and Adam do not, and when is that worth nothing?"
-    ),
+    asks=("What does LARS look at that a schedule, a clip and Adam do not, and when is that worth nothing?"),
     good=(
-        "At each layer's own two sizes: how large its weights are and how large its gradient. It makes every "
-        "layer move by the same share of its weights. Where these ratios are alike in all layers, one rate "
-        "does the same. Before Adam it is worth nothing, because Adam divides every factor of the gradient "
-        "away."
+        "At each layer's own two sizes: how large its weights are and how large its gradient. It makes "
+        "every layer move by the same share of its weights. Where these ratios are alike in all layers, "
+        "one rate does the same. Before Adam it is worth nothing, because Adam divides every factor of "
+        "the gradient away."
     ),
 )

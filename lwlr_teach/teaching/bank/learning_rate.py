@@ -225,7 +225,7 @@ EXPLANATION = Explanation(
     ),
     good=(
         "The edge is sharp. A rate just below it works, and it is about the fastest. So cut the rate by a "
-        "factor of two or three until the loss falls. A hundred times smaller is a traffic jam: every step "
-        "goes the same way, a hundred times shorter."
+        "factor of two or three until the loss falls. A hundred times smaller is a traffic jam: every "
+        "step goes the same way, a hundred times shorter."
     ),
 )

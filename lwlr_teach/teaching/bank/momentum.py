@@ -398,13 +398,11 @@ QUESTIONS = (
 EXPLANATION = Explanation(
     "02-explain",
     "02-momentum",
-    asks=(
-        "Why does momentum help so much in a long, narrow valley, and hardly at all in a round bowl?"
-    ),
+    asks=("Why does momentum help so much in a long, narrow valley, and hardly at all in a round bowl?"),
     good=(
-        "Across a narrow valley the slopes change their sign from step to step and cancel in the sum. Along "
-        "it they agree and add up, so that the walk along the valley becomes faster while the steep direction "
-        "still sets the limit. In a round bowl no direction holds the others up, and there is nothing to "
-        "gain."
+        "Across a narrow valley the slopes change their sign from step to step and cancel in the sum. "
+        "Along it they agree and add up, so that the walk along the valley becomes faster while the steep "
+        "direction still sets the limit. In a round bowl no direction holds the others up, and there is "
+        "nothing to gain."
     ),
 )

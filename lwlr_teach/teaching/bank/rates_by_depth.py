@@ -241,13 +241,13 @@ EXPLANATION = Explanation(
     "11-explain",
     "11-rates-by-depth",
     asks=(
-        "“In transfer learning the early layers should move less.” When is that right, when is it wrong, and "
-        "how can you find out before you train?"
+        "“In transfer learning the early layers should move less.” When is that right, when is it wrong, "
+        "and how can you find out before you train?"
     ),
     good=(
-        "It is right if what the early layers say still tells the new classes apart. It is wrong if the new "
-        "task has changed what goes in, for then it is the early layers that must learn anew. Read the new "
-        "classes from each layer with a simple readout: a layer whose outputs are no better than the pixels "
-        "has little that is worth keeping."
+        "It is right if what the early layers say still tells the new classes apart. It is wrong if the "
+        "new task has changed what goes in, for then it is the early layers that must learn anew. Read "
+        "the new classes from each layer with a simple readout: a layer whose outputs are no better than "
+        "the pixels has little that is worth keeping."
     ),
 )

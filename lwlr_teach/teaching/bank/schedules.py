@@ -373,12 +373,12 @@ EXPLANATION = Explanation(
     "03-explain",
     "03-schedules",
     asks=(
-        "Your run gets no better any more, so you let it go on for three times as long, at the same rate. Why "
-        "will that not help, and what will?"
+        "Your run gets no better any more, so you let it go on for three times as long, at the same rate. "
+        "Why will that not help, and what will?"
     ),
     good=(
         "The batches are noisy. At a constant rate the run trembles at a level that the rate sets and the "
-        "number of steps does not. Let the rate fall: then the level falls with it. It should have been high "
-        "before, so that the run has come near enough."
+        "number of steps does not. Let the rate fall: then the level falls with it. It should have been "
+        "high before, so that the run has come near enough."
     ),
 )

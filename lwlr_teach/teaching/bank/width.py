@@ -291,8 +291,8 @@ EXPLANATION = Explanation(
     ),
     good=(
         "One step of Adam moves every weight by about the rate, all in a direction that agrees with the "
-        "inputs, so that a unit that sums over m times as many inputs moves m times as far. muP divides the "
-        "rate of exactly these layers by m. Then each unit moves as far as in the narrow network, and the "
-        "rate that was best there stays good."
+        "inputs, so that a unit that sums over m times as many inputs moves m times as far. muP divides "
+        "the rate of exactly these layers by m. Then each unit moves as far as in the narrow network, and "
+        "the rate that was best there stays good."
     ),
 )

@@ -1,4 +1,4 @@
-"""The explain view: a question that is answered in the learner's own words, and then a good answer beside it."""
+"""The explain view: a question, an answer in the learner's own words, and then a good one beside it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ class ExplainView(View):
     def describe(self) -> str:
         """The question, and once it was answered both answers."""
         asks, good = self.plan["asks"], self.plan["good"]
-        return f"{asks} You said: {self.said} A good answer: {good}" if self.said else f"{asks} Not answered yet."
+        return (
+            f"{asks} You said: {self.said} A good answer: {good}"
+            if self.said
+            else f"{asks} Not answered yet."
+        )
 
     def twin(self, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """None: it is all text."""

@@ -13,7 +13,7 @@ from lwlr_teach.views.kit.base import View, module
 class HelpView(View):
     """Buttons for the hints (there may be none) and for the solution.
 
-    ``hints`` counts the hints that are shown, ``solved`` says whether the solution is; both follow the buttons.
+    ``hints`` counts the hints that are shown, ``solved`` says whether the solution is. The buttons move them.
     """
 
     _esm = module("help/view.js")
