@@ -414,3 +414,29 @@ def test_a_narrow_window_stacks_the_pictures(show):
     upper, lower = (view.canvas(name).bounding_box() for name in ("map", "curves"))
     assert upper["y"] + upper["height"] <= lower["y"]
     assert lower["width"] > 250
+
+
+WALKERS = """
+from lwlr_teach.problems import noisy
+view = SurfaceView(noisy("quadratic", 1.0), ["SGD", "Adam"], lr=[0.03, 0.1, 0.3], steps=50, walkers=5)
+view
+"""
+
+
+def test_another_wind_moves_the_walker_and_not_the_mean(show):
+    bare = show("from lwlr_teach.views import SurfaceView", WALKERS)
+    view = bare.view()
+    mean = re.findall(r"mean of 5: [^)]*", view.sentence())
+    seen = set()
+    for _ in range(5):
+        assert view.sentence() == bare.ask("print(view.describe())")
+        assert re.findall(r"mean of 5: [^)]*", view.sentence()) == mean
+        seen.add(view.sentence())
+        view.button("wind").click()
+    assert len(seen) == 5
+    assert view.sentence() in seen  # they begin again
+    view.button("reset").click()
+    view.slider("lr").press("ArrowRight")
+    assert view.sentence() == bare.ask("print(view.describe())")
+    view.root.locator("[data-name=second]").click()
+    assert view.sentence() == bare.ask("print(view.describe())")

@@ -137,7 +137,7 @@ def test_a_number_is_guessed_with_the_mouse_locked_and_compared(notebook, file):
     assert view.picture("number") != before
     assert has(view, "number", ORANGE) > 20
     assert has(view, "number", BLUE) > 20
-    assert status(view) == "You said 0.021, 100% sure; it is 0.03."
+    assert status(view) == "✔ You said 0.021, 100% sure; it is 0.03 (0.01 off counts as right)."
     assert view.sentence() == notebook.ask("print(n.describe())") == "Which rate is best? " + status(view)
     assert kept(file)["predictions"]["01-n"]["right"] is True
     again = notebook.view(4)  # the same view once more, below the cell that shows the truth
@@ -208,7 +208,7 @@ def test_a_choice_is_made_with_the_mouse_and_compared(show, file):
     assert verdicts == ["", "★ measured", "▼ your guess"]
     assert [option(view, i).is_checked() for i in range(3)] == [False, False, True]
     assert controls(view) == [True] * 4
-    assert status(view) == "You said “neither”, 70% sure; measured: “Adam”."
+    assert status(view) == "✘ You said “neither”, 70% sure; measured: “Adam”."
     assert kept(file)["predictions"]["01-c"]["right"] is False
 
 
@@ -270,7 +270,7 @@ def test_a_curve_is_drawn_with_the_mouse(show, file):
     assert view.picture("curve") != before
     assert has(view, "curve", ORANGE) > 50
     assert has(view, "curve", BLUE) > 50
-    assert status(view).startswith("You said a curve, 70% sure; the measured curve goes from 100 to ")
+    assert status(view).startswith("✘ You said a curve, 70% sure; the measured curve goes from 100 to ")
 
 
 def test_a_curve_is_drawn_with_the_keys(notebook, file):
@@ -458,6 +458,43 @@ def test_an_explanation_is_kept_and_then_a_good_one_stands_under_it(show, file):
     again = show(IMPORTS, EXPLAIN)
     assert again.page.locator("textarea").input_value() == "Halve it."
     assert again.page.locator(".lwlr-reason").inner_text() != ""
+
+
+def test_what_was_not_drawn_goes_on_level(show):
+    bare = show(IMPORTS, CURVE)
+    left, top, width, height = frame_of(bare.view())
+    mouse = bare.page.mouse
+    mouse.move(left + width / 4, top)
+    mouse.down()
+    mouse.move(left + 3 * width / 4, top + height / 2, steps=6)
+    mouse.up()
+    guess = json.loads(bare.ask("print(k.guess)"))
+    assert guess[:15] == [1] * 15
+    assert guess[45:] == [guess[45]] * (COLUMNS - 45)
+    assert abs(guess[45] - 0.5) < 0.02
+    mouse.move(left, top + height)  # a second stroke, at the left end, leaves the right one as it is
+    mouse.down()
+    mouse.move(left + width / 8, top + height, steps=3)
+    mouse.up()
+    mended = json.loads(bare.ask("print(k.guess)"))
+    assert mended[:7] == [0] * 7
+    assert mended[20:] == guess[20:]
+
+
+def test_the_knob_stands_over_its_value_on_the_scale(show):
+    bare = show(IMPORTS, NUMBER)
+    view = bare.view()
+    bare.ask(SHOWN[0])  # 0.03, position 29 of 41
+    columns = view.canvas("number").evaluate(
+        "(c, [r, g, b]) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " return [...Array(c.width).keys()].filter((x) => { const i = 4 * (40 * c.width + x);"
+        " return Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 12; }); }",
+        list(BLUE),
+    )
+    knob = view.slider("guess").bounding_box()
+    at = knob["x"] + 8 + (knob["width"] - 16) * 29 / 40 - view.canvas("number").bounding_box()["x"]
+    assert columns
+    assert abs(sum(columns) / len(columns) - at) < 2
 
 
 # --- the map and the playground -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import torch
 import traitlets
 
 from lwlr_teach.clipping import by_global_norm, by_value
+from lwlr_teach.core.text import short
 from lwlr_teach.optim import METHODS
 from lwlr_teach.problems.surfaces import SURFACES, noisy, ravine
 from lwlr_teach.runs.sweeps import sweep
@@ -351,3 +352,35 @@ def test_bad_input(wrong, message):
 def test_a_position_off_the_slider_is_refused(view, trait, value):
     with pytest.raises((ValueError, traitlets.TraitError), match=f"{trait} must be from 0 to"):
         setattr(view, trait, value)
+
+
+# --- walkers ------------------------------------------------------------------------------------------------
+
+
+def test_beside_the_walker_on_the_map_stands_the_mean_of_all():
+    windy = noisy("quadratic", 1.0)
+    view = SurfaceView(windy, ["SGD"], lr=[0.01, 0.1], steps=40, at_lr=0.1, walkers=7, seed=3)
+    runs = sweep(windy, ["SGD"], lr=[0.1], steps=40, starts=[windy.start] * 7, seed=3)
+    mean, own = runs.losses[0, 0].mean(0)[-1].item(), runs.losses[0, 0, :, -1].tolist()
+    assert view.describe().endswith(f"SGD reaches {short(own[0])} (mean of 7: {short(mean)}).")
+    view.wind = 4
+    assert view.describe().endswith(f"SGD reaches {short(own[4])} (mean of 7: {short(mean)}).")
+    assert view.run(0, view.start)[0].equal(runs.paths[0, 0, 4])
+    with pytest.raises(ValueError, match="wind must be from 0 to 6, got 7"):
+        view.wind = 7
+
+
+def test_the_mean_is_lost_with_the_first_walker():
+    windy = noisy("quadratic", 1.0)
+    view = SurfaceView(windy, ["SGD"], lr=[0.25], steps=60, at_lr=0.25, walkers=3)
+    first = min(int(view._runs(0, view.start)[2][k]) for k in range(3))
+    mean = view.mean_loss(0, view.start)
+    assert mean[:first].isfinite().all()
+    assert mean[first:].isinf().all()
+
+
+def test_walkers_are_counted_and_need_a_rule_that_runs_in_the_browser():
+    with pytest.raises(ValueError, match="walkers must be"):
+        SurfaceView("quadratic", ["SGD"], walkers=0)
+    with pytest.raises(ValueError, match="a choice of walkers is not possible here"):
+        SurfaceView("quadratic", ["SGD"], walkers=2, schedule=Plateau(0.1, patience=2))

@@ -28,7 +28,8 @@ OWN_TRAITS = ("lr", "momentum", "limit")  # the hyperparameters whose positions 
 @dataclass(frozen=True)
 class Choices:
     """By their names: the surfaces, the methods by the clip that they have (``ways``), and the schedules; and
-    how all of them are run. Of each, the first is chosen at first."""
+    how all of them are run: by so many walkers, each in a wind of its own. Of each, the first is chosen at
+    first."""
 
     surfaces: Mapping[str, Surface]
     ways: Mapping[str, tuple[Method, ...]]
@@ -36,6 +37,7 @@ class Choices:
     steps: int
     seed: int = 0
     clip: Clip | None = None
+    walkers: int = 1
 
     @property
     def first(self) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class Choices:
             surface,
             methods,
             steps=self.steps,
-            starts=torch.tensor([start], dtype=torch.float64),
+            starts=torch.tensor([start] * self.walkers, dtype=torch.float64),
             seed=self.seed,
             clip=self.clip,
             schedule=self.schedules[now["schedule"]],

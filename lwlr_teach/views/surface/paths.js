@@ -14,6 +14,7 @@ import { run } from "../kit/run.js";
 export function livePaths(programs, plan, draws) {
   const { steps, methods, values, free, surfaces, schedules } = plan;
   const points = steps + 1;
+  const winds = Array.from({ length: plan.walkers }, (_, k) => draws.subarray(2 * steps * k, 2 * steps * (k + 1)));
   const kept = methods.map(() => ({
     key: "", path: new Float64Array(2 * points), losses: new Float64Array(points), diverged: -1,
   }));
@@ -23,9 +24,9 @@ export function livePaths(programs, plan, draws) {
     const settings = Object.fromEntries(free[clip][m.i].map((name) => [name, at(name)]));
     const noise = values.noise ? at("noise") : surfaces[surface].noise;
     const own = kept[m.i];
-    const key = [surface, clip, schedule, noise, start, Object.values(settings)].join();
+    const key = [surface, clip, schedule, noise, now.wind, start, Object.values(settings)].join();
     if (own.key !== key) {
-      const setup = { settings, start, ...schedules[schedule], draws: noise ? draws : null, noise };
+      const setup = { settings, start, ...schedules[schedule], draws: noise ? winds[now.wind] : null, noise };
       run(programs.methods[clip][m.i], programs.surfaces[surface], setup, own.path, own.losses);
       Object.assign(own, { key, diverged: leftForGood(own.path, plan, surfaces[surface].bounds) });
     }
@@ -47,6 +48,29 @@ function leftForGood(path, { steps, escape }, bounds) {
   let last = steps;
   while (last >= 0 && !inside(last)) last--;
   return last === steps ? -1 : last + 1;
+}
+
+// Gives, for a method, the state and a start, the mean loss of all walkers at each step: Infinity once one is lost.
+// `paths` are run for nothing else.
+/**
+ * @param {any} plan
+ * @param {Paths} paths
+ * @returns {(m: { i: number }, now: Record<string, any>, start: number[]) => Float64Array}
+ */
+export function meanLosses({ steps, walkers, methods }, paths) {
+  const kept = methods.map(() => ({ key: "", mean: new Float64Array(steps + 1) }));
+  return (m, now, start) => {
+    const own = kept[m.i];
+    const key = JSON.stringify([now.surface, now.clip, now.schedule, now.more, now.lr_index, now.momentum_index, now.limit_index, start]);
+    if (own.key === key) return own.mean;
+    own.mean.fill(0);
+    for (let wind = 0; wind < walkers; wind++) {
+      const { diverged, loss } = paths(m, { ...now, wind }, start);
+      for (let i = 0; i <= steps; i++) own.mean[i] += diverged >= 0 && i >= diverged ? Infinity : loss(i) / walkers;
+    }
+    own.key = key;
+    return own.mean;
+  };
 }
 
 // Paths are sent in parts of a window around the map; a run where a method's own sliders stand, one after the other.

@@ -62,11 +62,12 @@ def factors(schedule: Schedule | None, steps: int, methods: Sequence[Method]) ->
     return {"factors": [factor_at(schedule, step) for step in range(steps)], "momenta": momenta}
 
 
-def draws(steps: int, seed: int) -> bytes:
-    """The noise of each step's gradient, as :func:`~lwlr_teach.runs.sweeps.sweep` draws it for one start."""
+def draws(steps: int, seed: int, walkers: int) -> bytes:
+    """The noise of each step's gradient, one walker after the other, as
+    :func:`~lwlr_teach.runs.sweeps.sweep` draws it for so many starts."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = [torch.randn(1, 2, generator=generator, dtype=torch.float64) for _ in range(steps)]
-    data: bytes = torch.cat(drawn).numpy().astype("<f8").tobytes()
+    drawn = [torch.randn(walkers, 2, generator=generator, dtype=torch.float64) for _ in range(steps)]
+    data: bytes = torch.stack(drawn, 1).numpy().astype("<f8").tobytes()
     return data
 
 

@@ -67,6 +67,11 @@ def _draw_curves(ax: Axes, view: SurfaceView) -> None:
         for i, style in view.visible():
             _, gap, diverged = view.run(i, start)
             last = view.step if diverged == NEVER else min(view.step, diverged)
+            if view.plan["walkers"] > 1:
+                ax.plot(
+                    gap.clamp(low / 10, high).numpy(), color=style["colour"] or "black", alpha=0.3 * alpha
+                )
+                gap, last = view.mean_loss(i, start), view.step
             ax.plot(
                 gap[: last + 1].clamp(low / 10, high).numpy(),
                 color=style["colour"] or "black",

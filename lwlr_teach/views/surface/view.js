@@ -3,7 +3,7 @@ import { colourOf, dots, line, marker, polyline, relief, typed } from "../kit/ca
 import { button, copyable, element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { label, short } from "../kit/text.js";
-import { livePaths, sentPaths } from "./paths.js";
+import { livePaths, meanLosses, sentPaths } from "./paths.js";
 import { sweptRates } from "./rates.js";
 import { codeOf, linkOf, stateOf } from "./share.js";
 import { heightsOf } from "./relief.js";
@@ -23,6 +23,7 @@ function render({ model, el }) {
   const draws = typed(Float64Array, model.get("draws"));
   const source = () => (PROGRAMS ? livePaths(PROGRAMS, plan, draws) : sentPaths(plan, model));
   const paths = { start: source(), second: source() }; // each remembers one run a method
+  const means = { start: meanLosses(plan, source()), second: meanLosses(plan, source()) };
   const methods = plan.methods.map((m, i) => ({ ...m, i }));
   const visible = () => view.visible(methods);
   const scene = () => surfaces[now.surface];
@@ -38,7 +39,8 @@ function render({ model, el }) {
 
   const outcome = (m, from) => {
     const { lost, diverged, loss } = runOf(m, from);
-    return lost ? `diverges at step ${diverged}` : short(loss(now.step));
+    const mean = plan.walkers > 1 ? ` (mean of ${plan.walkers}: ${short(means[from](m, now, now[from])[now.step])})` : "";
+    return (lost ? `diverges at step ${diverged}` : short(loss(now.step))) + mean;
   };
   const point = (at) => `(${at.map(label).join(", ")})`;
   const sentence = () => {
@@ -177,12 +179,27 @@ function render({ model, el }) {
         const curve = { ...m, name, x: (i) => i, y: loss };
         // What is still to come is drawn faintly.
         const [strong, faint] = from === "start" ? [1, 0.35] : [FAINT, 0.15];
+        if (plan.walkers > 1) drawMean(p, m, from, end, strong);
+        if (plan.walkers > 1) {
+          p.curve({ ...curve, n: last(steps) + 1, width: 1, alpha: faint });
+          continue;
+        }
         const all = end === last(steps);
         if (!all) p.curve({ ...curve, n: last(steps) + 1, width: 1.2, alpha: faint });
         p.curve({ ...curve, n: end + 1, quiet: !all, alpha: strong });
         if (from === "start") p.mark(m.style, end, lost ? Infinity : loss(end), lost ? 6 : 4.5);
       }
     }
+  }
+
+  // The walker on the map is one of many. Their mean is what the rate does; the rest is wind.
+  function drawMean(p, m, from, end, alpha) {
+    const mean = means[from](m, now, now[from]);
+    const name = `${m.name}, mean of ${plan.walkers}${from === "start" ? "" : ", second start"}`;
+    const curve = { ...m, name, x: (i) => i, y: (i) => mean[i], width: 2.5 };
+    p.curve({ ...curve, n: steps + 1, width: 1.5, alpha: alpha / 2 });
+    p.curve({ ...curve, n: end + 1, quiet: true, alpha });
+    if (from === "start") p.mark(m.style, end, mean[end], 4.5);
   }
 
   const swept = sweptRates(plan, source(), view.draw);
@@ -220,6 +237,10 @@ function render({ model, el }) {
 
   const boxes = many("lr") ? [view.check("every_rate", "loss at every rate")] : [];
   const tools = [view.player("step", steps, PLAY_MS), ...boxes];
+  if (plan.walkers > 1) {
+    tools.push(button("wind", "new wind", "another of the walkers on the map",
+      () => view.commit({ wind: (now.wind + 1) % plan.walkers })));
+  }
   const map = view.picture("map", drawMap, "", { drags: Boolean(PROGRAMS), keys: Boolean(PROGRAMS) });
   if (PROGRAMS) {
     // It is put down on the other side of the map.

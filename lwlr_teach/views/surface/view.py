@@ -32,6 +32,7 @@ SIX = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam")
 _KIND = torch.device("cpu"), torch.float64
 _MODULE, _NO_PROGRAMS = module("surface/view.js"), "/** @type {Programs | null} */ (null)"
 Run = tuple[Tensor, Tensor, int]
+Runs = tuple[Tensor, Tensor, Tensor]  # of all walkers
 _ONLY = "given"  # the clip and the schedule of a view that has no choice of them
 
 
@@ -64,14 +65,16 @@ class SurfaceView(View):
         every_rate: whether the loss at the present step is drawn against the rate at first; a box shows and
             hides it.
         noise: the positions of a slider for the noise of the gradients.
+        walkers: how many run, each in a wind of its own, where the gradients have noise. One is on the map,
+            a button shows another, and beside its loss stands the mean of all.
         more: the positions of further sliders: ``beta2``, ``eps``, ``weight_decay`` and what else a method
             has. Each begins at the method's own value.
 
     ``sweep`` holds the runs of the present state: one setting, one start. The traits ``start``, ``second``
     (empty for none), ``zoom`` (x_min, x_max, y_min, y_max of a part of the map; empty for all of it),
-    ``lr_index``, ``momentum_index``, ``limit_index``, ``more``, ``step``, ``shown`` and ``every_rate`` follow
-    the view's controls, on release, and move them when they are set; ``lr``, ``momentum`` and ``limit`` are
-    values.
+    ``lr_index``, ``momentum_index``, ``limit_index``, ``more``, ``step``, ``wind`` (the number of the walker
+    on the map), ``shown`` and ``every_rate`` follow the view's controls, on release, and move them when they
+    are set; ``lr``, ``momentum`` and ``limit`` are values.
     """
 
     plan = traitlets.Dict().tag(sync=True)
@@ -92,6 +95,7 @@ class SurfaceView(View):
     more = Positions("_more")
     step = Position("_steps")
     every_rate = traitlets.Bool().tag(sync=True)
+    wind = Position("_winds")
     shown = Shown("names")
 
     def __init__(
@@ -115,12 +119,14 @@ class SurfaceView(View):
         shown: Sequence[str] | None = None,
         every_rate: bool = False,
         noise: Sequence[float] | Tensor | None = None,
+        walkers: int = 1,
         **more: Sequence[float] | Tensor,
     ) -> None:
         found, methods = find_surface(surface), check_methods(optimizers)
         check_count("steps", steps)
+        check_count("walkers", walkers)
         self._build(
-            Choices({found.name: found}, {_ONLY: methods}, {_ONLY: schedule}, steps, seed, clip),
+            Choices({found.name: found}, {_ONLY: methods}, {_ONLY: schedule}, steps, seed, clip, walkers),
             {"lr": lr, "momentum": momentum, "limit": limits, **more},
             noise=noise,
             at={"lr": at_lr, "momentum": at_momentum, "limit": at_limit, "step": at_step},
@@ -145,7 +151,8 @@ class SurfaceView(View):
         **further: Any,
     ) -> None:
         """Make the view; ``further`` goes into the plan."""
-        self._choices, self._steps = choices, range(choices.steps + 1)
+        self._choices = choices
+        self._steps, self._winds = range(choices.steps + 1), range(choices.walkers)
         self.surfaces, self.ways, self.schedules = choices.surfaces, choices.ways, choices.schedules
         at_step = choices.steps if at["step"] is None else at["step"]
         check_count("at_step", at_step, low=0, high=choices.steps)
@@ -161,7 +168,9 @@ class SurfaceView(View):
         except NotJavaScript as error:
             refused = error
             named = [*["noise"] * (noise is not None), *set(grid).difference(OWN_TRAITS)]
-            named += ["a second start"] * (second is not None)
+            named += ["a second start"] * (second is not None) + ["a choice of walkers"] * (
+                choices.walkers > 1
+            )
             if named:
                 raise ValueError(f"{named[0]} is not possible here: {error}") from error
         self._grid = choices.positions(grid, at["momentum"], few=refused is not None)
@@ -171,7 +180,7 @@ class SurfaceView(View):
         own = {name: next(m for m in choices.every if m.target(name)).default(name) for name in self._more}
         if noise is not None:
             self._more["noise"], own["noise"] = _noises(noise), here.noise
-        self._kept: tuple[Any, dict[Any, Run]] = None, {}
+        self._kept: tuple[Any, dict[Any, Runs]] = None, {}
         first |= {
             "start": self._check_start(here, start or here.start),
             "second": self._check_start(here, second) if second is not None else [],
@@ -182,6 +191,7 @@ class SurfaceView(View):
             "more": {name: nearest(values, own[name]) for name, values in self._more.items()},
             "step": at_step,
             "every_rate": every_rate,
+            "wind": 0,
         }
         try:
             if refused:
@@ -194,7 +204,7 @@ class SurfaceView(View):
             if len(runs.methods) < len(methods):
                 raise KeyboardInterrupt
             own_start = tuple(first["start"])
-            self._kept = _setting(first), {(i, *own_start): _one(runs, i) for i in range(len(methods))}
+            self._kept = _setting(first), {(i, *own_start): _runs_of(runs, i) for i in range(len(methods))}
         except RuntimeError as error:  # a rule that cannot run in a batch either
             if refused is None:
                 raise
@@ -202,7 +212,7 @@ class SurfaceView(View):
         self.names = [method.name for method in methods]
         first["shown"] = check_shown(self.names, shown)
         if not refused and (noise is not None or any(s.noise for s in self.surfaces.values())):
-            sent["draws"] = draws(choices.steps, choices.seed)
+            sent["draws"] = draws(choices.steps, choices.seed, choices.walkers)
         looks = zip(self.names, styles(self.names, most), strict=True)
         values = {name: axis.tolist() for name, axis in (self._grid | self._more).items()}
         self._esm = _MODULE.replace(_NO_PROGRAMS, code, 1)
@@ -210,6 +220,7 @@ class SurfaceView(View):
             "start": first,
             "why": f"Computed beforehand, so that the start stays where it is: {refused}." if refused else "",
             "steps": choices.steps,
+            "walkers": choices.walkers,
             "escape": ESCAPE,
             "relief": {"columns": COLUMNS, "rows": ROWS},
             "methods": [{"name": name, "style": style} for name, style in looks],
@@ -283,7 +294,7 @@ class SurfaceView(View):
 
     @property
     def sweep(self) -> Sweep:
-        """The runs of the present state, one a method."""
+        """The runs of the present state: of each method, one a walker."""
         now = self._state()
         return self._sweep(now, self.start, self._chosen(now))
 
@@ -304,13 +315,25 @@ class SurfaceView(View):
         return self._choices.sweep(now, start, grid, noise, methods if only is None else [methods[only]])
 
     def run(self, i: int, start: Sequence[float]) -> Run:
-        """Path, loss above the minimum, and step of divergence of method i in the present state."""
+        """Path, loss above the minimum, and step of divergence of method i in the present state, of the
+        walker on the map."""
+        paths, gaps, diverged = self._runs(i, start)
+        return paths[self.wind], gaps[self.wind], int(diverged[self.wind])
+
+    def mean_loss(self, i: int, start: Sequence[float]) -> Tensor:
+        """The mean over the walkers of the loss above the minimum at each step, inf once one is lost."""
+        _, gaps, diverged = self._runs(i, start)
+        steps = torch.arange(gaps.shape[-1])
+        lost = (diverged[:, None] != NEVER) & (steps >= diverged[:, None])
+        return gaps.masked_fill(lost, torch.inf).mean(0)
+
+    def _runs(self, i: int, start: Sequence[float]) -> Runs:
         now = self._state()
         if self._kept[0] != _setting(now):
             self._kept = _setting(now), {}
         kept, key = self._kept[1], (i, *start)
         if key not in kept:  # the sentence and the picture ask for it
-            kept[key] = _one(self._sweep(now, start, self._chosen(now), i), 0)
+            kept[key] = _runs_of(self._sweep(now, start, self._chosen(now), i), 0)
         return kept[key]
 
     def losses_at(self, rates: Tensor) -> Tensor:
@@ -318,8 +341,10 @@ class SurfaceView(View):
         that is lost: (method, rate)."""
         now = self._state()
         runs = self._sweep(now, self.start, self._chosen(now) | {"lr": rates})
-        ends = (runs.losses[..., self.step] - runs.surface.lowest).clamp(min=0).reshape(len(self.names), -1)
-        lost = runs.diverged_at.reshape(len(self.names), -1)
+        # The walkers are the last axis.
+        ends = (runs.losses[..., self.step] - runs.surface.lowest).clamp(min=0)[..., self.wind]
+        ends = ends.reshape(len(self.names), -1)
+        lost = runs.diverged_at[..., self.wind].reshape(len(self.names), -1)
         return ends.masked_fill((lost != NEVER) & (lost <= self.step), torch.inf)
 
     # --- the words ----------------------------------------------------------------------------------------
@@ -327,9 +352,11 @@ class SurfaceView(View):
     def outcome(self, i: int, start: Sequence[float]) -> str:
         """How far method i is, in a few words."""
         _, gap, diverged = self.run(i, start)
-        if NEVER < diverged <= self.step:
-            return f"diverges at step {diverged}"
-        return short(gap[self.step].item())
+        lost = NEVER < diverged <= self.step
+        own = f"diverges at step {diverged}" if lost else short(gap[self.step].item())
+        if len(self._winds) == 1:
+            return own
+        return f"{own} (mean of {len(self._winds)}: {short(self.mean_loss(i, start)[self.step].item())})"
 
     @property
     def position(self) -> str:
@@ -378,13 +405,13 @@ class SurfaceView(View):
 
 def _setting(now: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a state that a run from a given start depends on."""
-    others = ("start", "second", "zoom", "step", "shown", "every_rate")
+    others = ("start", "second", "zoom", "step", "shown", "every_rate", "wind")
     return {name: value for name, value in now.items() if name not in others}
 
 
-def _one(runs: Sweep, i: int) -> Run:
-    gap = (runs.losses[i].flatten(0, -2)[0] - runs.surface.lowest).clamp(min=0)
-    return runs.paths[i].flatten(0, -3)[0], gap, int(runs.diverged_at[i].flatten()[0])
+def _runs_of(runs: Sweep, i: int) -> Runs:
+    gaps = (runs.losses[i].flatten(0, -2) - runs.surface.lowest).clamp(min=0)
+    return runs.paths[i].flatten(0, -3), gaps, runs.diverged_at[i].flatten()
 
 
 def _map(surface: Surface, first: Mapping[str, Any]) -> dict[str, Any]:
