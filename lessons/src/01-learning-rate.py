@@ -38,14 +38,18 @@ begin("01-learning-rate")
 #
 # A network learns in the same way. The place where it stands is the list of its weights. The height is its loss: how wrong it is. The slope is the gradient. And one number says how far it goes on a slope of a given steepness: the **learning rate**.
 #
-# Here is the simplest valley there is. It is gentle from left to right and ten times more curved from bottom to top. The ring is the start, the star is the goal, each dot is one step.
-#
-# The rate will go from 0.005 to 0.25. Small rates are safe. Somewhere the steps become too large for the valley. Where?
+# Here is the simplest valley there is, seen from above. It is gentle from left to right and ten times more curved from bottom to top. The white ring is the start, the star is the goal, each dot is one step. Press *play*.
+
+# %%
+SurfaceView("quadratic", ["SGD"], lr=[0.05], at_step=5)
+
+# %% [markdown]
+# That was the rate 0.05. In the next picture the rate has a slider, from 0.005 to 0.25. Small rates are safe. Somewhere the steps become too large for the valley, and the path flies away. Where? (In the steep direction, from bottom to top, the slope is 10 times the height above the star. What does a step of rate × slope do to the height?)
 
 # %%
 rates = torch.linspace(0.005, 0.25, 50)
 edge_guess = predict_number(
-    "01-edge", "What is the largest rate at which the path still ends at the star?", rates, within=0.02
+    "01-edge", "What is the largest rate at which the path does not fly away?", rates, within=0.02
 )
 edge_guess
 
@@ -53,7 +57,7 @@ edge_guess
 # Most guesses lie between 0.05 and 0.15: people expect that steps become worse little by little. Ask those who guessed 0.25 what would have to be true of the valley. Give about six minutes to this part, with the sliders.
 
 # %% [markdown]
-# Now try it: find the largest rate at which the path still ends at the star, and then **the rate that gets closest to it in 100 steps**. Is it a small one, the largest one, or one in between?
+# Now try it: **find the largest rate at which the path does not fly away**, and look at what it does there. Then find **the rate that gets closest to the star in 100 steps**: the number beside SGD is the height that is left. Is it a small one, the largest one, or one in between?
 
 # %%
 SurfaceView("quadratic", ["SGD"], lr=rates, at_lr=0.05)
@@ -112,7 +116,7 @@ claim(
     curvature == 10,
 )
 claim(
-    f"Measured: {last_good:.4f} still goes down, {first_bad:.4f} goes up.",
+    f"Measured: after 3,000 steps at {last_good:.4f} the loss is no higher than at first; at {first_bad:.4f} it is.",
     last_good <= 2 / curvature < first_bad,
 )
 edge_guess.reveal(
@@ -170,13 +174,13 @@ shared_guess
 # "A narrow range" is the usual guess, from the habit of trying 0.01 or 0.001 first. Let the class find each method's best rate and write the six numbers on the board: the spread is the point.
 
 # %% [markdown]
-# Look for each method's best rate. Untick the boxes of the others if the picture is too full, and press *play* to watch the steps.
+# Look for each method's best rate. If the picture is too full, click on a name: it stands alone, until you click on it again. Press *play* to watch the steps.
 
 # %%
-SurfaceView("quadratic", SIX, at_lr=0.02)
+SurfaceView("quadratic", SIX, momentum=[0.9], at_lr=0.02)
 
 # %% [markdown]
-# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. They arrive late, or tremble around the goal. Tick *loss at every rate*, and you see it at a glance: each curve has its lowest place elsewhere.
+# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. At small rates they arrive late. At large ones they mostly tremble around the goal, and once in a while one lands on it by luck. Tick *loss at every rate*, and you see it at a glance: each curve has its lowest place elsewhere.
 #
 # So "0.1" means nothing without the name of the method beside it. And a comparison of methods at one shared rate is a comparison of nothing.
 
@@ -280,7 +284,7 @@ hopeless_guess
 # "10" is the common guess. The best rate and the first hopeless one differ by little more than a factor of two, as in the valley at the beginning; point back to it. Between the two, from about 1.5 on, it is chance whether a run survives.
 
 # %% [markdown]
-# Find out, and look at the training curve there: does the loss explode, or does it do something else?
+# Find out. Click on *SGD* to see its strip alone and large, and again to see all six. Look at the training curve, too: does the loss explode, or does it do something else?
 
 # %% tags=["nbval-ignore-output"]
 RatesView(digits_runs, at_lr=0.01)
@@ -303,10 +307,10 @@ best = [lrs[i].item() for i in loss.nan_to_num(nan=torch.inf).argmin(1)]
 claim("SGD at rate 1 gets more than 90% right.", right[sgd, at[1.0]] > 0.9)
 claim("SGD at rate 2.2 gets about 10% right: guessing.", right[sgd, at[2.15]] < 0.15)
 claim(f"Its loss there is {loss[sgd, at[2.15]]:.1f} = ln 10.", abs(loss[sgd, at[2.15]] - 2.303) < 0.03)
-late = digits_runs.batch_losses[sgd, at[2.15], :, -200:].mean(0)
-claim("In its last 200 steps it never gets below 2.1.", late.min() > 2.1)
+late = digits_runs.batch_losses[sgd, at[2.15], :, -200:]
+claim("It has stood there for 200 steps: the median of their losses is above 2.2.", late.median() > 2.2)
 claim(
-    f"At rate 0.01 SGD is still in the jam with {right[sgd, at[0.01]]:.1f}, where Adam has {right[adam, at[0.01]]:.2f}.",
+    "At rate 0.01 SGD is still in the jam, with less than 75% right, where Adam has more than 95%.",
     right[sgd, at[0.01]] < 0.75 and right[adam, at[0.01]] > 0.95,
 )
 hopeless_guess.reveal(
@@ -319,7 +323,7 @@ claim("SGD's best rate is more than ten times Adam's.", best[sgd] > 10 * best[ad
 claim("At its own best rate each of the six gets at least 95% right.", (right.max(1).values > 0.95).all())
 
 # %% [markdown]
-# Put these two beside the line about the rate 0.01. Somebody who tries both at 0.01 reports that Adam is far better than SGD. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
+# So there are two stories about the same two methods. Somebody who tries SGD and Adam at 0.01 reports that Adam is far better. Somebody who gives each its own best rate finds them close. Lesson 4 shows how to compare fairly.
 
 # %% [markdown]
 # ## Exercise

@@ -5,7 +5,7 @@
 # |---|---|
 # | **Question** | What does a memory of earlier gradients change, and what does it cost? |
 # | **Afterwards you can** | say what momentum adds up and what it cancels; compute the largest and the best rate for a valley; translate a rate from one library's momentum to another's |
-# | **Time** | 45 minutes |
+# | **Time** | 50 minutes |
 # | **You need** | lesson 1 |
 # | **Difficulty** | ●●○ |
 #
@@ -19,7 +19,7 @@ from lwlr_teach.problems import best_rate, best_settings, edge, quadratic, termi
 from lwlr_teach.runs import race, sweep, train_ensemble
 from lwlr_teach.studies import sweep_momentum
 from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall, yours
-from lwlr_teach.views import MomentumView, RatesView, SurfaceView
+from lwlr_teach.views import CurvesView, MomentumView, RatesView, SurfaceView
 
 begin("02-momentum")
 
@@ -180,7 +180,7 @@ claim(
 # %% [markdown]
 # ## The best rate and the best momentum
 #
-# The **condition number** $\kappa$ says how narrow a valley is: its largest curvature divided by its smallest. So far it was 100. Real networks have far larger ones.
+# A valley can be narrower or rounder. The number for that is the **condition number** $\kappa$: the largest curvature divided by the smallest. A round bowl has 1. So far we had 100. Real networks have far larger ones.
 #
 # For SGD the best rate is $2/(\lambda_1+\lambda_n)$, in the middle between too slow for the gentlest direction and too fast for the steepest. Each step then shrinks the distance by the factor $(\kappa-1)/(\kappa+1)$.
 
@@ -196,19 +196,23 @@ condition_guess
 # "100 times, as SGD does" and "about twice" are both common. The root is hard to guess and easy to see: have them read the steps at the star for the three condition numbers and divide.
 
 # %% [markdown]
-# **Go to the star at each of the three condition numbers and note the steps.** Then compare with the best that SGD can do, on the lowest row of the map.
+# **For each of the three condition numbers press *go to the fastest*, and note how many steps bring the ball ten times closer.** Then compare with the best that SGD can do, on the lowest row of the map: put the momentum to 0 and look for the rate.
 
 # %%
 MomentumView(all_runs, at_condition=10, at_lr=2.3, at_momentum=0.275)
 
 # %% [markdown]
-# In each direction the ball's distance obeys a rule over two steps, and in the long run a step multiplies it by one number. Without momentum that number was $1-\eta\lambda$. With momentum there are two cases.
+# In the long run a step multiplies the distance in each direction by one number. Without momentum that number was $1-\eta\lambda$. With momentum there are two cases: the ball swings, or it creeps.
 #
-# A ball with little momentum creeps in the gentle direction. A ball with much momentum swings, and then each step shrinks the distance by exactly $\sqrt\beta$, whatever the rate and the curvature. Less momentum makes $\sqrt\beta$ smaller, until the gentlest direction begins to creep; a larger rate lets it creep later, until the steepest direction explodes. Where the two meet is the optimum (Polyak 1964):
+# **It swings** if it has much momentum. Then each step shrinks the distance by $\sqrt\beta$, whatever the rate and the curvature. So less momentum is faster.
+#
+# **It creeps** if it has too little, and it creeps first where the valley is gentlest. A larger rate helps against that. But the rate has an edge, where the steepest direction explodes.
+#
+# So take the largest rate that the steepest direction allows, and the least momentum at which the gentlest one does not creep. There both are equally fast, and that is the optimum (Polyak 1964):
 #
 # $$ \eta = \Big(\frac{2}{\sqrt{\lambda_1}+\sqrt{\lambda_n}}\Big)^2, \qquad \beta = \Big(\frac{\sqrt\kappa-1}{\sqrt\kappa+1}\Big)^2, \qquad \text{factor} = \frac{\sqrt\kappa-1}{\sqrt\kappa+1} $$
 #
-# Compare the factor with SGD's: $\kappa$ has become $\sqrt\kappa$.
+# Compare the factor with SGD's: $\kappa$ has become $\sqrt\kappa$. (Exactly at the star a run is a little slower than the factor says, and the dots of the lower picture leave the line: between swinging and creeping the distance shrinks like $n\cdot\text{factor}^n$, and the $n$ takes its time to be forgotten.)
 
 # %%
 needed = []
@@ -265,6 +269,8 @@ claim("Nesterov by hand, by our SGD and by PyTorch's: the same point after five 
 # Many people say that "momentum smooths the gradient". A smoothed gradient would be as long as the gradient. The buffer is not: on a steady slope it grows to $g + \beta g + \beta^2 g + \dots = g/(1-\beta)$, the terminal speed of the ball. With $\beta = 0.9$ that is ten slopes.
 #
 # So to switch momentum on and leave the rate alone is, on a steady slope, to take a rate ten times as large. Some libraries offer **dampening**, which lets only a part of the slope into the buffer. With a dampening equal to $\beta$ the buffer is an average, and its speed is that of plain SGD. The same word "momentum 0.9" then means a tenth of the step.
+#
+# Here is how far each of them goes in each step, on a steady slope of 1. The rate is 0.05, and after 60 steps it falls to a tenth. **Read off the three speeds at step 59.**
 
 
 # %%
@@ -280,6 +286,14 @@ def step_lengths(drop_at, steps, **settings):
     return lengths
 
 
+lengths = {
+    "no momentum": step_lengths(60, 90),
+    "momentum 0.9": step_lengths(60, 90, momentum=0.9),
+    "dampening 0.9 as well": step_lengths(60, 90, momentum=0.9, dampening=0.9),
+}
+CurvesView(lengths, y="length of the step", title="On a steady slope", at=59)
+
+# %%
 for settings in (dict(), dict(momentum=0.9), dict(momentum=0.9, dampening=0.9)):
     speed = step_lengths(100, 100, **settings)[-1] / 0.05
     said = ", ".join(f"{name} {value}" for name, value in settings.items()) or "no momentum"
@@ -292,25 +306,30 @@ for settings in (dict(), dict(momentum=0.9), dict(momentum=0.9, dampening=0.9)):
 # ### Inside or outside
 #
 # There is a second convention to know. PyTorch multiplies by the rate when it moves: the rate stands *outside* the buffer. Keras, and the form of Sutskever et al. (2013), put the rate *inside*: $b \leftarrow \beta b + \eta g$, then $p \leftarrow p - b$. While the rate is constant both take the same steps. When a schedule lowers it (lesson 3), the speed that was gathered at the old rate lives on inside the buffer.
+#
+# The same slope and the same fall of the rate, with momentum 0.9. **How long does the old speed live on?** Walk the step on from 60.
 
 # %%
-outside = step_lengths(100, 110, momentum=0.9)
+outside = step_lengths(60, 90, momentum=0.9)
 inside, speed = [], 0.0
-for t in range(110):
-    speed = 0.9 * speed + (0.05 if t < 100 else 0.005)
+for t in range(90):
+    speed = 0.9 * speed + (0.05 if t < 60 else 0.005)
     inside.append(speed)
 
+CurvesView({"outside": outside, "inside": inside}, y="length of the step", title="The rate falls", at=60)
+
+# %%
 claim(
     "Before the drop both take the same steps.",
-    max(abs(a - b) for a, b in zip(outside[:100], inside[:100], strict=True)) < 1e-12,
+    max(abs(a - b) for a, b in zip(outside[:60], inside[:60], strict=True)) < 1e-12,
 )
 claim(
-    f"The step before the drop: {outside[99]:.2f}. Outside, the next one is {outside[100]:.2f}.",
-    outside[100] < 0.06,
+    f"The step before the drop: {outside[59]:.2f}. Outside, the next one is {outside[60]:.2f}.",
+    outside[60] < 0.06,
 )
 claim(
-    f"Inside, the next one is {inside[100]:.3f}, and the tenth is still {inside[109]:.3f}.",
-    inside[109] > 4 * outside[109],
+    f"Inside, the next one is {inside[60]:.3f}, and the tenth is still {inside[69]:.3f}.",
+    inside[69] > 4 * outside[69],
 )
 
 # %% [markdown]

@@ -43,7 +43,7 @@ COURSE = (
         "02-momentum",
         _ONE,
         "Why remember?",
-        45,
+        50,
         "The heavy ball and Nesterov, their edges, the best rate and momentum, and two conventions",
         ready=True,
     ),

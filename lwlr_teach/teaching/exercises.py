@@ -17,7 +17,7 @@ import math
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -298,9 +298,15 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[flo
     differ = []
     for name, right in theirs.items():
         found = mine.get(name)
+        if found is None:
+            differ.append((math.inf, f"{name} is missing."))
+            continue
+        if isinstance(found, list | tuple):
+            differ.append((math.inf, _about_a_list(name, found, right)))
+            continue
         try:
             value = _as_number(found)
-        except Exception:  # text, an object, a list, nothing at all
+        except Exception:  # text, an object
             differ.append((math.inf, f"{name} should be a tensor, and is {_short(found)}."))
             continue
         target = torch.as_tensor(right, dtype=torch.float64)
@@ -316,10 +322,27 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[flo
             i = int(away.masked_fill(close, -1).flatten().argmax())
             is_now, should_be = value.flatten()[i].item(), target.flatten()[i].item()
             digits = next(d for d in (4, 10, 17) if f"{is_now:.{d}g}" != f"{should_be:.{d}g}" or d == 17)
-            rounded = "" if digits == 4 else " Is something rounded, for example to float32?"
+            rounded = "" if digits == 4 else " Is something rounded, as to float32, or a tiny number added?"
             text = f"{name} is {is_now:.{digits}g} where it should be {should_be:.{digits}g}.{rounded}"
             differ.append((away.flatten()[i].item(), text))
     return differ
+
+
+def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
+    """What to say of a list where a tensor is expected: which part of it would be right, if one would."""
+    text = f"{name} should be a tensor, and is a {type(found).__name__} of {len(found)}."
+    for part, advice in (
+        (lambda: torch.stack([torch.as_tensor(value) for value in found]), "As a tensor it"),
+        (lambda: found[-1], "Its last entry"),
+        (lambda: found[0], "Its first entry"),
+    ):
+        try:
+            fits = not _differences({name: part()}, {name: right})
+        except Exception:  # an empty list, entries of several shapes
+            fits = False
+        if fits:
+            return f"{text} {advice} would be right."
+    return text
 
 
 def _brief(value: Any) -> str:

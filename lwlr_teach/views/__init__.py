@@ -1,5 +1,6 @@
 """Live pictures: each a widget, a matplotlib drawing and a sentence that say the same."""
 
+from lwlr_teach.views.curves.view import CurvesView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
 from lwlr_teach.views.microscope.view import Microscope
@@ -16,6 +17,7 @@ from lwlr_teach.views.width.view import WidthView
 
 __all__ = [
     "SIX",
+    "CurvesView",
     "InspectorView",
     "LayerRatesView",
     "Microscope",

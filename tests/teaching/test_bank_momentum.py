@@ -89,9 +89,16 @@ WRONG = {
         lambda p, grads, rates, momentum: torch.stack([p, p]),
         "p after 1 step has the shape (2, 3); it should be (3,).",
     ),
-    "only the rate": (BEST, lambda c: BEST.answer(c)[0], "the momentum should be a tensor, and is None"),
-    "one number, and wrong": (BEST, lambda c: c.max(), "the rate is "),
-    "three": (BEST, lambda c: (*BEST.answer(c), 1.0), "the rate should be a tensor, and is (tensor("),
+    "all places in a list": (
+        WALK,
+        lambda p, grads, rates, momentum: [
+            WALK.answer(p, grads[:n], rates[:n], momentum) for n in range(1, len(grads) + 1)
+        ],
+        "p after 1 step should be a tensor, and is a list of 1. Its last entry would be right.",
+    ),
+    "only the rate": (BEST, lambda c: BEST.answer(c)[0], "That is the rate alone, and it is right."),
+    "one number, and wrong": (BEST, lambda c: c.max(), "the rate is missing."),
+    "three": (BEST, lambda c: (*BEST.answer(c), 1.0), "the rate should be a tensor, and is a tuple of 3."),
     "text": (BEST, lambda c: "??", "the rate should be a tensor, and is '??'"),
 }
 

@@ -249,8 +249,14 @@ WRONG = {
     ),
     "one too many": (lambda p, g, lr, m: p, "called as step(p, g, lr), but it takes (p, g, lr, m)."),
     "none": (lambda: 0, "called as step(p, g, lr), but it takes ()."),
-    "a tuple": (lambda p, g, lr: (p - lr * g, g), "p after step 1 should be a tensor, and is (tensor("),
-    "a list": (lambda p, g, lr: (p - lr * g).tolist(), "p after step 1 should be a tensor, and is ["),
+    "a tuple": (
+        lambda p, g, lr: (p - lr * g, g),
+        "p after step 1 should be a tensor, and is a tuple of 2. Its first entry would be right.",
+    ),
+    "a list": (
+        lambda p, g, lr: (p - lr * g).tolist(),
+        "p after step 1 should be a tensor, and is a list of 3. As a tensor it would be right.",
+    ),
     "text": (lambda p, g, lr: "p - lr * g", "should be a tensor, and is 'p - lr * g' (type str)."),
     "an object": (lambda p, g, lr: Mute(), "should be a tensor, and is something (type Mute)."),
     "a complex number": (lambda p, g, lr: (p - lr * g) * (1 + 0j), "should be a tensor, and is tensor("),

@@ -81,6 +81,20 @@ TRUST_RATIO = Exercise(
             "At zeros you return 0: a layer that starts at zero would never move. Return 1.",
         ),
         Known(
+            lambda p, g, decay: p.norm() / (g + decay * p).norm(),
+            "That is optax's convention, the norm of the sum, and it would do. But zeros are missing: return "
+            "1 for a layer of zeros, and where the gradient is zero.",
+        ),
+        Known(
+            _or_one(lambda p, g, decay: p.norm() / (g.norm() + decay * p.norm() + 1e-6)),
+            "You add a millionth below the line, against a division by zero. Zeros are taken care of here, "
+            "so leave it out.",
+        ),
+        Known(
+            lambda p, g, decay: (g.norm() + decay * p.norm()) / p.norm(),
+            "The fraction is upside down, and zeros are missing.",
+        ),
+        Known(
             _or_one(lambda p, g, decay: (g.norm() + decay * p.norm()) / p.norm()),
             "The fraction is upside down. A short gradient needs a large ratio.",
         ),

@@ -222,7 +222,8 @@ def _play_best(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str,
     given = answer(problem["curvatures"])
     if getattr(given, "shape", None) == (2,) or (isinstance(given, tuple | list) and len(given) == 2):
         return {"the rate": given[0], "the momentum": given[1]}
-    return {"the rate": given}
+    alone = isinstance(given, float | Tensor) and torch.as_tensor(given).ndim == 0
+    return {"a single number" if alone else "the rate": given}
 
 
 def _pair(rate: Callable[..., Any], momentum: Callable[..., Any]) -> Callable[..., Any]:
@@ -324,6 +325,23 @@ BEST = Exercise(
         Known(
             _pair(lambda a, b: 1 / b, lambda a, b: _right_momentum(a, b).sqrt()),
             "These are Nesterov's usual settings for a convex valley. Give the heavy ball's.",
+        ),
+        Known(
+            _pair(lambda a, b: 2 / (a.sqrt() + b.sqrt()), lambda a, b: _right_momentum(a, b).sqrt()),
+            "Both squares are missing: the rate is (2/(√λ₁ + √λₙ))², and β the square of the factor.",
+        ),
+        Known(
+            _pair(lambda a, b: 2 / (a + b), lambda a, b: ((b - a) / (b + a)) ** 2),
+            "The rate is SGD's best one, and the momentum the square of SGD's factor. With the roots of the "
+            "curvatures in place of the curvatures, and the square of the whole rate, both are the ball's.",
+        ),
+        Known(
+            lambda c: _right_rate(c.min(), c.max()),
+            "That is the rate alone, and it is right. Return the momentum as well: return rate, momentum.",
+        ),
+        Known(
+            lambda c: _right_momentum(c.min(), c.max()),
+            "That is the momentum alone, and it is right. Return the rate before it: return rate, momentum.",
         ),
         Known(
             lambda c: _of_two(c, 0, -1),

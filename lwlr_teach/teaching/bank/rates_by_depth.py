@@ -166,6 +166,11 @@ AWAKE = Exercise(
             "You divide by the number of layers. A part has steps / layers steps; divide by that.",
         ),
         Known(
+            lambda s, n, k: 1 + s // k,
+            "You divide by the number of layers, and come to more layers than there are. A part has "
+            "steps / layers steps; divide by that.",
+        ),
+        Known(
             lambda s, n, k: min(k, 1 + s),
             "One more layer with each step. It should be one more with each part.",
         ),
@@ -178,8 +183,8 @@ AWAKE = Exercise(
     ),
     hints=(
         "How long is one part? How many whole parts are over at this step?",
-        "step // (steps // layers) parts are over. In the first part, when none is over, 1 layer is awake.",
-        "One more than the parts that are over.",
+        "step * layers // steps parts are over. In the first part, when none is over, 1 layer is awake.",
+        "One more than the parts that are over: 1 + step * layers // steps.",
     ),
     lesson="11-rates-by-depth",
 )

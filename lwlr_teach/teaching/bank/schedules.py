@@ -237,6 +237,11 @@ STALLED = Exercise(
             "One step too late. After the lowest loss came len(losses) − 1 − (its index) others.",
         ),
         Known(
+            lambda losses, p: min(losses[-p:]) > min(losses),
+            "Nearly. The window is one too short: a patience of 2 acts at the third step without progress. "
+            "And a loss in it that only equals the lowest one must not count.",
+        ),
+        Known(
             lambda losses, p: list(reversed(losses)).index(min(losses)) > p,
             "You count from the last of equal losses. A loss that only equals the lowest one is no progress.",
         ),

@@ -1,7 +1,7 @@
 // The momentum view: a map of rate and momentum coloured by the measured speed, with the exact edge and optimum;
 // beside it the steps that are needed along the rate, and the run at the sliders' position.
 import { colourBar, heatmap, line, marker, typed } from "../kit/canvas.js";
-import { choice, element } from "../kit/controls.js";
+import { button, choice, element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { short } from "../kit/text.js";
 
@@ -81,9 +81,9 @@ function render({ model, el }) {
   }
 
   function drawCut(ctx, colours) {
-    const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 48 };
+    const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 62 };
     const y = { title: `steps to come ten times closer, momentum ${momenta[now.momentum_index]}`, range: plan.digit, log: true };
-    const p = view.plot(ctx, colours, box, rateAxis, y, { xTitle: "" });
+    const p = view.plot(ctx, colours, box, rateAxis, y);
     const step = (values.rates[1] - values.rates[0]) / fine;
     const rate = (j) => (j % fine ? values.rates[0] + j * step : values.rates[j / fine]);
     const [here, steps] = [values.rates[now.lr_index], (j) => perDigit(measured(j))];
@@ -106,6 +106,15 @@ function render({ model, el }) {
     p.scatter({ n: points, x, y: distance, colour: style().colour, quiet: true });
   }
 
+  // The cell that was measured fastest. The star itself lies between cells, and close to the edge the nearest one may
+  // be beyond it.
+  function fastest() {
+    const cells = factors.subarray(map() * M * R, (map() + 1) * M * R);
+    const at = cells.reduce((best, factor, i) => (factor < cells[best] ? i : best), 0);
+    return { lr_index: at % R, momentum_index: Math.floor(at / R) };
+  }
+  const go = button("best", "go to the fastest", "the setting that was measured fastest, near the star",
+    () => view.commit(fastest()));
   const names = methods.map((m) => m.name);
   const kind = choice("method", "method", Object.fromEntries(names.map((name) => [name, name])),
     (name) => view.commit({ nesterov: name === names[1] }));
@@ -113,7 +122,7 @@ function render({ model, el }) {
   return view.open("momentum", sentence,
     element("div", { class: "lwlr-controls" }, view.slider("lr_index", "rate", rates),
       view.slider("momentum_index", "momentum β", momenta), view.slider("condition_index", "condition number", conditions),
-      kind.row, view.reset()),
+      kind.row, go, view.reset()),
     view.words(effect),
     element("div", { class: "lwlr-body" }, view.picture("map", drawMap, "", { drags: true }),
       element("div", { class: "lwlr-side" }, view.picture("cut", drawCut, "Steps along the rate. "),

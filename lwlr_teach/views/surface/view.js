@@ -229,7 +229,7 @@ function render({ model, el }) {
     return row;
   };
   const many = (name) => labels[name]?.length > 1;
-  const sliders = [view.slider("lr_index", "learning rate", labels.lr)];
+  const sliders = many("lr") ? [view.slider("lr_index", "learning rate", labels.lr)] : [];
   if (many("momentum")) sliders.push(sliderOf("momentum_index", "momentum β", "momentum"));
   if (many("limit")) sliders.push(sliderOf("limit_index", "limit", "limit"));
   sliders.push(...Object.keys(now.more).filter(many).map((name) => sliderOf("more", plan.titles[name], name, { key: name })));

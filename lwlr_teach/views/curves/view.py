@@ -1,0 +1,91 @@
+"""The curves view: numbers against the step, a line for each name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from lwlr_teach.core.checks import check_count, check_number
+from lwlr_teach.views.chart.declare import Axis, Line, Over, Panel
+from lwlr_teach.views.chart.view import Chart
+from lwlr_teach.views.kit.style import MOST
+from lwlr_teach.views.kit.traits import Position
+
+
+class CurvesView(Chart):
+    """Curves over the steps of a run: lengths, rates, losses. A slider reads them off.
+
+    ``step_index`` and ``shown`` follow the view's controls, on release, and move them when they are set.
+
+    Args:
+        curves: up to eight, by name; each has a number for every step, as many as the others. What is not
+            finite is a gap.
+        y: what they are, above the picture and in the sentence.
+        first: the number of the first step.
+        log: whether the vertical axis is logarithmic; then numbers must be positive.
+        title: begins the sentence that describes the view.
+        at: the step at which the slider stands at first, the last one by default.
+        shown: names of the curves that are visible at first; all by default.
+    """
+
+    step_index = Position("_steps")
+
+    def __init__(
+        self,
+        curves: Mapping[str, Sequence[float] | Tensor],
+        *,
+        y: str,
+        first: int = 0,
+        log: bool = False,
+        title: str = "Curves",
+        at: int | None = None,
+        shown: Sequence[str] | None = None,
+    ) -> None:
+        check_count("number of curves", len(curves), high=MOST)
+        self.names = list(curves)
+        values = _together(curves)
+        found = values[values.isfinite()]
+        check_number("curves", found, low=torch.finfo(torch.float32).tiny if log else -torch.inf)
+        self._steps = range(first, first + values.shape[1])
+        at = self._steps[-1] if at is None else at
+        check_count("at", at, low=first, high=self._steps[-1])
+        low, high = found.min().item(), found.max().item()
+        range_ = (low / 1.2, high * 1.2) if log else _with_room(low, high)
+        steps = torch.tensor(self._steps, dtype=torch.float64)
+        lines = Panel(
+            Axis(title="step", trait="step_index"),
+            Axis(title=y, range=range_, log=log),
+            [Line(steps, Over(values, "method"))],
+        )
+        super().__init__(
+            lines,
+            [],
+            says="{title}, {what} at step {step}",
+            each="{name} {value}",
+            none="no curve is shown",
+            readout=(y, "{value}"),
+            words={"title": title, "what": y, "value": Over(values, "method", "step_index")},
+            shown=shown,
+            step_index=at - first,
+        )
+
+
+def _together(curves: Mapping[str, Sequence[float] | Tensor]) -> Tensor:
+    """All curves as rows: (curve, step)."""
+    rows = {name: torch.as_tensor(curve, dtype=torch.float64) for name, curve in curves.items()}
+    shapes = {tuple(row.shape) for row in rows.values()}
+    if len(shapes) != 1 or len(shape := shapes.pop()) != 1 or shape[0] < 2:
+        each = ", ".join(f"{name} {tuple(row.shape)}" for name, row in rows.items())
+        raise ValueError(f"curves must be lists of at least two numbers, as many in each, got shapes {each}")
+    together = torch.stack([*rows.values()])
+    if not together.isfinite().any():
+        raise ValueError("curves must hold a finite number, got none")
+    return together
+
+
+def _with_room(low: float, high: float) -> tuple[float, float]:
+    """A linear axis from 0, if the numbers are of one sign, with a little room at its far end."""
+    room = 0.05 * ((high - low) or abs(high) or 1.0)
+    return (0.0 if low >= 0 else low - room), (0.0 if high <= 0 else high + room)
