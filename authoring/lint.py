@@ -129,10 +129,9 @@ def predictions(lesson: Lesson) -> Iterator[str]:
     for (place, variable, _), name in zip(asked, names, strict=True):
         if names.count(name) > 1:
             yield lesson.says(place, f"two predictions are called {name!r}; give each a name of its own")
-        if not name.startswith(lesson.name[:3]):
-            yield lesson.says(
-                place, f"the prediction is called {name!r}; begin its name with {lesson.name[:3]!r}"
-            )
+        prefix = f"{lesson.name.partition('-')[0]}-"
+        if not name.startswith(prefix):
+            yield lesson.says(place, f"the prediction is called {name!r}; begin its name with {prefix!r}")
         if not variable:
             yield lesson.says(place, f"keep {name!r} in a variable, so that a later cell can reveal it")
         elif guide.revealed(lesson.notebook, variable, place) is None:

@@ -22,6 +22,16 @@ class Lesson:
     about: str = ""
     ready: bool = False
 
+    @property
+    def number(self) -> str:
+        """As the title says it: 3, and 3b for a lesson that was put in later."""
+        return self.name.partition("-")[0].removeprefix("0")
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its predictions, exercises and questions begin: ``03-``, ``03b-``."""
+        return f"{self.name.partition('-')[0]}-"
+
 
 _ONE, _PARAMETER, _LAYER, _CHOOSING = (
     "One rate for everything",
@@ -51,8 +61,16 @@ COURSE = (
         "03-schedules",
         _ONE,
         "When to slow down?",
-        45,
-        "The noise floor, ten schedules raced, one drawn by hand, warm-up, batches or epochs",
+        50,
+        "The noise floor, ten schedules, a formula that orders them, a race, one drawn by hand",
+        ready=True,
+    ),
+    Lesson(
+        "03b-warm-up",
+        _ONE,
+        "When to start slowly?",
+        35,
+        "What a warm-up buys, and a scheduler that counts batches where epochs were meant",
         ready=True,
     ),
     Lesson(

@@ -1,6 +1,7 @@
 """Live pictures: each a widget, a matplotlib drawing and a sentence that say the same."""
 
 from lwlr_teach.views.curves.view import CurvesView
+from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
 from lwlr_teach.views.microscope.view import Microscope
@@ -18,6 +19,7 @@ from lwlr_teach.views.width.view import WidthView
 __all__ = [
     "SIX",
     "CurvesView",
+    "GalleryView",
     "InspectorView",
     "LayerRatesView",
     "Microscope",

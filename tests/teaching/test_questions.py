@@ -12,6 +12,7 @@ from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.progress import read_progress
 
 LESSONS = [lesson.name for lesson in COURSE]
+PREFIX = {lesson.name: lesson.prefix for lesson in COURSE}
 
 
 def question(name, lesson=0):
@@ -40,7 +41,7 @@ def answer(asked, *chosen):
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda q: q.name)
 def test_a_question_can_be_answered(one):
     assert one.lesson in LESSONS
-    assert one.name.startswith(one.lesson[:3])
+    assert one.name.startswith(PREFIX[one.lesson])
     assert one.right in range(len(one.options))
     assert 2 <= len(one.options) == len(set(one.options))
     assert one.asks.endswith("?")
@@ -158,7 +159,7 @@ def test_a_count_must_be_a_whole_number(count, error):
 @pytest.mark.parametrize("one", EXPLANATIONS.values(), ids=EXPLANATIONS)
 def test_an_explanation_is_complete(one):
     assert one.lesson in LESSONS
-    assert one.name == f"{one.lesson[:3]}explain"
+    assert one.name == f"{PREFIX[one.lesson]}explain"
     assert "?" in one.asks
     assert 150 <= len(one.good) <= 500
 

@@ -340,25 +340,16 @@ QUESTIONS = (
         "It is a cosine and goes on: down until T_max, up again until 2·T_max.",
     ),
     Question(
-        "03-five-epochs",
+        "03-bound",
         "03-schedules",
-        "A warm-up has total_iters=5, and an epoch 20 batches. scheduler.step() stands in the loop over the "
-        "batches. How long is the warm-up?",
-        ("5 epochs", "a quarter of an epoch", "20 epochs"),
-        1,
-        "A scheduler counts its own calls. Called after each batch, it ends the warm-up after 5 batches.",
-    ),
-    Question(
-        "03-what-warm-up-buys",
-        "03-schedules",
-        "What did the warm-up buy Adam on the digits?",
+        "Two schedules are compared by the formula of six lines. What does it need to know?",
         (
-            "a peak rate that it would not have survived from the first step on",
-            "fewer steps in all",
-            "a lower loss at every peak rate",
+            "the network and the data",
+            "the shapes of the two, and nothing of the network",
+            "the losses of a first short run",
         ),
-        0,
-        "At a moderate rate it made no difference. At a high one it was that between learning and guessing.",
+        1,
+        "It bounds the loss for the worst smooth bowl, and looks only at the factors of the rate.",
     ),
     Question(
         "03-same-peak",

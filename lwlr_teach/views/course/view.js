@@ -28,7 +28,7 @@ function opening(file) {
 }
 
 function entry({ name, question, minutes, ready, state, passed, exercises, predictions, denied }) {
-  const text = `${name.slice(0, 2)} · ${question}`;
+  const text = `${name.split("-")[0]} · ${question}`;
   const title = ready ? element("a", { href: `./${name}.ipynb`, ...opening(`${name}.ipynb`) }, text)
     : element("span", {}, text);
   const done = [

@@ -45,7 +45,7 @@ class CourseView(View):
         )
 
     def _denied(self) -> str:
-        names = [f"{lesson['name'][:2]}" for lesson in self._lessons if lesson["denied"]]
+        names = [_number(lesson) for lesson in self._lessons if lesson["denied"]]
         return f"This machine measured something else in {', '.join(names)}. " if names else ""
 
     def figure(self) -> Figure:
@@ -54,7 +54,7 @@ class CourseView(View):
         for part, group in groupby(self._lessons, key=lambda lesson: lesson["part"]):
             lines.append((part, "bold"))
             lines += [
-                (f"{_MARKS[_state(x)]}  {x['name'][:2]}  {x['question']}  ({x['minutes']} min)", "normal")
+                (f"{_MARKS[_state(x)]}  {_number(x)}  {x['question']}  ({x['minutes']} min)", "normal")
                 for x in group
             ]
         lines += [(text, "normal") for text in wrap(self._denied() + self._summary, 100)]
@@ -66,6 +66,11 @@ class CourseView(View):
 
 
 _MARKS = {"done": "●", "begun": "◐", "new": "○", "later": "·"}
+
+
+def _number(lesson: Mapping[str, Any]) -> str:
+    """The number with which the name begins: 03, 03b."""
+    return str(lesson["name"]).partition("-")[0]
 
 
 def _state(lesson: Mapping[str, Any]) -> str:
