@@ -5,8 +5,8 @@
     η = r̄ / √(G + ε)
     d = η g ,   p ← p − c d
 
-Ivgi, Hinder & Carmon 2023. r̄ estimates how far away the minimum is, and η · √t / ‖g‖ is the best constant
-rate for that distance. The first steps are tiny and grow exponentially, until r̄ is right.
+Ivgi, Hinder & Carmon 2023. The best constant rate for t steps on a slope is the distance to the minimum, over
+‖g‖ √t; r̄ stands for the distance. The first steps are tiny and grow exponentially, until r̄ is right.
 
 DoG takes both norms over all tensors of a group, L-DoG over each tensor by itself, so that every layer has a
 rate of its own. c, the group's ``lr``, is 1 unless you want it otherwise; it may follow a schedule, though the

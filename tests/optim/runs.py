@@ -75,6 +75,11 @@ MUONS = [
 ]
 CLASSES = sorted({m.optimizer for m in METHODS.values()}, key=lambda c: c.__name__)
 
+# The tensors of these share a number that is found from all of them.
+SHARED = (SGDHD, DoG, Prodigy)
+# And of these a group counts the steps, not each tensor.
+COUNTED = (*SHARED, SGDScheduleFree, AdamWScheduleFree)
+
 # SGDHD learns its rate, so nobody else can say what the rate of a step is.
 AT_A_GIVEN_RATE = [run for run in RUNS if run.optimizer is not SGDHD]
 CLASSES_AT_A_GIVEN_RATE = [cls for cls in CLASSES if cls is not SGDHD]
