@@ -40,7 +40,7 @@ def add_times(x: Tensor, factor: Number, y: Tensor) -> Tensor:
     return x + factor * y if isinstance(factor, Tensor) else torch.add(x, y, alpha=factor)
 
 
-def power(base: Number, step: int | Tensor) -> Number:
+def power(base: Number, step: Number) -> Number:
     """``base`` to the power of the step.
 
     In a program for all steps the step is a tensor. A compiled one would take the power again for every entry

@@ -1,6 +1,6 @@
 """DoG and L-DoG: the rate is the distance that was come, over the gradients that were met.
 
-    r̄ ← max( r̄, ‖p − p₀‖ ) ,   at first ρ (1 + ‖p₀‖)
+    r̄ ← ρ (1 + ‖p₀‖)  at the first step, then  max( r̄, ‖p − p₀‖ )
     G ← G + ‖g‖²
     η = r̄ / √(G + ε)
     d = η g ,   p ← p − c d
@@ -9,14 +9,14 @@ Ivgi, Hinder & Carmon 2023. The best constant rate for t steps on a slope is the
 ‖g‖ √t; r̄ stands for the distance. The first steps are tiny and grow exponentially, until r̄ is right.
 
 DoG takes both norms over all tensors of a group, L-DoG over each tensor by itself, so that every layer has a
-rate of its own. c, the group's ``lr``, is 1 unless you want it otherwise; it may follow a schedule, though the
-method is meant to be without one. The last point jitters: judge an average of the points, as
-:func:`polynomial_average` makes it.
+rate of its own. c, the group's ``lr``, is a factor: leave it at 1. It may follow a schedule, though the
+method is meant to do without one. The last point jitters: judge an average of the points, such as that of
+:func:`polynomial_average`.
 
-Convention, as in the authors' code: one r̄ and one G for each group (optax: for all parameters), g is the
-gradient after clip and coupled decay, and ε stands in the root, ρ is ``reps_rel`` (1e-4 rather than 1e-6 where
-there is batch norm). The authors can also begin with a given rate; here that is ρ. A group's ``rbar``, ``G``
-and ``eta`` tell where DoG is, a tensor's state where L-DoG is.
+Convention, as in the authors' code: DoG has one η for each group (optax: for all parameters); g is the
+gradient after clip and coupled decay; ε stands in the root. ρ is ``reps_rel``, 1e-4 rather than 1e-6 for a
+model with batch norm. A group's ``rbar``, ``G`` and ``eta`` tell where DoG is, and a tensor's state where
+L-DoG is.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ class LDoG(RuleOptimizer):
         eps: Number = 1e-8,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(params, dict(reps_rel=reps_rel, lr=lr, weight_decay=weight_decay, eps=eps), **options)
+        super().__init__(
+            params, dict(reps_rel=reps_rel, lr=lr, weight_decay=weight_decay, eps=eps), **options
+        )
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """Where the layer begins, and two numbers for it."""
@@ -146,12 +148,15 @@ class LDoG(RuleOptimizer):
 
 
 def polynomial_average(gamma: float = 8.0) -> Callable[[Tensor, Tensor, Any], Tensor]:
-    """For ``torch.optim.swa_utils.AveragedModel(model, avg_fn=polynomial_average())``: an average that forgets.
+    """An average that forgets, as ``avg_fn`` of ``torch.optim.swa_utils.AveragedModel``.
 
         p̄ ← p̄ + (1 + γ) / (t + γ) · (p − p̄)
 
     Shamir & Zhang 2013; DoG's authors take γ = 8. γ = 0 is the mean of all points, a larger γ weighs the late
-    ones more. Call ``update_parameters(model)`` after every step.
+    ones more::
+
+        averaged = AveragedModel(model, avg_fn=polynomial_average())
+        averaged.update_parameters(model)  # after every step
     """
     check_number("gamma", gamma, low=0)
 

@@ -234,7 +234,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         return decayed
 
     def note(self, group: dict[str, Any], **found: Number) -> None:
-        """Put what was found into the group: as a plain number where there was one, unless it is a batch's."""
+        """Put what was found into the group: as a plain number where one was, unless it is a batch's."""
         for name, value in found.items():
             plain = isinstance(value, Tensor) and value.ndim == 0 and not isinstance(group[name], Tensor)
             group[name] = value.item() if plain else value  # type: ignore[union-attr]

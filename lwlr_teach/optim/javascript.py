@@ -33,7 +33,7 @@ from lwlr_teach.optim.update import state_tensors
 _MACHINERY = (__file__, str(engine.__file__), str(names.__file__), str(update.__file__))
 _STATE = re.compile(r"\bs\[(\d+)\]")
 _NAME = re.compile(r"\bw\[(\w+)\]")
-_MOVED = "the rate, which the method has moved"
+_FOUND = {"lr": "the rate, which the method has moved", "": "found by the method before the step"}
 Outputs = dict[str, Operand]
 """What each number becomes: ``p[0]``, ``s[3]``, and ``w[m_hat]`` for a name of the rule's."""
 
@@ -190,8 +190,7 @@ class _Trace:
         with self.sheet, torch.no_grad(), looking as seen:
             self.optimizer.advance(None if since is None else self.count)
         found = found_numbers(self.optimizer) if self.watch else {}
-        moved = {name: _MOVED if name == "lr" else "" for name in found}
-        self.lines.append(seen.lines | moved)
+        self.lines.append(seen.lines | {name: _FOUND.get(name, _FOUND[""]) for name in found})
         for name, value in self.optimizer.state[self.param].items():
             if name != "step" and not isinstance(value, Tensor):
                 raise NotJavaScript(f"keeps state[{name!r}] = {value!r}, where a tensor is wanted")

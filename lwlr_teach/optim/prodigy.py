@@ -1,24 +1,24 @@
 """Prodigy: Adam, at a rate that is an estimate of the distance to the minimum.
 
-    s ← β₃ s + (d/d₀) δ g               all gradients met so far, weighed; δ = d η b, the rate of this step
-    q ← β₃ q + (d/d₀) δ ⟨g, p₀ − p⟩     over all tensors together
-    d' = max( d, q / ‖s‖₁ )
+    δ = d η b                           the rate of this step
+    s ← β₃ s + (d/d₀) δ g               the gradients met so far, each with its weight
+    q ← β₃ q + (d/d₀) δ ⟨g, p₀ − p⟩     the same of their slopes towards p₀, over all tensors together
+    d' = max( d, q / ‖s‖₁ )             the next d
     m ← β₁ m + (1 − β₁) d g
     v ← β₂ v + (1 − β₂) d² g²
     p ← p − δ ( m / (√v + d' ε) + λ p )
 
-Mishchenko & Defazio 2023. While the loss is convex, q / ‖s‖₁ is a lower bound of the distance from p₀ to the
-minimum in the largest coordinate, so that d grows from d₀ until it is right, and never beyond; with Adam's
-averages this holds only nearly.
+Mishchenko & Defazio 2023. If the loss is convex and the gradients are exact, q / ‖s‖₁ is never more than the
+distance from p₀ to the minimum, of the coordinate that has furthest to go: d grows from d₀ towards it.
 
-η, the group's ``lr``, is a factor: leave it at 1, or let it follow a schedule that begins at 1, as the authors
-advise. The estimate stands in every group as ``d``: ``optimizer.param_groups[0]["d"]``.
+η, the group's ``lr``, is a factor: leave it at 1, or let it follow a schedule from 1 down, as the authors
+advise. The estimate is in every group as ``d``: ``optimizer.param_groups[0]["d"]``.
 
-Convention, as in the authors' code: one d for all groups, whose ``lr`` must be equal, or 0 for one that rests;
-``d0``, ``beta3``, ``d_coef``, ``growth_rate`` and ``safeguard_warmup`` of the first group count. β₃ = √β₂ unless
-it is given. b is 1, or with ``use_bias_correction`` Adam's √(1 − β₂ᵏ) / (1 − β₁ᵏ) (optax always corrects).
-``safeguard_warmup`` leaves η out of s, for a warm-up from nearly 0. The decay λ is decoupled.
-With β₁ = 0 their code steps by d' g, and the paper, optax and we by d g.
+Convention, as in the authors' code: one d for all groups, whose ``lr`` must be equal, or 0 for one that
+rests; ``beta3``, ``d0``, ``d_coef``, ``growth_rate`` and ``safeguard_warmup`` are the first group's. β₃ is
+√β₂ unless it is given. b is 1, or Adam's √(1 − β₂ᵏ) / (1 − β₁ᵏ) with ``use_bias_correction`` (in optax
+always). ``safeguard_warmup`` leaves η out of s, for a warm-up that begins near 0. The decay λ is decoupled.
+With β₁ = 0 their code steps by d' g; the paper, optax and we by d g.
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lwlr_teach.core.arithmetic import State, choose, moving_average, norm_dtype, power, sqrt_with_eps, zeros_like
+from lwlr_teach.core.arithmetic import (
+    State,
+    choose,
+    moving_average,
+    norm_dtype,
+    power,
+    sqrt_with_eps,
+    zeros_like,
+)
 from lwlr_teach.core.batching import lead, over_batch
 from lwlr_teach.core.checks import Number, check_number
 from lwlr_teach.core.sharding import whole

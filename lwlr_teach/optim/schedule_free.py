@@ -3,20 +3,20 @@
     y = (1 − β) z + β x         where the gradient g is taken: the parameters while they train
     z ← z − γ d                 the steps of SGD, d = g + λ y, or of Adam without momentum
     x ← x + c (z − x)           their average: the parameters to judge and to keep
-    c = w / Σ w ,   w = kʳ γ_max²
+    c = w / Σ w ,   w = kʳ max(γ)ᵖ
 
-Defazio et al. 2024. x takes the part of a falling rate, at every length of the run. γ is ``lr``, times k / n in
-the first n = ``warmup_steps`` steps k = 1, 2, …; w weighs them less. A schedule of your own drives ``lr`` all
-the same.
+Defazio et al. 2024. The average does what a falling rate does, however long the run. γ is ``lr``, and less in
+the first n = ``warmup_steps`` steps k = 1, 2, …: ``lr`` · k / n. p is ``weight_lr_power``, so that the steps
+of the warm-up weigh less. A schedule of yours may drive ``lr`` all the same.
 
-The parameters are y while they train. Call ``optimizer.eval()`` before you judge or save the model, so that
-they are x, and ``optimizer.train()`` before you go on. A model with batch norm must see some batches in
-training mode at x before it is judged, for its averages were taken at y.
+While they train, the parameters are y. Call ``optimizer.eval()`` before you judge or save the model, so that
+they are x, and ``optimizer.train()`` before you go on. Where there is batch norm, let the model see some
+batches in training mode at x first, because its averages were taken at y.
 
-Convention, as in the authors' code: decay is taken at y, and Adam's is decoupled from the gradient's size; the
-k of a group counts its steps, for all of its tensors. optax warms up otherwise: its first rate is 0. Here an
-optimizer starts in training mode, where y = x = z; the authors' one refuses its first step before ``train()``.
-Switching there and back costs a rounding.
+Convention, as in the authors' code: the decay is of y, for Adam beside the normalised gradient; the k of a
+group counts the steps of all of its tensors. optax's first rate of a warm-up is 0. Here an optimizer begins
+in training mode, where x = y = z; the authors' refuses its first step until ``train()`` was called. Switching
+there and back costs a rounding. A sweep and its pictures show y.
 """
 
 from __future__ import annotations

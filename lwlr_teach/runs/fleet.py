@@ -146,7 +146,7 @@ class Fleet:
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """The parameters are those to judge, as the average of Schedule-Free, and afterwards what they were."""
+        """The parameters are those to judge, as Schedule-Free's average, and afterwards what they were."""
         switching: list[Any] = [o for o in with_inner(self._optimizer) if hasattr(o, "eval")]
         kept = [p.clone() for p in self._params] if switching else []
         for optimizer in switching:

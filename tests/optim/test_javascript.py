@@ -59,9 +59,7 @@ PLAYED = METHODS | {run.name: run for run in FINDING if "," not in run.name}
 
 def rows():
     """What this module measures for docs/agreement.md."""
-    return Counter(
-        [(name, ORACLE, "float64") for name in PLAYED for _ in SURFACES_OF[50] + SURFACES_OF[300]]
-    )
+    return Counter([(name, ORACLE, "float64") for name in PLAYED for _ in SURFACES_OF[50] + SURFACES_OF[300]])
 
 
 # --- many runs in one Node ----------------------------------------------------------------------------------

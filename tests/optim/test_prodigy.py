@@ -33,7 +33,7 @@ def by_hand(
     params, steps, *, lr=1.0, betas=(0.9, 0.999), beta3=None, eps=1e-8, weight_decay=0.0,
     use_bias_correction=False, safeguard_warmup=False, d0=1e-6, d_coef=1.0, growth_rate=math.inf,
 ):  # fmt: skip
-    """Mishchenko & Defazio 2023, algorithm 4, with the options of the authors' code. Returns the end and d."""
+    """Mishchenko & Defazio 2023, algorithm 4, with the authors' options. Returns the end and d."""
     beta1, beta2 = betas
     beta3 = math.sqrt(beta2) if beta3 is None else beta3
     params = [p.detach().clone() for p in params]
@@ -92,9 +92,7 @@ def test_it_is_the_authors_algorithm(steps, choices):
     assert steps < STEPS or found > 100 * choices.get("d0", 1e-6)  # so that the comparison can tell
 
 
-@pytest.mark.parametrize(
-    ("distance", "share"), [(0.1, 0.659), (1.0, 0.436), (10.0, 0.741), (100.0, 0.490)]
-)
+@pytest.mark.parametrize(("distance", "share"), [(0.1, 0.659), (1.0, 0.436), (10.0, 0.741), (100.0, 0.490)])
 def test_on_a_slope_the_estimate_stays_below_the_distance(distance, share):
     x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     optimizer = Prodigy([x])
@@ -119,7 +117,9 @@ def test_one_d_for_all_groups_which_may_decay_each_in_its_own_way():
 
 
 def test_groups_at_different_rates_are_refused():
-    message = re.escape("lr must be the same in all groups, or 0, because Prodigy finds one d for all of them")
+    message = re.escape(
+        "lr must be the same in all groups, or 0, because Prodigy finds one d for all of them"
+    )
     first, second = fresh((3,), (2,))
     with pytest.raises(ValueError, match=message + r", got 1\.0 and 0\.5"):
         Prodigy([{"params": [first]}, {"params": [second], "lr": 0.5}])

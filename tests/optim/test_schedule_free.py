@@ -18,7 +18,9 @@ SHAPES = [(4,), (2, 3), ()]
 BOTH = pytest.mark.parametrize("cls", [SGDScheduleFree, AdamWScheduleFree])
 
 
-def by_hand(params, steps, *, adam, lr, beta=0.9, beta2=0.999, eps=1e-8, decay=0.0, warmup=0, r=0.0, power=2.0):
+def by_hand(
+    params, steps, *, adam, lr, beta=0.9, beta2=0.999, eps=1e-8, decay=0.0, warmup=0, r=0.0, power=2.0
+):
     """Defazio et al. 2024 with x, y and z all there, one tensor at a time. Returns the ys and the xs."""
     ys, xs = [], []
     for p in params:
@@ -193,7 +195,9 @@ def test_a_schedule_drives_the_rate_and_the_largest_one_weighs():
     group = optimizer.param_groups[0]
     assert group["lr_max"] == 0.4
     assert group["c"] == pytest.approx(1 / 6)
-    done = sweep("ravine", [Method("own", SGDScheduleFree)], lr=[0.01], steps=5, schedule=schedule, progress=False)
+    done = sweep(
+        "ravine", [Method("own", SGDScheduleFree)], lr=[0.01], steps=5, schedule=schedule, progress=False
+    )
     assert done.losses.isfinite().all()
 
 
