@@ -51,7 +51,7 @@ def dog(grad: Tensor, state: State, step: int, *, eta: Number) -> tuple[Tensor, 
 def ldog(
     grad: Tensor, state: State, step: int, *, param: Tensor, reps_rel: Number, eps: Number
 ) -> tuple[Tensor, State]:
-    """Direction of L-DoG for one layer; any shape."""
+    """Direction of L-DoG for one layer; any shape. The state's ``scale`` is the layer's last η."""
     start = state["init_param"]
     rbar = choose(
         step == 1,
@@ -60,7 +60,7 @@ def ldog(
     )
     G = state["G"] + norm(grad) ** 2
     eta = rbar / sqrt_with_eps(G, eps, eps_in_root=True)
-    return stretch(grad, eta), {"init_param": start, "rbar": rbar, "G": G}
+    return stretch(grad, eta), {"init_param": start, "rbar": rbar, "G": G, "scale": eta}
 
 
 def check_dog(group: dict[str, Any]) -> None:
@@ -119,6 +119,8 @@ class DoG(RuleOptimizer):
             G = lead(group["G"], square) + square
             eta = rbar / sqrt_with_eps(G, lead(group["eps"], G), eps_in_root=True)
             self.note(group, rbar=rbar, G=G, eta=eta)
+            for p, _, _ in moving:
+                self.state[p]["scale"] = eta  # where a recorder looks
 
 
 class LDoG(RuleOptimizer):

@@ -175,13 +175,15 @@ class Prodigy(RuleOptimizer):
         for group, own in zip(self.param_groups, given, strict=True):
             settings = self._settings(group)
             lr, betas = lead(settings["lr"], like), lead(settings["betas"], like)
-            rate = d * lr * correction(betas, k, group["use_bias_correction"])
+            scale = d * correction(betas, k, group["use_bias_correction"])
+            rate = lr * scale
             weight = d / d0 * (d * (lr > 0) if first["safeguard_warmup"] else rate)
             for p, param, grad in own:
                 state = self.state[p]
                 if "s" not in state:
                     start = param.clone(memory_format=torch.preserve_format)
                     state.update(zeros_like(param, "s") | {"p0": start})
+                state["scale"] = like + scale  # where a recorder looks
                 met = over_batch(dot, batch, grad, state["p0"] - param).to(like.device)
                 numerator = numerator + d / d0 * rate * met
                 state["s"] = lead(beta3, param) * state["s"] + lead(weight, param) * grad
