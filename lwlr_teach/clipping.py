@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.core.arithmetic import as_real, norm, norm_dtype
+from lwlr_teach.core.arithmetic import as_real, norm, norm_dtype, total_norm
 from lwlr_teach.core.batching import batch_axes, over_batch, single
 from lwlr_teach.core.checks import Number, check_function, check_number
 
@@ -99,7 +99,7 @@ def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> Tensor:
         return torch.tensor(0.0)
     grads = [as_real(p.grad) for p in owners if p.grad is not None]
     batch = batch_axes([], owners, clip)
-    total = over_batch(_total_norm, batch, grads)
+    total = over_batch(total_norm, batch, grads)
     clipped = over_batch(clip, batch, grads, [as_real(p) for p in owners])
     for grad, new in zip(grads, clipped, strict=True):
         grad.copy_(new)
@@ -116,13 +116,8 @@ def _by_global_norm(
 ) -> list[Tensor]:
     if not grads:
         return []
-    total = _total_norm(grads)
+    total = total_norm(grads)
     return [_shrink(g, total + _like(eps, total), max_norm) for g in grads]
-
-
-def _total_norm(grads: list[Tensor]) -> Tensor:
-    norms = [norm(g) for g in grads]
-    return torch.stack([n.to(norms[0].device) for n in norms]).norm()
 
 
 def _by_layer_norm(grads: list[Tensor], params: list[Tensor], *, max_norm: Number) -> list[Tensor]:

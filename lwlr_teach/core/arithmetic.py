@@ -6,7 +6,7 @@ of a batch of models.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ def add_times(x: Tensor, factor: Number, y: Tensor) -> Tensor:
     return x + factor * y if isinstance(factor, Tensor) else torch.add(x, y, alpha=factor)
 
 
-def power(base: Number, step: int | Tensor) -> Number:
+def power(base: Number, step: Number) -> Number:
     """``base`` to the power of the step.
 
     In a program for all steps the step is a tensor. A compiled one would take the power again for every entry
@@ -74,6 +74,12 @@ def _may_vanish(eps: Number) -> bool:
 def norm(x: Tensor) -> Tensor:
     """The Euclidean norm of a whole layer, as a scalar; of all of its shards if it is sharded."""
     return whole(torch.linalg.vector_norm(x, dtype=norm_dtype(x)))
+
+
+def total_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """The norm of several layers together, as a scalar."""
+    norms = [norm(x) for x in tensors]
+    return torch.stack([n.to(norms[0].device) for n in norms]).norm()
 
 
 def norm_dtype(x: Tensor) -> torch.dtype:

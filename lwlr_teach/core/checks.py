@@ -15,9 +15,15 @@ Number = float | torch.Tensor
 
 
 def check_number(
-    name: str, value: Number, *, low: float = -math.inf, high: float = math.inf, below: float = math.inf
+    name: str,
+    value: Number,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> None:
-    """Raise unless every entry of ``value`` is finite, ``low ≤ value ≤ high`` and ``value < below``.
+    """Raise unless every entry of ``value`` is finite, ``low ≤ value ≤ high`` and ``above < value < below``.
 
     ``value`` is a number or a tensor of numbers; of a tensor the first offending entry is shown.
     """
@@ -26,13 +32,13 @@ def check_number(
     # A plain number stays one: a tensor of it would go to the default device, which may be "meta".
     entries = value.flatten().tolist() if isinstance(value, torch.Tensor) else [value]
     for entry in map(float, entries):
-        if not (math.isfinite(entry) and low <= entry <= high and entry < below):
-            raise ValueError(f"{name} must be {_range(low, high, below)}, got {entry:g}")
+        if not (math.isfinite(entry) and low <= entry <= high and above < entry < below):
+            raise ValueError(f"{name} must be {_range(low, high, above, below)}, got {entry:g}")
 
 
-def _range(low: float, high: float, below: float) -> str:
+def _range(low: float, high: float, above: float, below: float) -> str:
     upper = f"< {below:g}" if below < math.inf else f"≤ {high:g}" if high < math.inf else ""
-    lower = f"≥ {low:g}" if low > -math.inf else ""
+    lower = f"> {above:g}" if above > -math.inf else f"≥ {low:g}" if low > -math.inf else ""
     return " and ".join(["a finite number", *filter(None, [lower, upper])]).replace("number and", "number", 1)
 
 

@@ -5,6 +5,7 @@ from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
 from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.catalogue import METHODS, Method, method
+from lwlr_teach.optim.dog import DoG, LDoG, polynomial_average
 from lwlr_teach.optim.engine import RuleOptimizer
 from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.javascript import Program, to_javascript
@@ -15,9 +16,11 @@ from lwlr_teach.optim.muon import Muon
 from lwlr_teach.optim.novograd import NovoGrad
 from lwlr_teach.optim.own import from_rule
 from lwlr_teach.optim.partition import Partition
+from lwlr_teach.optim.prodigy import Prodigy
 from lwlr_teach.optim.radam import RAdam
 from lwlr_teach.optim.ranger import Ranger
 from lwlr_teach.optim.rmsprop import RMSprop
+from lwlr_teach.optim.schedule_free import AdamWScheduleFree, SGDScheduleFree
 from lwlr_teach.optim.sgd import SGD
 
 __all__ = [
@@ -30,17 +33,23 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdamWScheduleFree",
+    "DoG",
+    "LDoG",
     "Lookahead",
     "Method",
     "Muon",
     "NovoGrad",
     "Partition",
+    "Prodigy",
     "Program",
     "RAdam",
     "RMSprop",
     "Ranger",
     "RuleOptimizer",
+    "SGDScheduleFree",
     "from_rule",
     "method",
+    "polynomial_average",
     "to_javascript",
 ]

@@ -57,8 +57,8 @@ class Compiled:
         return bucket._replace(
             settings=settings
             | {name: _as_tensor(settings[name]) for name in changed}
-            | {"lr": _scalar(settings["lr"])},
-            step=_scalar(bucket.step),
+            | {"lr": as_number(settings["lr"])},
+            step=as_number(bucket.step),
             # A rule takes by name what it needs; a batch takes all, and is not to meet the count of steps.
             states=[state_tensors(state) for state in bucket.states] if batch else bucket.states,
         )
@@ -73,10 +73,11 @@ def _as_tensor(value: Any) -> Any:
     """Numbers as tensors; but 0 stays a number, because rules ask for it: is there momentum at all?"""
     if isinstance(value, tuple | list):
         return tuple(map(_as_tensor, value))
-    return _scalar(value) if isinstance(value, float) and value != 0 else value
+    return as_number(value) if isinstance(value, float) and value != 0 else value
 
 
-def _scalar(value: float | Tensor) -> Tensor:
+def as_number(value: float | Tensor) -> Tensor:
+    """The number as a tensor on the CPU, which a compiled program takes for one that may change."""
     return (
         value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64, device="cpu")
     )

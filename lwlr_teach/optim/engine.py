@@ -40,12 +40,12 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.clipping import Clip
-from lwlr_teach.core.arithmetic import State, as_real, is_zero, norm_dtype
-from lwlr_teach.core.batching import batch_axes, over_batch, single
-from lwlr_teach.core.checks import check_choice, check_function, check_number
+from lwlr_teach.core.arithmetic import State, add_times, as_real, is_zero, norm_dtype
+from lwlr_teach.core.batching import batch_axes, lead, over_batch, single
+from lwlr_teach.core.checks import Number, check_choice, check_function, check_number
 from lwlr_teach.core.sharding import is_sharded, whole
 from lwlr_teach.layerwise import Scale
-from lwlr_teach.optim.compiling import Compiled
+from lwlr_teach.optim.compiling import Compiled, as_number
 from lwlr_teach.optim.update import Bucket, Rule, Update, state_tensors
 
 _NONFINITE = {choice: choice for choice in ("ignore", "skip", "raise")}
@@ -93,6 +93,10 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     ``fixed`` are entries of a group that make the class what it is; they stay, whatever is loaded.
 
+    ``finds`` are entries of a group that the method itself moves in ``before_step``, as a rate that it learns
+    or the distance it has come: numbers, or one for each model of a batch. ``whole_step`` says that the
+    rule's direction is the whole step, rate and all.
+
     ``skipped`` counts the steps that ``nonfinite="skip"`` has left out.
     """
 
@@ -100,10 +104,14 @@ class RuleOptimizer(torch.optim.Optimizer):
     elementwise: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
     fixed: ClassVar[Mapping[str, Any]] = {}
+    finds: ClassVar[tuple[str, ...]] = ()
+    whole_step: ClassVar[bool] = False
     _reads: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "rule"):
+            return  # what several methods share
         arguments = inspect.signature(cls.rule).parameters.values()
         cls._reads = tuple(a.name for a in arguments if a.kind is a.KEYWORD_ONLY)
 
@@ -203,6 +211,34 @@ class RuleOptimizer(torch.optim.Optimizer):
     def before_step(self) -> None:
         """What a method changes in its parameter groups once the gradients are known. Nothing by default."""
 
+    def given(self) -> list[list[tuple[Tensor, Tensor, Tensor]]]:
+        """What moves in this step, for each group: the parameter, the same in real numbers, and the gradient
+        that the rule is going to see, after clip and coupled decay. For ``before_step``."""
+        batch = self.batch_axes()
+        moving = [
+            [(p, as_real(p), grad_for_rule(p, group)) for p in group["params"] if p.grad is not None]
+            for group in self.param_groups
+        ]
+        if self.clip is not None and any(moving):
+            params, grads = zip(*[(real, grad) for own in moving for _, real, grad in own], strict=True)
+            clipped = iter(over_batch(self.clip, batch, list(grads), list(params)))
+            moving = [[(p, real, next(clipped)) for p, real, _ in own] for own in moving]
+        decayed = []
+        for group, own in zip(self.param_groups, moving, strict=True):
+            decay = group["weight_decay"]
+            coupled = "weight_decay" not in self._reads and not group.get("decoupled_weight_decay", False)
+            own = [(p, real, grad.to(real.dtype)) for p, real, grad in own]
+            if coupled and not is_zero(decay):
+                own = [(p, real, add_times(grad, lead(decay, real), real)) for p, real, grad in own]
+            decayed.append(own)
+        return decayed
+
+    def note(self, group: dict[str, Any], **found: Number) -> None:
+        """Put what was found into the group: as a plain number where one was, unless it is a batch's."""
+        for name, value in found.items():
+            plain = isinstance(value, Tensor) and value.ndim == 0 and not isinstance(group[name], Tensor)
+            group[name] = value.item() if plain else value  # type: ignore[union-attr]
+
     @overload
     def step(self, closure: None = None) -> None: ...
     @overload
@@ -274,6 +310,11 @@ class RuleOptimizer(torch.optim.Optimizer):
             known = self._settings(group)
             settings = {name: known[name] for name in (*self._reads, "lr", "weight_decay") if name != "param"}
             settings["decoupled_weight_decay"] = group.get("decoupled_weight_decay", False)
+            if self.whole_step:
+                lr = settings["lr"]
+                settings["lr"] = torch.ones_like(lr) if isinstance(lr, Tensor) else 1.0
+            if self.compile:  # numbers that move at each step must be tensors, or each is compiled anew
+                settings |= {name: as_number(settings[name]) for name in self.finds if name in settings}
             if not batch:
                 settings = {name: single(value) for name, value in settings.items()}
             by_step: dict[int, Bucket] = {}

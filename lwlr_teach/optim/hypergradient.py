@@ -34,11 +34,12 @@ def sgd_hd(grad: Tensor, state: State, step: int) -> tuple[Tensor, State]:
 
 def hypergradient(grads: Sequence[Tensor], previous: Sequence[Tensor], *, batch_axes: int = 0) -> Tensor:
     """g_t · g_{t−1} over all tensors: a scalar, or one number for each model of a batch."""
-    products = [over_batch(_dot, batch_axes, g, p) for g, p in zip(grads, previous, strict=True)]
+    products = [over_batch(dot, batch_axes, g, p) for g, p in zip(grads, previous, strict=True)]
     return torch.stack([product.to(products[0].device) for product in products]).sum(0)
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """The inner product of two tensors, as a scalar; of all of their shards if they are sharded."""
     wide = norm_dtype(a)
     return whole((a.to(wide) * b.to(wide)).sum())
 
@@ -54,6 +55,7 @@ class SGDHD(RuleOptimizer):
 
     rule = staticmethod(sgd_hd)
     elementwise = True
+    finds: ClassVar[tuple[str, ...]] = ("lr",)
     finds_its_rate: ClassVar[bool] = True
 
     def __init__(
@@ -83,5 +85,4 @@ class SGDHD(RuleOptimizer):
             agreement = hypergradient(grads, previous, batch_axes=self.batch_axes())
             if isinstance(group["lr"], Tensor):
                 agreement = agreement.to(group["lr"].device)
-            rate = group["lr"] + group["hypergrad_lr"] * agreement
-            group["lr"] = rate.item() if rate.ndim == 0 and not isinstance(group["lr"], Tensor) else rate
+            self.note(group, lr=group["lr"] + group["hypergrad_lr"] * agreement)

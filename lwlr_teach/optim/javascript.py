@@ -24,14 +24,16 @@ from lwlr_teach.core.javascript import NotJavaScript, Sheet, leaves, naming_the_
 from lwlr_teach.core.operations import Operand, Term
 from lwlr_teach.optim import engine, names, update
 from lwlr_teach.optim.catalogue import Method, method
+from lwlr_teach.optim.compiling import as_number
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.lookahead import Lookahead
-from lwlr_teach.optim.names import Seen, Watched, found_rate, is_single, seeing, with_a_rule
+from lwlr_teach.optim.names import Seen, Watched, found_numbers, is_single, seeing, with_a_rule
 from lwlr_teach.optim.update import state_tensors
 
 _MACHINERY = (__file__, str(engine.__file__), str(names.__file__), str(update.__file__))
 _STATE = re.compile(r"\bs\[(\d+)\]")
 _NAME = re.compile(r"\bw\[(\w+)\]")
+_FOUND = {"lr": "the rate, which the method has moved", "": "found by the method before the step"}
 Outputs = dict[str, Operand]
 """What each number becomes: ``p[0]``, ``s[3]``, and ``w[m_hat]`` for a name of the rule's."""
 
@@ -144,14 +146,16 @@ class _Trace:
         """What is remembered before the first step."""
         with self.sheet, torch.no_grad():
             state = self.optimizer._first_state(self.param, self.group, 0)
+            for name in self.optimizer.finds:
+                self.group[name] = as_number(self.group[name]).clone()
             if isinstance(self.outer, Lookahead):
                 state["slow_param"] = self.param.clone()
         self.optimizer.state[self.param].update(state)
 
     def state(self) -> State:
-        """What is remembered from step to step; a rate that the method finds is remembered, too."""
+        """What is remembered from step to step; what the method finds is remembered, too."""
         state = state_tensors(self.optimizer.state[self.param])
-        return state | {"lr": self.group["lr"]} if hasattr(self.optimizer, "finds_its_rate") else state
+        return state | found_numbers(self.optimizer)
 
     def name_inputs(self) -> None:
         """From here on, parameter and state are inputs."""
@@ -185,12 +189,12 @@ class _Trace:
             looking = seeing(type(self.optimizer).rule, self.read)
         with self.sheet, torch.no_grad(), looking as seen:
             self.optimizer.advance(None if since is None else self.count)
-        rates = found_rate(self.optimizer) if self.watch else {}
-        self.lines.append(seen.lines | dict.fromkeys(rates, "the rate, which the method has moved"))
+        found = found_numbers(self.optimizer) if self.watch else {}
+        self.lines.append(seen.lines | {name: _FOUND.get(name, _FOUND[""]) for name in found})
         for name, value in self.optimizer.state[self.param].items():
             if name != "step" and not isinstance(value, Tensor):
                 raise NotJavaScript(f"keeps state[{name!r}] = {value!r}, where a tensor is wanted")
-        told = seen.values | {name: self.sheet.entries(rate)[0] for name, rate in rates.items()}
+        told = seen.values | {name: self.sheet.entries(number)[0] for name, number in found.items()}
         outputs = self.outputs() | {f"w[{name}]": entry for name, entry in told.items()}
         self.name_inputs()
         return outputs

@@ -162,9 +162,9 @@ def _one_line(source: str, statement: ast.stmt) -> str:
     return text
 
 
-def found_rate(optimizer: RuleOptimizer) -> dict[str, Any]:
-    """The rate of a method that finds its own, as SGDHD; its rule does not name it."""
-    return {"lr": optimizer.param_groups[0]["lr"]} if hasattr(optimizer, "finds_its_rate") else {}
+def found_numbers(optimizer: RuleOptimizer) -> dict[str, Any]:
+    """What a method finds for itself, as SGDHD its rate; its rule does not make it."""
+    return {name: optimizer.param_groups[0][name] for name in optimizer.finds}
 
 
 def is_single(x: Number) -> bool:
@@ -202,6 +202,6 @@ def watch(
             before = param.item()
             param.grad = torch.full((1,), gradient, **kind)
             optimizer.step()
-            values.append(seen.values | {name: float(rate) for name, rate in found_rate(own).items()})
+            values.append(seen.values | {name: float(number) for name, number in found_numbers(own).items()})
             changes.append(param.item() - before)
     return values, changes

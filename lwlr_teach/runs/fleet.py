@@ -5,14 +5,15 @@ Races, ensembles and pictures are made of fleets: many small networks cost littl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lwlr_teach.clipping import Clip
-from lwlr_teach.core.checks import check_function, check_number
+from lwlr_teach.core.checks import check_function, check_number, with_inner
 from lwlr_teach.core.progress import Bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.optim import Method
@@ -143,10 +144,26 @@ class Fleet:
             if self._momenta is not None:
                 set_momentum(group, self._momenta)
 
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The parameters are those to judge, as Schedule-Free's average, and afterwards what they were."""
+        switching: list[Any] = [o for o in with_inner(self._optimizer) if hasattr(o, "eval")]
+        kept = [p.clone() for p in self._params] if switching else []
+        for optimizer in switching:
+            optimizer.eval()
+        try:
+            yield
+        finally:
+            for optimizer in switching:
+                optimizer.train()
+            for p, before in zip(self._params, kept, strict=False):
+                p.copy_(before)  # to the last digit: how often they are judged shall not matter
+
     @torch.no_grad()
     def score(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mean loss on these images, and the share of them that is classified right: (run, seed) each."""
-        logits = self.task.forward(self._params, x)
+        with self._evaluating():
+            logits = self.task.forward(self._params, x)
         return cross_entropy(logits, y), (logits.argmax(-1) == y).float().mean(-1)
 
 

@@ -64,6 +64,11 @@ CONDITIONS = {
         "optax would take the norm over the first only, so it is told the axes. A matrix of one column is "
         "left out: optax takes it for one vector, and we take each of its rows for a unit."
     ),
+    "Prodigy with optax": "`use_bias_correction=True`, because optax always corrects.",
+    "Schedule-Free with optax": (
+        "no warm-up, of which optax's first rate is 0, and ours, as the authors', one n-th of the whole. The "
+        "parameters y are compared, which hold x and z."
+    ),
     "`by_global_norm` with torch": "`eps=1e-6`, which torch adds to the norm.",
     "JavaScript": (
         "on surfaces of two parameters, a setting being eight or four runs at random rates, memories and "
@@ -85,6 +90,7 @@ ABSENT = {
     "Muon with optax": "optax iterates in the gradient's precision, torch and we in bfloat16.",
     "LARS with decay": "neither torch nor optax has the paper's sum of the norms.",
     "SGDHD": "neither torch nor optax has it.",
+    "Prodigy with `growth_rate`, Schedule-Free with `r`": "optax has neither.",
 }
 
 

@@ -7,12 +7,44 @@ import torch
 
 from lwlr_teach.clipping import by_global_norm
 from lwlr_teach.layerwise import by_trust_ratio
-from lwlr_teach.optim import LARS, METHODS, SGD, SGDHD, Adagrad, Adam, Method, Muon, NovoGrad, RAdam, RMSprop
+from lwlr_teach.optim import (
+    LARS,
+    METHODS,
+    SGD,
+    SGDHD,
+    Adagrad,
+    Adam,
+    AdamWScheduleFree,
+    DoG,
+    LDoG,
+    Method,
+    Muon,
+    NovoGrad,
+    Prodigy,
+    RAdam,
+    RMSprop,
+    SGDScheduleFree,
+)
 from lwlr_teach.optim.engine import Options
 
+# Rates that find themselves: their numbers are one for all tensors, but for L-DoG, which has one for each.
+FINDING = [
+    Method("DoG", DoG, {"reps_rel": 0.01}),
+    Method("L-DoG", LDoG, {"reps_rel": 0.01}),
+    Method("Schedule-Free SGD", SGDScheduleFree, {"warmup_steps": 3}, memory="momentum"),
+    Method("Schedule-Free AdamW", AdamWScheduleFree, {"r": 1.0}, memory="beta1"),
+    Method("Prodigy", Prodigy, {"d0": 0.01}, memory="beta1"),
+    Method(
+        "Prodigy, all choices",
+        Prodigy,
+        {"use_bias_correction": True, "safeguard_warmup": True, "growth_rate": 1.1, "beta3": 0.9},
+        memory="beta1",
+    ),
+]
 # Every method of the catalogue, and the settings that take another branch of a rule or of the engine.
 RUNS = [
     *METHODS.values(),
+    *FINDING,
     Method("damped", SGD, {"momentum": 0.9, "dampening": 0.5}, memory="momentum"),
     Method("SGDW", SGD, {"momentum": 0.9, "decoupled_weight_decay": True}, memory="momentum"),
     Method("centered", RMSprop, {"centered": True, "momentum": 0.5, "alpha": 0.9}, memory="momentum"),
@@ -42,6 +74,11 @@ MUONS = [
     Method("plain Muon", Muon, {"nesterov": False, "adjust_lr_fn": "match_rms_adamw"}, memory="momentum"),
 ]
 CLASSES = sorted({m.optimizer for m in METHODS.values()}, key=lambda c: c.__name__)
+
+# The tensors of these share a number that is found from all of them.
+SHARED = (SGDHD, DoG, Prodigy)
+# And of these a group counts the steps, not each tensor.
+COUNTED = (*SHARED, SGDScheduleFree, AdamWScheduleFree)
 
 # SGDHD learns its rate, so nobody else can say what the rate of a step is.
 AT_A_GIVEN_RATE = [run for run in RUNS if run.optimizer is not SGDHD]

@@ -72,6 +72,20 @@ def layer_norm(limit):
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
+def one_by_one(transformation):
+    """The transformation on each tensor by itself."""
+
+    def update(grads, states, params):
+        found = [transformation.update(*each) for each in zip(grads, states, params, strict=True)]
+        return [updates for updates, _ in found], [state for _, state in found]
+
+    return optax.GradientTransformation(lambda params: [transformation.init(p) for p in params], update)
+
+
+def dog(reps_rel, *args, **kwargs):
+    return optax.contrib.dog(*args, init_step=("heuristic", reps_rel), **kwargs)
+
+
 def ranger(lr, k=6, alpha=0.5, b1=0.95, b2=0.999, weight_decay=0.0, use_gc=True):
     inner = [optax.scale_by_radam(b1, b2, eps=0.0), optax.add_decayed_weights(weight_decay)]
     fast = optax.chain(*([optax.centralize()] if use_gc else []), *inner, optax.scale_by_learning_rate(lr))
@@ -148,6 +162,35 @@ CASES = [
     Case("Ranger", "optax.lookahead of optax.radam", dict(lr=0.01, eps=0.0), ranger(0.01)),
     Case("Ranger", "optax.lookahead of optax.radam", dict(lr=0.02, k=4, alpha=0.8, betas=(0.9, 0.9), eps=0.0,
          weight_decay=0.2, use_gc=False), ranger(0.02, 4, 0.8, 0.9, 0.9, 0.2, False)),
+    Case("DoG", "optax.contrib.dog", dict(), dog(1e-6)),
+    Case("DoG", "optax.contrib.dog", dict(reps_rel=0.1, lr=0.5, weight_decay=0.1, eps=0.3),
+         dog(0.1, 0.5, eps=0.3, weight_decay=0.1)),
+    Case("DoG", "optax.contrib.dog", dict(reps_rel=0.1, clip=by_global_norm(2.0)),
+         optax.chain(optax.clip_by_global_norm(2.0), dog(0.1))),
+    Case("L-DoG", "optax.contrib.dog, one tensor at a time", dict(), one_by_one(dog(1e-6)), cls="LDoG"),
+    Case("L-DoG", "optax.contrib.dog, one tensor at a time",
+         dict(reps_rel=0.1, lr=0.5, weight_decay=0.1, eps=0.3),
+         one_by_one(dog(0.1, 0.5, eps=0.3, weight_decay=0.1)), cls="LDoG"),
+    Case("Schedule-Free SGD", "optax.contrib.schedule_free_sgd", dict(lr=0.1),
+         optax.contrib.schedule_free_sgd(0.1), cls="SGDScheduleFree"),
+    Case("Schedule-Free SGD", "optax.contrib.schedule_free_sgd",
+         dict(lr=0.3, momentum=0.6, weight_decay=0.1, weight_lr_power=0.5),
+         optax.contrib.schedule_free_sgd(0.3, b1=0.6, weight_decay=0.1, weight_lr_power=0.5),
+         cls="SGDScheduleFree"),
+    Case("Schedule-Free AdamW", "optax.contrib.schedule_free_adamw", dict(lr=0.1),
+         optax.contrib.schedule_free_adamw(0.1), cls="AdamWScheduleFree"),
+    Case("Schedule-Free AdamW", "optax.contrib.schedule_free_adamw",
+         ADAM | dict(eps=0.1, weight_decay=0.3),
+         optax.contrib.schedule_free_adamw(0.05, b1=0.8, b2=0.95, eps=0.1, weight_decay=0.3),
+         cls="AdamWScheduleFree"),
+    Case("Prodigy", "optax.contrib.prodigy", dict(use_bias_correction=True), optax.contrib.prodigy()),
+    Case("Prodigy", "optax.contrib.prodigy",
+         dict(lr=0.5, betas=(0.8, 0.95), beta3=0.9, eps=0.1, d0=1e-3, d_coef=2.0, weight_decay=0.1,
+              use_bias_correction=True),
+         optax.contrib.prodigy(0.5, (0.8, 0.95), 0.9, 0.1, 1e-3, 2.0, 0.1)),
+    Case("Prodigy", "optax.contrib.prodigy",
+         dict(lr=0.5, d0=0.01, safeguard_warmup=True, use_bias_correction=True),
+         optax.contrib.prodigy(0.5, estim_lr0=0.01, safeguard_warmup=True)),
     Case("by_value", "optax.clip", dict(lr=0.1, clip=by_value(0.5)), chain(optax.clip(0.5)), cls="SGD"),
     Case("by_global_norm", "optax.clip_by_global_norm", dict(lr=0.1, clip=by_global_norm(2.0)),
          chain(optax.clip_by_global_norm(2.0)), cls="SGD"),

@@ -14,7 +14,7 @@ from torch._dynamo.utils import counters
 from lwlr_teach.clipping import by_global_norm
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import LARS, METHODS, SGD, SGDHD, Adam, Lookahead, Method, NovoGrad
-from tests.optim.runs import MUONS, fresh, gradient, layer, make, train, values
+from tests.optim.runs import FINDING, MUONS, fresh, gradient, layer, make, train, values
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,6 +24,7 @@ pytestmark = [
 
 RUNS = [
     *METHODS.values(),
+    *FINDING,
     MUONS[0],
     Method(
         "clipped and scaled",

@@ -33,7 +33,7 @@ from lwlr_teach.problems.surfaces import SURFACES, Surface, find_surface, noisy
 from lwlr_teach.runs import sweep
 from lwlr_teach.schedules import Chained, Cosine, OneCycle, Warmup
 from tests.javascript import run_node
-from tests.optim.runs import RUNS
+from tests.optim.runs import FINDING, RUNS
 
 RUN = Path(lwlr_teach.__file__).parent / "views" / "kit" / "run.js"
 ORACLE = "the same text as JavaScript, in Node"
@@ -49,14 +49,17 @@ EXACT |= {"quadratic", "ravine", "rosenbrock", "beale", "himmelblau", "saddle", 
 
 # A rate at which most surfaces neither stand still nor explode.
 RATES = {"SGD": 0.01, "Momentum": 0.005, "Nesterov": 0.005, "Hypergradient": 0.002, "NovoGrad": 0.01}
+RATES |= {"DoG": 1.0, "L-DoG": 1.0, "Schedule-Free SGD": 0.005, "Prodigy": 1.0}
 RATES |= {"Adadelta": 1.0, "LARS": 5.0, "LAMB": 0.05}
+
+
+# The catalogue, and the methods beside it that find their rate.
+PLAYED = METHODS | {run.name: run for run in FINDING if "," not in run.name}
 
 
 def rows():
     """What this module measures for docs/agreement.md."""
-    return Counter(
-        [(name, ORACLE, "float64") for name in METHODS for _ in SURFACES_OF[50] + SURFACES_OF[300]]
-    )
+    return Counter([(name, ORACLE, "float64") for name in PLAYED for _ in SURFACES_OF[50] + SURFACES_OF[300]])
 
 
 # --- many runs in one Node ----------------------------------------------------------------------------------
@@ -186,11 +189,11 @@ def comparison(method, surfaces, steps, seed):
 @cache
 def measured(steps):
     """For each method and surface: the differences of all runs, and the parts that could be compared."""
-    plans = [comparison(METHODS[name], SURFACES_OF[steps], steps, seed=i) for i, name in enumerate(METHODS)]
+    plans = [comparison(PLAYED[name], SURFACES_OF[steps], steps, seed=i) for i, name in enumerate(PLAYED)]
     found = iter(in_node([case for cases, _ in plans for case in cases]))
     return {
         name: [list(zip(*(compare(next(found)[0], p) for p in each), strict=True)) for each in paths]
-        for name, (_, paths) in zip(METHODS, plans, strict=True)
+        for name, (_, paths) in zip(PLAYED, plans, strict=True)
     }
 
 
@@ -200,7 +203,7 @@ SURFACES_OF = {50: SMOOTH, 300: [*SMOOTH, find_surface("cliff")]}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PLAYED)
 @pytest.mark.parametrize("steps", [50, 300])
 def test_every_method_takes_pythons_steps_on_every_surface(name, steps, record_property):
     shares = []
@@ -266,8 +269,8 @@ CLIPS = {
 
 @pytest.mark.slow
 def test_clips():
-    clipped = itertools.product(CLIPS.values(), ("SGD", "Adam", "Hypergradient"))
-    check_alone(*(alone(METHODS[n], ROSENBROCK, 25, options={"clip": c}, clip=c) for c, n in clipped))
+    clipped = itertools.product(CLIPS.values(), ("SGD", "Adam", "Hypergradient", "DoG"))
+    check_alone(*(alone(PLAYED[n], ROSENBROCK, 25, options={"clip": c}, clip=c) for c, n in clipped))
 
 
 @pytest.mark.parametrize(
@@ -298,8 +301,8 @@ def test_schedules_are_lists_of_factors():
     for schedule in (Cosine(30), Chained([Warmup(5), Cosine(40)])):
         factors = [schedule(t) for t in range(steps)]
         runs += [
-            alone(METHODS[n], ROSENBROCK, steps, rate, setup={"factors": factors}, schedule=schedule)
-            for n in ("SGD", "Adam", "LARS")
+            alone(PLAYED[n], ROSENBROCK, steps, rate, setup={"factors": factors}, schedule=schedule)
+            for n in ("SGD", "Adam", "LARS", "DoG", "L-DoG", "Schedule-Free SGD", "Prodigy")
         ]
     cycle = OneCycle(steps)
     setup = {

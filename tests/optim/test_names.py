@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lwlr_teach.core.javascript import NotJavaScript
-from lwlr_teach.optim import METHODS, SGD, Method, Partition, from_rule, to_javascript
+from lwlr_teach.optim import METHODS, SGD, DoG, Method, Partition, Prodigy, from_rule, to_javascript
 from lwlr_teach.optim.names import seeing, watch
 from tests.javascript import run_node
 from tests.optim.runs import RUNS
@@ -140,6 +140,14 @@ def corrected(grad, state, step, *, beta1=0.9):
     correction, decay = 1 - beta1**step, 0.5**step
     two, large = 2.0, grad > 3
     return two * decay * m / correction, {"m": torch.where(large, m / 2, m)}
+
+
+def test_what_a_method_finds_before_its_step_is_told():
+    found = {own.name: own.line for own in watched(Method("DoG", DoG)).watched}
+    assert list(found) == ["grad", "direction", "rbar", "G", "eta"]
+    assert found["eta"] == "found by the method before the step"
+    values, _ = watch(Method("Prodigy", Prodigy), SPIKY, {})
+    assert all(row["d"] >= row["d_before"] > 0 for row in values)
 
 
 def test_a_number_at_the_first_step_is_told_like_those_that_follow():

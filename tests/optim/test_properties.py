@@ -9,7 +9,7 @@ from lwlr_teach import clipping
 from lwlr_teach.core.arithmetic import norm_dtype
 from lwlr_teach.layerwise import by_trust_ratio
 from lwlr_teach.optim import SGDHD, Ranger, update
-from tests.optim.runs import MUONS, RUNS, gradient, layer, make, train
+from tests.optim.runs import MUONS, RUNS, SHARED, gradient, layer, make, train
 
 every_run = pytest.mark.parametrize("run", RUNS + MUONS, ids=lambda m: m.name)
 many = settings(max_examples=15, deadline=None, derandomize=True)
@@ -118,13 +118,13 @@ def test_a_gradient_of_zero_without_decay_moves_nothing(run, model, seed, dtype,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
-    [r for r in RUNS + MUONS if r.optimizer is not SGDHD and "clip" not in r.settings],
+    [r for r in RUNS + MUONS if r.optimizer not in SHARED and "clip" not in r.settings],
     ids=lambda m: m.name,
 )
 @many
 @given(model=st.tuples(tensors, tensors), seed=seeds, options=options, poison=st.sampled_from(["nan", "inf"]))
 def test_nan_in_one_tensor_stays_there(run, model, seed, options, poison):
-    """Not with a global norm, and not in SGDHD, whose tensors share a rate that is learned from all."""
+    """Not with a global norm, and not where tensors share a rate that is found from all."""
     if options["clip"] in (CLIPS["global norm"], CLIPS["in turn"]):
         options = options | {"clip": None}
     sick, well, alone = build(run, [*model, model[1]], seed)

@@ -2,7 +2,17 @@ import pytest
 import torch
 
 from lwlr_teach.layerwise import opposite_norms
-from lwlr_teach.optim import method
+from lwlr_teach.optim import (
+    SGD,
+    AdamWScheduleFree,
+    DoG,
+    LDoG,
+    Method,
+    Partition,
+    Prodigy,
+    SGDScheduleFree,
+    method,
+)
 from lwlr_teach.problems.models import mlp
 from lwlr_teach.problems.tasks import digits_task
 from lwlr_teach.runs.fleet import Fleet, cross_entropy
@@ -141,3 +151,86 @@ def test_what_finds_its_rate_itself_takes_no_schedule(task):
     for choices in ({"schedules": Cosine(20)}, {"layers": (Cosine(20), 1.0, 1.0)}):
         with pytest.raises(ValueError, match="schedule cannot drive Hypergradient"):
             _train(task, "Hypergradient", **choices)
+
+
+# --- rates that find themselves
+
+
+@pytest.fixture(scope="module")
+def double(task):
+    """The task in double precision, so that runs can be compared closely."""
+    data = task.data._replace(x_train=task.data.x_train.double(), x_test=task.data.x_test.double())
+    x, y = task.valid
+    return task._replace(data=data, first=[p.double() for p in task.first], valid=(x.double(), y))
+
+
+FINDING = [
+    (DoG, {"reps_rel": 0.01}),
+    (LDoG, {"reps_rel": 0.01}),
+    (SGDScheduleFree, {"warmup_steps": 5}),
+    (AdamWScheduleFree, {"warmup_steps": 5}),
+    (Prodigy, {"d0": 1e-3}),
+]
+
+
+@pytest.mark.parametrize(("cls", "settings"), FINDING, ids=lambda v: getattr(v, "__name__", ""))
+def test_each_network_of_a_fleet_finds_what_it_finds_alone(double, cls, settings):
+    """And is judged where Schedule-Free's average is."""
+    rates = (0.02, 0.1) if issubclass(cls, SGDScheduleFree | AdamWScheduleFree) else (0.5, 1.0)
+    lr = torch.tensor(rates, dtype=torch.float64)
+    fleet = Fleet(Method("own", cls, settings), lr, double)
+    fleet.train(20)
+    judged, right = fleet.score(*double.valid)
+    for run, rate in enumerate(rates):
+        for seed in range(2):
+            params = [p[seed].clone().requires_grad_() for p in double.first]
+            optimizer = cls(params, lr=rate, **settings)
+            for batch in double.batches[:, seed]:
+                optimizer.zero_grad()
+                x, y = double.data.x_train[batch], double.data.y_train[batch]
+                torch.nn.functional.cross_entropy(mlp(params, x), y).backward()
+                optimizer.step()
+            if hasattr(optimizer, "eval"):
+                optimizer.eval()
+            x, y = double.valid
+            with torch.no_grad():
+                logits = mlp(params, x)
+            loss = torch.nn.functional.cross_entropy(logits, y).item()
+            assert judged[run, seed].item() == pytest.approx(loss, rel=1e-9)
+            assert right[run, seed].item() == pytest.approx((logits.argmax(-1) == y).float().mean().item())
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        SGDScheduleFree,
+        lambda groups, lr, clip: Partition(
+            SGDScheduleFree([{**groups[0], "params": groups[0]["params"][:1]}], lr=lr),
+            SGD([{**groups[0], "params": groups[0]["params"][1:]}], lr=lr),
+        ),
+    ],
+    ids=["alone", "as a part"],
+)
+def test_schedule_free_is_judged_at_its_average_and_trains_on_as_if_nobody_had(task, create):
+    lr = torch.tensor([0.03, 0.3])
+    watched, left_alone = (Fleet(Method("own", create), lr, task) for _ in range(2))
+    left_alone.train(12)
+    training = []
+    for _ in range(12):
+        watched.train(1)
+        before = [p.clone() for p in watched.params]
+        judged, _ = watched.score(*task.valid)
+        assert all(torch.equal(p, q) for p, q in zip(watched.params, before, strict=True))
+        with torch.no_grad():
+            training.append(cross_entropy(task.forward(watched.params, task.valid[0]), task.valid[1]))
+    assert torch.equal(watched.losses, left_alone.losses)
+    assert not torch.allclose(judged, training[-1], rtol=1e-3)
+
+
+def test_prodigy_takes_a_schedule_and_refuses_layers_at_different_rates(task):
+    own = Method("Prodigy", Prodigy)
+    fleet = Fleet(own, torch.tensor([0.5, 1.0]), task, schedules=Cosine(20), layers=(1.0, 1.0, 0.0))
+    fleet.train(3)
+    assert fleet.losses.isfinite().all()
+    with pytest.raises(ValueError, match="lr must be the same in all groups, or 0"):
+        Fleet(own, torch.tensor([0.5, 1.0]), task, layers=(1.0, 0.5, 1.0))

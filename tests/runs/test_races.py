@@ -10,7 +10,17 @@ import lwlr_teach.runs.races as module
 from lwlr_teach.clipping import by_global_norm, centralize
 from lwlr_teach.core import progress
 from lwlr_teach.layerwise import opposite_norms
-from lwlr_teach.optim import METHODS, SGD, SGDHD, Method
+from lwlr_teach.optim import (
+    METHODS,
+    SGD,
+    SGDHD,
+    AdamWScheduleFree,
+    DoG,
+    LDoG,
+    Method,
+    Prodigy,
+    SGDScheduleFree,
+)
 from lwlr_teach.problems.data import Digits, digits
 from lwlr_teach.problems.models import mlp
 from lwlr_teach.problems.tasks import digits_task
@@ -25,6 +35,21 @@ def small(contestants=("SGD", "Adam"), **options):
     return race(
         contestants, **{"lr": RATES, "seeds": 2, "steps": 12, "checkpoints": 3, "progress": False} | options
     )
+
+
+def test_rates_that_find_themselves_race_with_the_others():
+    """With rates of their own: a factor near 1."""
+    own = {"DoG": DoG, "L-DoG": LDoG, "Prodigy": Prodigy}
+    averaged = {"Schedule-Free SGD": SGDScheduleFree, "Schedule-Free AdamW": AdamWScheduleFree}
+    done = small(
+        [
+            *("SGD", *(Method(name, cls) for name, cls in averaged.items())),
+            *(Contestant(Method(name, cls), lr=[0.5, 1.0, 2.0]) for name, cls in own.items()),
+        ]
+    )
+    assert done.names == ("SGD", *averaged, *own)
+    assert done.valid_loss[3:].isfinite().all()
+    assert (done.seconds_per_step > 0).all()
 
 
 # --- what is measured

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lwlr_teach.clipping import adaptive, by_global_norm
 from lwlr_teach.layerwise import by_trust_ratio, groups_by_depth, named_layers
-from lwlr_teach.optim import LARS, SGD, SGDHD, Adam, Lookahead, Ranger
+from lwlr_teach.optim import LARS, SGD, SGDHD, Adam, DoG, LDoG, Lookahead, Prodigy, Ranger
 from lwlr_teach.runs.recorder import QUANTITIES, Recorder, Recording
 from tests.optim import test_sharded
 
@@ -134,6 +134,21 @@ def test_every_quantity_is_what_a_plain_loop_finds(name):
         assert torch.equal(recording["clipped_norm"], recording["grad_norm"])
     if "LARS" in name or "trust" in name:
         assert recording["scale"].unique().numel() == 27
+
+
+@pytest.mark.parametrize("make", [DoG, LDoG, Prodigy])
+def test_a_rate_that_finds_itself_is_the_effective_rate(make):
+    """A step of DoG is that rate times the gradient; ``lr`` is a factor."""
+    model = net()
+    more = {} if make is Prodigy else {"reps_rel": 0.1}  # so that steps are more than roundings
+    recording = record(model, make(model.parameters(), lr=0.5, **more), 9)
+    effective = recording["effective_rate"]
+    if make is Prodigy:
+        assert effective[:, 0].tolist() == pytest.approx([0.5e-6] * 3)
+    if make is DoG:
+        moved = effective * recording["clipped_norm"]
+        torch.testing.assert_close(recording["update_norm"], moved, rtol=1e-3, atol=0)
+    assert (make is LDoG) == bool((effective[0] != effective[1]).all())
 
 
 def test_every_quantity_with_a_clip_by_hand():
