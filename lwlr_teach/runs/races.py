@@ -161,7 +161,8 @@ class Table:
             return text
         curse = self.winners_curse
         how = f"{_points(abs(curse))} points {'higher' if curse >= 0 else 'lower'}"
-        return f"{text}\nHad the seeds that judge chosen the rates as well, they would be {how} on average."
+        had = "Had the seeds that judge chosen the rates as well"
+        return f"{text}\n{had}, the accuracies would be {how} on average."
 
     __repr__ = __str__
 
