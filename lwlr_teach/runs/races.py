@@ -90,7 +90,7 @@ class Place(NamedTuple):
     lr: float
     """The rate that it is judged at: its own best, or the one that all were given."""
     best: float
-    """Its own best rate here, the one with the lowest validation loss, median over the seeds."""
+    """Its own best rate here, the one with the lowest validation loss, mean over the seeds that choose."""
     good: tuple[float, float]
     """The lowest and the highest rate around the best that are nearly as good on the validation images."""
     accuracy: float
@@ -309,7 +309,7 @@ class Race:
     @cached_property
     def _choice(self) -> Tensor:
         """Validation loss by which the rates are chosen: (contestant, rate, checkpoint)."""
-        return _middle_loss(self.valid_loss[:, :, : self.choosers])
+        return _mean_loss(self.valid_loss[:, :, : self.choosers])
 
     @cached_property
     def best(self) -> Tensor:
@@ -318,8 +318,8 @@ class Race:
 
     @cached_property
     def valid(self) -> Tensor:
-        """Validation accuracy, median over the seeds that choose: (contestant, rate, checkpoint)."""
-        return self.valid_accuracy[:, :, : self.choosers].median(2).values
+        """Validation accuracy, mean over the seeds that choose: (contestant, rate, checkpoint)."""
+        return self.valid_accuracy[:, :, : self.choosers].mean(2)
 
     @cached_property
     def at_end(self) -> Tensor:
@@ -368,7 +368,7 @@ class Race:
         first = torch.where(there.any(-1), self.checkpoints[there.int().argmax(-1)].double(), torch.inf)
         soonest = first[:, :, : self.choosers].median(2).values
         # Of rates that are equally soon, the one that ends lowest.
-        keys = torch.stack([soonest, self._choice[..., -1].double()], -1).tolist()
+        keys = torch.stack([soonest, self._choice[..., -1]], -1).tolist()
         at = [own.index(min(own)) for own in keys]
         return first[range(len(at)), at, self.choosers :].median(1).values
 
@@ -410,7 +410,7 @@ class Race:
             low, high = self.good[i, k].tolist()
             right = self.judged[i, at[i], :, k]
             default_lr, default = self.defaults[i]
-            own = _middle_loss(self.valid_loss[i : i + 1, :, self.choosers :])[0, :, k].argmin()
+            own = _mean_loss(self.valid_loss[i : i + 1, :, self.choosers :])[0, :, k].argmin()
             places.append(
                 Place(
                     name=self.names[i],
@@ -431,9 +431,12 @@ class Race:
         return tuple(places)
 
 
-def _middle_loss(losses: Tensor) -> Tensor:
-    """Median over the seeds, which are on the third axis; where most of them overflowed it is inf."""
-    return losses.nan_to_num(nan=torch.inf, posinf=torch.inf).median(2).values
+def _mean_loss(losses: Tensor) -> Tensor:
+    """Mean over the seeds, which are on the third axis; where one of them overflowed it is inf.
+
+    A median of three does not see that one of them fails, and then most of the seeds that judge may fail.
+    """
+    return losses.double().nan_to_num(nan=torch.inf, posinf=torch.inf).mean(2)
 
 
 def _default(contestant: Contestant, rates: Tensor) -> tuple[float | None, int | None]:
@@ -592,7 +595,7 @@ def _check_rates(entrants: tuple[Contestant, ...], rates: list[Tensor]) -> None:
 
 
 def _operations_per_step(
-    entrants: tuple[Contestant, ...], rates: list[Tensor], task: Task, skipped: int = 6, counted: int = 12
+    entrants: tuple[Contestant, ...], rates: list[Tensor], task: Task, skipped: int = 6, counted: int = 6
 ) -> list[float]:
     """What a step of one network starts, on average, without the first steps: these make the state, and
     RAdam's are shorter."""

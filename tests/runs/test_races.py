@@ -305,11 +305,11 @@ def made(
     )
 
 
-def test_the_best_rate_has_the_lowest_median_validation_loss():
-    """Neither the mean nor the best seed nor a test image chooses."""
+def test_the_best_rate_has_the_lowest_mean_validation_loss():
+    """Neither the median nor the best seed nor a test image chooses."""
     result = made(
         [[[0.99, 0.99, 0.99], [0.5, 0.5, 0.5], [0.9, 0.9, 0.9]]],
-        loss=[[[2.0, 2.0, 2.0], [1.0, 1.0, 90.0], [1.5, 1.5, 0.1]]],
+        loss=[[[1.0, 1.0, 90.0], [1.5, 1.6, 1.5], [0.1, 2.5, 2.5]]],
     )
     place = result.table()["A"]
     assert (place.lr, place.best, place.accuracy) == (10, 10, 0.5)
@@ -318,11 +318,9 @@ def test_the_best_rate_has_the_lowest_median_validation_loss():
 
 @pytest.mark.parametrize("overflow", [float("nan"), float("inf")])
 def test_a_rate_that_overflowed_is_not_the_best(overflow):
-    loss = [[[overflow, overflow, 0.1], [5.0, 5.0, 5.0], [overflow] * 3]]
-    assert made([[[0.1] * 3] * 3], loss=loss).table()["A"].best == 10
-    # From most seeds it did not.
+    """From one seed is enough: it would be so from many that judge."""
     loss = [[[overflow, 0.1, 0.1], [5.0, 5.0, 5.0], [overflow] * 3]]
-    assert made([[[0.1] * 3] * 3], loss=loss).table()["A"].best == 1
+    assert made([[[0.1] * 3] * 3], loss=loss).table()["A"].best == 10
 
 
 def test_where_everything_overflowed_the_first_rate_is_taken():
@@ -368,9 +366,9 @@ def test_the_good_rates_are_the_unbroken_stretch_around_the_best(valid, good):
     assert place.width == good[1] / good[0]
 
 
-def test_the_good_rates_are_medians_over_the_seeds():
+def test_the_good_rates_are_means_over_the_seeds():
     loss = [[[1.0] * 3, [3.0] * 3, [3.0] * 3]]
-    valid = [[[0.9, 0.9, 0.9], [0.9, 0.9, 0.1], [0.9, 0.1, 0.1]]]
+    valid = [[[0.9, 0.9, 0.9], [0.92, 0.91, 0.82], [0.9, 0.9, 0.1]]]
     assert made([[[0.5] * 3] * 3], loss=loss, valid=valid).table()["A"].good == (1, 10)
 
 
@@ -401,7 +399,7 @@ def test_of_equal_medians_the_higher_mean_wins_then_who_was_named_first():
 def test_the_median_of_an_even_number_is_the_lower_of_the_middle_two():
     result = made(
         [[[0.1, 0.4, 0.6, 0.9], [0.3, 0.3, 0.3, 0.3]]],
-        loss=[[[1.0, 2.0, 30.0, 30.0], [2.5, 2.5, 2.5, 2.5]]],
+        loss=[[[1.0] * 4, [2.5] * 4]],
     )
     place = result.table()["A"]
     assert place.best == 1
@@ -614,12 +612,12 @@ def test_after_some_tries_as_if_all_draws_were_made():
     loss[1, 2:4] = 0.5  # equal ones: the smaller rate
     loss[2, 4] = torch.nan
     result = made(test, loss=loss, choosers=2)
-    middle = loss[:, :, :2].nan_to_num(nan=torch.inf).median(-1).values
+    mean = loss[:, :, :2].nan_to_num(nan=torch.inf).mean(-1)
     right = test[:, :, 2:].median(-1).values
     for tries in range(1, 7):
         expected = [
             statistics.mean(
-                right[i, min(drawn, key=lambda j: middle[i, j].item())].item()
+                right[i, min(drawn, key=lambda j: mean[i, j].item())].item()
                 for drawn in itertools.combinations(range(6), tries)
             )
             for i in range(3)
@@ -733,7 +731,7 @@ def test_a_step_costs_what_its_usual_steps_cost_on_average():
     task = digits_task(seeds=1, steps=1)
     costs = [
         module._operations_per_step((Contestant("Ranger"),), [torch.tensor([0.1])], task, 6 + k, counted)
-        for k, counted in [(0, 12), (1, 12), *((k, 1) for k in range(6))]
+        for k, counted in [(0, 6), (1, 6), *((k, 1) for k in range(6))]
     ]
     assert costs[0] == costs[1] == [sum(cost for (cost,) in costs[2:]) / 6]
     assert len({cost for (cost,) in costs[2:]}) > 1

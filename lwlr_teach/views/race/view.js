@@ -14,7 +14,7 @@ function render({ model, el }) {
   const tests = typed(Float32Array, model.get("tests")); // (contestant, rate, checkpoint, seed)
   const medians = typed(Float32Array, model.get("medians")); // (contestant, rate, checkpoint)
   const ranks = typed(Float32Array, model.get("ranks")); // as medians: higher is better
-  const valid = typed(Float32Array, model.get("valid")); // as medians
+  const valid = typed(Float32Array, model.get("valid")); // means, as medians
   const { methods, checkpoints, seeds, values, rates, best, good, defaults } = plan;
   const [R, K] = [rates.length, checkpoints.length];
   const comparable = plan.same_grid && R > 1; // whether a rate for all can be chosen
