@@ -155,7 +155,7 @@ class Table:
 
     def __str__(self) -> str:
         accuracy = "test accuracy" if self.lr is None else f"test accuracy at {self.lr:.2g}"
-        head = ("", "best rate", "good rates", accuracy, "behind the first", "at its default rate")
+        head = ("", "best rate", "good rates", accuracy, "points behind the first", "at its default")
         text = table([head, *map(_row, self.places)])
         if self.lr is not None:
             return text
@@ -188,7 +188,7 @@ def _behind(place: Place) -> str:
     least, most = place.behind
     if least == most == 0:
         return ""
-    text = f"{_points(least)} to {_points(most)} points"
+    text = f"{_points(least)} to {_points(most)}"
     return f"{text}, not beaten" if place.leads else text
 
 

@@ -479,9 +479,9 @@ def test_the_differences_are_those_of_the_same_seeds():
     assert table["C"].behind == pytest.approx((-0.05, 0.3))
     assert [(p.name, p.leads) for p in table.places] == [("A", True), ("B", False), ("C", True)]
     _, _, b, c, _ = str(table).splitlines()
-    assert "1.0 to 5.0 points" in b
+    assert "  1.0 to 5.0" in b
     assert "not beaten" not in b
-    assert "−5.0 to 30.0 points, not beaten" in c
+    assert "−5.0 to 30.0, not beaten" in c
 
 
 @pytest.mark.parametrize("power", [1, 4])
@@ -814,11 +814,11 @@ def test_the_text_table():
     assert str(result.table()) == repr(result.table())
     assert str(result.table()).splitlines() == [
         "                   best rate               good rates  test accuracy           "
-        "behind the first    at its default rate",
+        "points behind the first  at its default",
         "SGD                0.12 (end of the grid)  only 0.12   91.2% (90.6% to 95.0%)  "
-        "                    0.001: not tried",
+        "                         0.001: not tried",
         "Adam + centralize  0.01 (end of the grid)  only 0.01   87.0% (80.0% to 90.0%)  "
-        "4.2 to 10.6 points  0.001: not tried",
+        "4.2 to 10.6              0.001: not tried",
         "Had the seeds that judge chosen the rates as well, "
         "the accuracies would be 0.0 points higher on average.",
     ]
