@@ -21,13 +21,19 @@ NAMES = [
     *("Adadelta", "Adam", "AMSGrad", "AdamW", "RAdam"),
 ]
 RATES = torch.logspace(-4, 1, 21)
-SEEDS, STEPS, CHECKPOINTS = 5, 300, 20
+CHOOSERS, JUDGES, STEPS, CHECKPOINTS = 3, 2, 300, 20
+SEEDS = CHOOSERS + JUDGES
 ROUNDS = 3
+
+
+def _race(steps: int, checkpoints: int) -> None:
+    how = {"seeds": JUDGES, "choosers": CHOOSERS, "steps": steps, "checkpoints": checkpoints}
+    race(NAMES, lr=RATES, progress=False, **how)
 
 
 def ours() -> None:
     """The whole race."""
-    race(NAMES, lr=RATES, seeds=SEEDS, steps=STEPS, checkpoints=CHECKPOINTS, progress=False)
+    _race(STEPS, CHECKPOINTS)
 
 
 def peer(contestant: Method, lr: float, seed: int, task: Task) -> None:
@@ -53,7 +59,7 @@ def run() -> list[Row]:
     chosen = random.Random(0)
     trainings = len(NAMES) * len(RATES) * SEEDS
     task = digits_task(seeds=SEEDS, steps=STEPS, valid=VALIDATION)
-    race(NAMES, lr=RATES, seeds=SEEDS, steps=2, checkpoints=1, progress=False)  # loads torch's kernels
+    _race(2, 1)  # loads torch's kernels
     mine, others = [], []
     for _ in range(ROUNDS):
         start = time.perf_counter()

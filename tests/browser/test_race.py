@@ -12,8 +12,8 @@ from lwlr_teach.runs.races import Contestant, race
 from lwlr_teach.views import RaceView
 METHODS = ['SGD', 'Momentum', 'Adam', 'RMSprop', 'Adagrad']
 result = race(METHODS, lr=torch.logspace(-3, 1, 9), seeds=3, steps=40, checkpoints=8)
-# The speeds of this machine are nobody's business here.
-result.seconds_per_step[:] = torch.linspace(1, 2, 5) / 1000
+# Round numbers: the dearest step costs twice the cheapest one.
+result.operations_per_step[:] = torch.linspace(100, 200, 5)
 """
 VIEW = "view = RaceView(result, at_budget=15)\nview"
 OTHER = """
@@ -61,18 +61,18 @@ def test_the_keyboard_reaches_everything(bare):
     assert view.position("lr") == 0
     unit(view, "steps").focus()
     bare.page.keyboard.press("ArrowRight")
-    assert unit(view, "seconds").is_checked()
-    assert bare.ask("print(view.per, view.shared, view.lr_index)") == "seconds True 0"
+    assert unit(view, "operations").is_checked()
+    assert bare.ask("print(view.per, view.shared, view.lr_index)") == "operations True 0"
     assert view.sentence() == bare.ask("print(view.describe())")
 
 
-def test_equal_time_stays_where_the_fastest_has_taken_as_many_steps(bare):
+def test_equal_work_stays_where_the_fastest_has_taken_as_many_steps(bare):
     view = bare.view()
     view.press("budget", "End")
     assert view.slider("budget").get_attribute("aria-valuetext") == "40 steps"
-    unit(view, "seconds").click()
+    unit(view, "operations").click()
     view.settle()
-    assert view.slider("budget").get_attribute("aria-valuetext") == "0.04 s"
+    assert view.slider("budget").get_attribute("aria-valuetext") == "4000 operations"
     assert bare.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "40"
     view.press("budget", "Home")
     assert bare.ask("print({p.name: p.steps for p in view.table.places}['SGD'])") == "10"
@@ -98,10 +98,10 @@ def test_a_budget_is_typed_and_a_click_on_the_winners_goes_to_theirs(bare):
     typed.fill("29 steps")
     typed.press("Tab")
     assert bare.ask("print(view.budget)") == "30.0"
-    unit(view, "seconds").click()
-    typed.fill("0.0199")
+    unit(view, "operations").click()
+    typed.fill("1990")
     typed.press("Tab")
-    assert bare.ask("print(view.per, round(view.budget, 4))") == "seconds 0.02"
+    assert bare.ask("print(view.per, view.budget)") == "operations 2000.0"
     unit(view, "steps").click()
     width = view.canvas("ribbon").bounding_box()["width"]
     view.canvas("ribbon").click(position={"x": 8 + (width - 16) * 6 / 7, "y": 5})
@@ -114,17 +114,21 @@ def test_a_budget_is_typed_and_a_click_on_the_winners_goes_to_theirs(bare):
 def test_the_pointer_reads_seeds_rates_and_winners_and_all_are_listed(bare):
     view = bare.view()
     tip = view.root.locator(".lwlr-tip")
-    right, edge, winner = bare.ask(
+    right, edge, first, behind = bare.ask(
         "i = METHODS.index('Adam'); k = view.budget_index; rate = result.best[i, k];"
-        "right = result.test_accuracy[i, rate, :, k];"
-        "print(right[2].item(), view.plan['fewest_wrong'], view.table.places[0].name)"
+        "right = result.judged[i, rate, :, k];"
+        "first = view.table.places[0]; j = METHODS.index(first.name);"
+        "top = result.judged[j, result.best[j, k], 2, k].item();"
+        "print(right[2].item(), view.plan['fewest_wrong'], first.name, top - right[2].item())"
     ).split()
     share = math.log(1 - float(right)) / math.log(float(edge))
     width = view.canvas("results").bounding_box()["width"]
     at = 24 + 2 * 38 + 19 + (2.5 / 3 - 0.5) * 26
     view.canvas("results").hover(position={"x": 14 + share * (width - 28), "y": at})
-    assert tip.inner_text() == f"Adam, seed 3: {100 * float(right):.1f}%"
-    valid = bare.ask("print(format(view._valid[2, 4, view.budget_index].item(), '.1%'))")
+    points = 100 * float(behind)
+    than = f", {abs(points):.1f} points {'ahead of' if points < 0 else 'behind'} {first}"
+    assert tip.inner_text() == f"Adam, seed 3: {100 * float(right):.1f}%{than if first != 'Adam' else ''}"
+    valid = bare.ask("print(format(result.valid[2, 4, view.budget_index].item(), '.1%'))")
     width = view.canvas("byrate").bounding_box()["width"]
     view.canvas("byrate").hover(
         position={"x": width / 2, "y": 24 + 3 * 38 - 4 - float(valid[:-1]) / 100 * 30}
@@ -132,7 +136,7 @@ def test_the_pointer_reads_seeds_rates_and_winners_and_all_are_listed(bare):
     assert tip.inner_text() == f"Adam: learning rate 0.1, {valid}"
     width = view.canvas("ribbon").bounding_box()["width"]
     view.canvas("ribbon").hover(position={"x": 8 + (width - 16) * 2 / 7, "y": 5})
-    assert tip.inner_text().startswith((f"15 steps: {winner} leads", "15 steps: nobody wins"))
+    assert tip.inner_text().startswith((f"15 steps: {first} leads", "15 steps: nobody wins"))
     view.button("numbers").click()
     listed = view.root.locator(".lwlr-table")
     assert listed.first.locator("th").all_inner_texts() == [
@@ -141,10 +145,20 @@ def test_the_pointer_reads_seeds_rates_and_winners_and_all_are_listed(bare):
         "seed 1",
         "seed 2",
         "seed 3",
+        "points behind the first",
+        "default rate",
+        "median there",
     ]
     cells = listed.first.locator("tbody tr").nth(2).locator("td").all_inner_texts()
     assert cells[0] == "Adam"
-    assert float(cells[-1]) == pytest.approx(float(right), abs=1e-4)
+    assert float(cells[4]) == pytest.approx(float(right), abs=1e-4)
+    ends, default, there = bare.ask(
+        "place = view.table['Adam']; print(*(f'{100 * d:.1f}' for d in place.behind), sep=' to ');"
+        "print(place.default_lr); print(place.at_default)"
+    ).splitlines()
+    assert cells[5] == ("" if first == "Adam" else ends.replace("-", "−"))
+    assert cells[6] == default
+    assert float(cells[7]) == pytest.approx(float(there), abs=1e-4)
     assert listed.nth(1).locator("tbody tr").count() == 5 * 9
     view.press("budget", "End")
     assert "after 40 steps" in listed.first.locator("caption").inner_text()
@@ -183,7 +197,7 @@ def test_dots_are_drawn_where_the_kernel_says(bare):
     view.press("budget", "End")
     wrong, edge = bare.ask(
         "i = METHODS.index('Adam'); rate = result.best[i, -1]\n"
-        "print((1 - result.test_accuracy[i, rate, :, -1]).tolist(), view.plan['fewest_wrong'], sep=';')"
+        "print((1 - result.judged[i, rate, :, -1]).tolist(), view.plan['fewest_wrong'], sep=';')"
     ).split(";")
     script = """(c, [wrong, edge, seed]) => {
       const x = 14 + (Math.log10(wrong) / Math.log10(edge)) * (c.clientWidth - 28);
@@ -233,6 +247,73 @@ def test_a_narrow_window_keeps_names_results_and_rates_in_a_row(show):
     assert right["width"] > 60
     # The names stand beside their rows.
     assert left["y"] + 24 < row["y"] < left["y"] + 24 + 38
+
+
+NAMED = """
+names = ['SGD + by global norm', 'Adam + by global norm', 'Momentum + Cosine', 'RMSprop']
+named = [Contestant(m, name=n) for m, n in zip(['SGD', 'Adam', 'Momentum', 'RMSprop'], names)]
+long = race(named, lr=torch.logspace(-3, 1, 9), seeds=3, steps=20, checkpoints=2)
+"""
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_long_names_and_headings_fit_on_a_telephone(show, width):
+    bare = show(SETUP, NAMED, "RaceView(long)", width=width)
+    view = bare.view()
+    rows = view.root.locator(".lwlr-method")
+    boxes = [rows.nth(i).bounding_box() for i in range(rows.count())]
+    assert len(boxes) == 4
+    for i, box in enumerate(boxes):
+        name, readout = (rows.nth(i).locator(part).bounding_box() for part in (".lwlr-name", ".lwlr-readout"))
+        assert box["y"] <= name["y"]
+        assert name["y"] + name["height"] <= box["y"] + box["height"] + 0.5
+        assert name["x"] + name["width"] <= readout["x"] + 0.5
+        hidden = "e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]"
+        assert max(rows.nth(i).locator(".lwlr-name").evaluate(hidden)) <= 1
+    # Every text of the pictures ends within its canvas.
+    for canvas in ("results", "byrate"):
+        assert view.canvas(canvas).evaluate(TEXTS_FIT), canvas
+
+
+# Draws again what a canvas shows, and looks where its texts begin and end.
+TEXTS_FIT = """canvas => new Promise((done) => {
+  const ctx = canvas.getContext("2d"), draw = ctx.fillText.bind(ctx);
+  const texts = [];
+  ctx.fillText = (text, x, y) => {
+    const { actualBoundingBoxLeft: left, actualBoundingBoxRight: right } = ctx.measureText(text);
+    texts.push([text, x - left, x + right]);
+    draw(text, x, y);
+  };
+  tell({ budget_index: 0 }).then(() => {
+    delete ctx.fillText;
+    done(texts.length > 2 && texts.every(([, left, right]) => left >= -1 && right <= canvas.clientWidth + 1));
+  });
+})"""
+
+
+def test_the_tick_in_a_row_is_at_the_default_rate_and_says_what_it_gets(bare):
+    view = bare.view()
+    width = view.canvas("byrate").bounding_box()["width"]
+    i, rate = 4, 2  # Adagrad, whose default is 0.01: rate number 2 of 9
+    valid, there = bare.ask(
+        f"k = view.budget_index; print(result.valid[{i}, {rate}, k].item(),"
+        f" result.judged[{i}, {rate}, :, k].median().item())"
+    ).split()
+    x, y = 16 + (width - 32) * rate / 8, 24 + (i + 1) * 38 - 4 - float(valid) * 30
+    dark = """(canvas, [x, y]) => {
+      const [r, g, b, opaque] = canvas.getContext("2d").getImageData(x, y, 1, 1).data;
+      return opaque > 150 && Math.max(r, g, b) < 90;
+    }"""
+    near = [view.canvas("byrate").evaluate(dark, [round(x) + dx, round(y) + 6]) for dx in (-1, 0)]
+    assert any(near)
+    away = [view.canvas("byrate").evaluate(dark, [round(x) + dx, round(y) + 6]) for dx in (-6, 6)]
+    assert not any(away)
+    view.canvas("byrate").hover(position={"x": x, "y": y})
+    said = view.root.locator(".lwlr-tip").inner_text()
+    assert said == (
+        f"Adagrad: learning rate 0.01, {100 * float(valid):.1f}%; its default, "
+        f"with {100 * float(there):.1f}% of the test images right"
+    )
 
 
 def test_a_race_that_is_stopped_keeps_what_it_has_and_no_bar(open_notebook, root):

@@ -16,9 +16,10 @@ NAMES = ["SGD", "Momentum", "Nesterov", "Adam"]
 
 
 def made(names=NAMES, *, rates=5, seeds=3, checkpoints=(10, 20, 30, 40), contestants=None, **options):
-    """A race with random results, in which medians are often equal, as they are with 500 test images."""
+    """A race with random results, in which medians are often equal, as they are with 500 test images. Two
+    seeds choose, and so many judge."""
     generator = torch.Generator().manual_seed(0)
-    shape = (len(names), rates, seeds, len(checkpoints))
+    shape = (len(names), rates, 2 + seeds, len(checkpoints))
     draw = lambda: torch.randint(90, 98, shape, generator=generator) / 100  # noqa: E731
     start = {
         "contestants": contestants or tuple(Contestant("SGD", name=name) for name in names),
@@ -27,15 +28,16 @@ def made(names=NAMES, *, rates=5, seeds=3, checkpoints=(10, 20, 30, 40), contest
         "valid_loss": draw(),
         "valid_accuracy": draw(),
         "test_accuracy": draw(),
-        "seconds_per_step": torch.linspace(1, 2, len(names), dtype=torch.float64) / 1000,
+        "operations_per_step": torch.linspace(50, 100, len(names), dtype=torch.float64),
+        "choosers": 2,
         "planned": checkpoints[-1],
     }
     return Race(**start | options)
 
 
 def at(test, *, names=NAMES, **options):
-    """A race with one rate whose seeds reached this: (contestant, seed)."""
-    accuracy = torch.tensor(test)[:, None, :, None]
+    """A race with one rate whose judging seeds reached this: (contestant, seed)."""
+    accuracy = torch.tensor([[0.0, 1.0, *right] for right in test])[:, None, :, None]
     return made(
         names[: len(test)], rates=1, seeds=len(test[0]), checkpoints=(10,), test_accuracy=accuracy, **options
     )
@@ -52,14 +54,16 @@ def test_what_is_sent_is_what_was_measured():
     race = made()
     view = RaceView(race)
     tests = np.frombuffer(view.tests, "<f4").reshape(4, 5, 4, 3)  # the seeds come last
-    np.testing.assert_array_equal(tests, race.test_accuracy.movedim(2, -1).numpy())
+    np.testing.assert_array_equal(tests, race.judged.movedim(2, -1).numpy())
     medians = np.frombuffer(view.medians, "<f4").reshape(4, 5, 4)
     np.testing.assert_array_equal(medians, np.median(tests, axis=-1))
     valid = np.frombuffer(view.valid, "<f4").reshape(4, 5, 4)
-    np.testing.assert_array_equal(valid, np.median(race.valid_accuracy.numpy(), axis=2))
+    np.testing.assert_array_equal(valid, race.valid_accuracy[:, :, :2].mean(2).numpy())
     assert view.plan["best"] == race.best.tolist()
     assert view.plan["good"] == race.good.tolist()
     assert view.plan["at_end"] == [[best in (0, 4) for best in row] for row in race.best.tolist()]
+    assert view.plan["defaults"] == ((0.001, 0),) * 4
+    assert view.plan["seeds"] == 3
     assert view.plan["budgets"]["steps"] == ["10 steps", "20 steps", "30 steps", "40 steps"]
     assert view.plan["last"]["steps"] == [[k] * 4 for k in range(4)]
 
@@ -74,21 +78,21 @@ def test_the_ranks_are_the_order_of_the_table():
             places = race.table(budget, lr=race.lr[0, rate].item()).places
             found = [ranks[NAMES.index(p.name), rate, k] for p in places]
             assert found == sorted(found, reverse=True)
-            right = [race.test_accuracy[NAMES.index(p.name), rate, :, k].sort().values for p in places]
+            right = [race.judged[NAMES.index(p.name), rate, :, k].sort().values for p in places]
             results = {(r[1].item(), r.double().sum().item()) for r in right}
             assert len(set(found)) == len(results)  # equal only where median and mean are
             levels += len(results) > len({median for median, _ in results})
     assert levels  # some medians were equal and the means decided
 
 
-def test_in_equal_time_each_is_judged_at_its_own_checkpoint():
-    race = made(seconds_per_step=torch.tensor([1.0, 1.0, 1.0, 2.0], dtype=torch.float64))
-    view = RaceView(race, per="seconds")
-    assert view.plan["budgets"]["seconds"] == ["20 s", "30 s", "40 s"]
-    assert view.plan["last"]["seconds"] == [[1, 1, 1, 0], [2, 2, 2, 0], [3, 3, 3, 1]]
-    assert view.budget == 40
-    assert view.table == race.table(40, per="seconds")
-    assert view.describe().startswith("Digits network, after 40 s, each at its own best rate: ")
+def test_in_equal_work_each_is_judged_at_its_own_checkpoint():
+    race = made(operations_per_step=torch.tensor([50.0, 50.0, 50.0, 100.0], dtype=torch.float64))
+    view = RaceView(race, per="operations")
+    assert view.plan["budgets"]["operations"] == [f"{n} operations" for n in (1000, 1500, 2000)]
+    assert view.plan["last"]["operations"] == [[1, 1, 1, 0], [2, 2, 2, 0], [3, 3, 3, 1]]
+    assert view.budget == 2000
+    assert view.table == race.table(2000, per="operations")
+    assert view.describe().startswith("Digits network, after 2000 operations, each at its own best rate: ")
 
 
 def test_twelve_contestants_are_no_more_than_a_view_may_send():
@@ -106,8 +110,9 @@ def test_twelve_contestants_are_no_more_than_a_view_may_send():
     [
         ([[0.5, 0.6, 0.7]], "SGD gets 60% of the test images right."),
         (
-            [[0.9, 0.9], [0.8, 0.8]],
-            "SGD leads with 90% of the test images right, and it beats all others from all 2 seeds.",
+            [[0.9, 0.9], [0.8, 0.7]],
+            "SGD leads with 90% of the test images right, and it beats all others from all 2 seeds; "
+            "Momentum comes next, 10.0 to 20.0 points behind.",
         ),
         (
             [[0.9, 0.9], [0.8, 0.9]],
@@ -117,25 +122,26 @@ def test_twelve_contestants_are_no_more_than_a_view_may_send():
         (
             [[0.8, 0.8], [0.9, 0.9], [0.95, 0.8], [0.9, 0.8]],
             "Momentum leads with 90% of the test images right, "
-            "and it beats all but Nesterov and Adam from all 2 seeds.",
+            "and it beats all but Nesterov and Adam from all 2 seeds; "
+            "Nesterov comes next, −5.0 to 10.0 points behind.",
         ),
         (
             [[0.9], [0.8]],
-            "SGD leads with 90% of the test images right, and it beats all others from the only seed.",
+            "SGD leads with 90% of the test images right, and it beats all others from the only seed; "
+            "Momentum comes next, 10.0 points behind.",
         ),
         ([[0.845, 0.845]], "SGD gets 85% of the test images right."),
     ],
 )
 def test_the_sentence(test, said):
-    view = RaceView(at(test, valid_loss=torch.zeros(len(test), 1, len(test[0]), 1)))
-    assert result(view).split(";")[0].rstrip(".") == said.rstrip(".")
+    assert result(RaceView(at(test))) == said
 
 
 def test_many_unbeaten_are_counted():
     view = RaceView(at([[0.9, 0.9]] * 5 + [[0.1, 0.1]] * 2, names=list("ABCDEFG")))
-    assert (
-        result(view)
-        == "A leads with 90% of the test images right, and it beats 2 of the 6 others from all 2 seeds."
+    assert result(view) == (
+        "A leads with 90% of the test images right, and it beats 2 of the 6 others from all 2 seeds; "
+        "B comes next, 0.0 points behind."
     )
 
 
@@ -148,7 +154,7 @@ def test_a_single_rate_is_no_end_of_a_grid():
 
 
 def test_a_best_rate_at_the_end_of_the_grid_is_said():
-    loss = torch.ones(4, 3, 3, 1)
+    loss = torch.ones(4, 3, 5, 1)
     loss[:, 1] = 0.5
     loss[1, 2] = loss[3, 0] = 0.1
     view = RaceView(made(rates=3, checkpoints=(10,), valid_loss=loss))
@@ -172,7 +178,7 @@ def test_the_sentence_agrees_with_the_table_everywhere():
     view = RaceView(race)
     chosen = random.Random(0)
     for _ in range(60):
-        view.per = chosen.choice(["steps", "seconds"])
+        view.per = chosen.choice(["steps", "operations"])
         view.budget_index = chosen.randrange(3 if view.per == "steps" else 2)
         view.shared, view.lr_index = chosen.random() < 0.5, chosen.randrange(5)
         table = race.table(view.budget, per=view.per, lr=view.lr if view.shared else None)
@@ -189,6 +195,9 @@ def test_the_sentence_agrees_with_the_table_everywhere():
             assert set(said.split(" and ")) == unbeaten
         else:
             assert "beats all others" in view.describe()
+        least, most = (f"{100 * end:.1f}".replace("-", "−") for end in others[0].behind)
+        ends = least if least == most else f"{least} to {most}"
+        assert f"; {others[0].name} comes next, {ends} points behind" in view.describe()
 
 
 def test_those_who_are_not_shown_are_out_of_the_race():
@@ -202,8 +211,8 @@ def test_those_who_are_not_shown_are_out_of_the_race():
     view._repr_mimebundle_()
 
 
-def test_in_steps_nothing_depends_on_the_clock():
-    slow = made(seconds_per_step=torch.tensor([9.0, 8.0, 7.0, 9.0], dtype=torch.float64))
+def test_in_steps_nothing_depends_on_the_cost():
+    slow = made(operations_per_step=torch.tensor([9.0, 8.0, 7.0, 9.0], dtype=torch.float64))
     assert repr(RaceView(slow)) == repr(RaceView(made()))
     first, second = (RaceView(race)._repr_mimebundle_()[0]["image/png"] for race in (slow, made()))
     assert first == second
@@ -221,15 +230,15 @@ def test_where_it_begins():
     assert (view.budget, view.shared) == (20, True)
     assert view.lr == pytest.approx(1.0)  # nearer in proportion
     assert view.describe().startswith("T, after 20 steps, all at rate 1: ")
-    assert RaceView(race, per="seconds", at_budget=0.0301).budget == pytest.approx(0.03)
+    assert RaceView(race, per="operations", at_budget=1501).budget == 1500
 
 
 def test_the_unit_can_be_changed_at_any_position():
     view = RaceView(made())
     assert view.budget_index == 3
-    view.per = "seconds"
+    view.per = "operations"
     assert view.budget_index == 2
-    assert view.budget == pytest.approx(0.04)
+    assert view.budget == 2000
     view.per = "steps"
     assert view.budget == 30
 
@@ -243,9 +252,9 @@ def test_a_schedule_leaves_one_budget_in_steps():
     assert view.describe().startswith("Digits network, after 40 steps, ")
     view._repr_mimebundle_()
     with pytest.raises(ValueError, match="per must be 'steps': the schedule of SGD"):
-        RaceView(race, per="seconds")
+        RaceView(race, per="operations")
     with pytest.raises(ValueError, match="per must be 'steps': the schedule of SGD"):
-        view.per = "seconds"
+        view.per = "operations"
     assert view.per == "steps"
 
 
@@ -268,7 +277,7 @@ def test_own_rates_leave_no_rate_for_all():
     ("wrong", "message"),
     [
         (dict(shown=["Sgd"]), "shown 'Sgd' is not known; did you mean SGD"),
-        (dict(per="second"), "per 'second' is not known; did you mean seconds"),
+        (dict(per="operation"), "per 'operation' is not known; did you mean operations"),
         (dict(shared_lr=99.0), "lr must be a finite number ≥ 0.001 and ≤ 10, got 99"),
         (dict(shared_lr=0), "lr must be a finite number ≥ 0.001 and ≤ 10, got 0"),
         (dict(at_budget=float("nan")), "at_budget must be a finite number, got nan"),
@@ -326,6 +335,15 @@ def test_the_shaded_band_and_the_arrow_are_where_the_race_says():
         assert [a.get_marker() for a in arrows] == ["<>"[int(race.best[i, k]) == 4] for i in ends]
 
 
+def test_the_tick_is_at_the_default_rate():
+    race = made(lr=torch.tensor([[0.0005, 0.001], [0.0005, 0.001], [0.002, 0.004], [0.1, 0.2]]), rates=2)
+    rates = RaceView(race).figure().axes[1]
+    ticks = [line for line in rates.lines if line.get_marker() == "|"]
+    assert [tick.get_xdata().item() for tick in ticks] == pytest.approx([0.001, 0.001])
+    heights = [row + 0.4 - 0.8 * race.valid[row, 1, -1].item() for row in (0, 1)]
+    assert [tick.get_ydata().item() for tick in ticks] == pytest.approx(heights)
+
+
 def test_everything_right_is_drawn():
     """The axis of what is wrong is logarithmic: nothing wrong stands at its end."""
     view = RaceView(at([[1.0, 1.0], [0.0, 0.0]]))
@@ -337,7 +355,7 @@ def test_everything_right_is_drawn():
 
 
 def test_runs_that_overflowed_are_drawn():
-    race = made(valid_loss=torch.full((4, 5, 3, 4), torch.nan))
+    race = made(valid_loss=torch.full((4, 5, 5, 4), torch.nan))
     view = RaceView(race)
     assert view.describe().endswith("; the best rate is at the end of the grid for 4 of the 4.")
     view._repr_mimebundle_()

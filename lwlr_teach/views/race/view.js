@@ -1,6 +1,6 @@
 // The race view: a row for each contestant with a dot a seed on an axis of test accuracy, and its accuracy at every
 // rate; under the budget a ribbon with the winner at each budget.
-import { colourOf, marker, polyline, typed } from "../kit/canvas.js";
+import { colourOf, line, marker, polyline, typed } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { ROW, rows } from "../kit/rows.js";
 import { stage } from "../kit/stage.js";
@@ -14,8 +14,8 @@ function render({ model, el }) {
   const tests = typed(Float32Array, model.get("tests")); // (contestant, rate, checkpoint, seed)
   const medians = typed(Float32Array, model.get("medians")); // (contestant, rate, checkpoint)
   const ranks = typed(Float32Array, model.get("ranks")); // as medians: higher is better
-  const valid = typed(Float32Array, model.get("valid")); // as medians
-  const { methods, checkpoints, seeds, values, rates, best, good } = plan;
+  const valid = typed(Float32Array, model.get("valid")); // means, as medians
+  const { methods, checkpoints, seeds, values, rates, best, good, defaults } = plan;
   const [R, K] = [rates.length, checkpoints.length];
   const comparable = plan.same_grid && R > 1; // whether a rate for all can be chosen
 
@@ -26,18 +26,25 @@ function render({ model, el }) {
   const rateOf = (i, budget) => (now.shared ? now.lr_index : best[i][checkpoint(i, budget)]);
   const place = (i, budget) => (i * R + rateOf(i, budget)) * K + checkpoint(i, budget);
   const seedsOf = (at) => tests.subarray(at * seeds, (at + 1) * seeds);
+  const atDefault = (i) => {
+    const j = defaults[i][1];
+    return j === null ? null : medians[(i * R + j) * K + checkpoint(i)];
+  };
   const atEnd = (i) => plan.at_end[i][checkpoint(i)];
   const budgets = () => plan.budgets[now.per];
 
-  // The first at a budget; whether it has won; and all that it does not beat from every seed.
+  // The first and the second at a budget; whether the first has won; all that it does not beat from every seed; and how
+  // far a contestant is behind it, seed by seed.
   function standing(budget) {
     const shown = view.visible(methods);
-    let first;
-    for (const m of shown) if (!first || ranks[place(m.i, budget)] > ranks[place(first.i, budget)]) first = m;
+    const rank = (m) => ranks[place(m.i, budget)];
+    const ranked = [...shown].sort((a, b) => rank(b) - rank(a));
+    const [first, second] = ranked;
     const top = first && seedsOf(place(first.i, budget));
-    const leads = shown.filter((m) => seedsOf(place(m.i, budget)).some((right, s) => top[s] <= right));
+    const behind = (i) => Array.from(seedsOf(place(i, budget)), (right, s) => top[s] - right);
+    const leads = ranked.filter((m) => Math.min(...behind(m.i)) <= 0);
     const winner = shown.length > 1 && leads.length === shown.length ? null : first; // who beats nobody has not won
-    return { shown, first, winner, leads };
+    return { shown, first, second, winner, leads, behind };
   }
   /** @type {any} */
   let found = null; // how they stand now
@@ -47,7 +54,10 @@ function render({ model, el }) {
 
   const listed = (names) =>
     names.length > FEW ? "" : [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" and ");
-  function result({ shown, first, winner, leads }) {
+  const points = (difference) => (100 * difference).toFixed(1).replace("-", "−");
+  const apart = (differences) =>
+    [...new Set([Math.min(...differences), Math.max(...differences)].map(points))].join(" to ");
+  function result({ shown, first, second, winner, leads, behind }) {
     if (!first) return "no contestant is shown";
     const others = shown.length - 1;
     const sure = seeds > 1 ? `from all ${seeds} seeds` : "from the only seed";
@@ -58,12 +68,12 @@ function render({ model, el }) {
     }
     const percent = Math.round(100 * medians[place(winner.i)]);
     if (!others) return `${winner.name} gets ${percent}% of the test images right`;
-    const ranked = [...leads].sort((a, b) => ranks[place(b.i)] - ranks[place(a.i)]);
-    const unbeaten = ranked.filter((m) => m !== winner).map((m) => m.name);
+    const unbeaten = leads.filter((m) => m !== winner).map((m) => m.name);
     const names = listed(unbeaten);
     let beaten = names ? `all but ${names}` : `${others - unbeaten.length} of the ${others} others`;
     if (!unbeaten.length) beaten = "all others";
-    return `${winner.name} leads with ${percent}% of the test images right, and it beats ${beaten} ${sure}`;
+    const next = `${second.name} comes next, ${apart(behind(second.i))} points behind`;
+    return `${winner.name} leads with ${percent}% of the test images right, and it beats ${beaten} ${sure}; ${next}`;
   }
   function ends({ shown }) {
     const names = shown.filter((m) => atEnd(m.i)).map((m) => m.name);
@@ -97,19 +107,30 @@ function render({ model, el }) {
     const p = list.plot(ctx, colours, [14, 14], wrongAxis);
     list.caption(ctx, colours, 2, "left", "test accuracy, a dot a seed", "test accuracy");
     const middle = (i) => 1 - medians[place(i)];
-    const { winner } = found;
+    const { winner, first, behind } = found;
     if (winner) {
       const at = Math.max(plan.fewest_wrong, middle(winner.i));
       p.rule(at, { colour: colourOf(winner.style, colours), width: 1.5, dash: [4, 3] });
     }
     methods.forEach((_, i) => {
       const right = seedsOf(place(i));
-      list.seeds(ctx, colours, p, i, Array.from(right, (r) => 1 - r), middle(i), (s) => percent(right[s]));
+      const than = (s) => {
+        if (!first || first.i === i) return "";
+        const d = behind(i)[s];
+        return `, ${points(Math.abs(d))} points ${d < 0 ? "ahead of" : "behind"} ${first.name}`;
+      };
+      list.seeds(ctx, colours, p, i, Array.from(right, (r) => 1 - r), middle(i), (s) => percent(right[s]) + than(s));
     });
     p.table = {
       title: `test accuracy after ${budgets()[now.budget_index]}, ${how()}`,
-      head: ["contestant", "rate", ...Array.from({ length: seeds }, (_, s) => `seed ${s + 1}`)],
-      rows: found.shown.map((m) => [m.name, values[m.i][rateOf(m.i)], ...seedsOf(place(m.i))]),
+      head: [
+        "contestant", "rate", ...Array.from({ length: seeds }, (_, s) => `seed ${s + 1}`),
+        "points behind the first", "default rate", "median there",
+      ],
+      rows: found.shown.map((m) => [
+        m.name, values[m.i][rateOf(m.i)], ...seedsOf(place(m.i)),
+        m === first ? "" : apart(behind(m.i)), defaults[m.i][0] ?? "", atDefault(m.i) ?? "",
+      ]),
     };
   }
 
@@ -121,7 +142,8 @@ function render({ model, el }) {
   };
   const validAt = (i, j) => valid[(i * R + j) * K + checkpoint(i)];
   function drawRates(ctx, colours) {
-    const p = list.plot(ctx, colours, [16, 16], rateAxis);
+    const title = ctx.cssWidth < 120 ? "rate" : rateAxis.title;
+    const p = list.plot(ctx, colours, [16, 16], { ...rateAxis, title });
     list.caption(ctx, colours, 2, "left", "accuracy by rate", "by rate");
     if (now.shared) p.rule(values[0][now.lr_index], { width: 1.5 });
     methods.forEach((m, i) => drawRow(ctx, colours, p, m, i));
@@ -142,6 +164,12 @@ function render({ model, el }) {
     ctx.fillRect(px(low) - half, top + 2, px(high) - px(low) + 2 * half, ROW - 3);
     polyline(ctx, R, px, py, { colour, width: 1.7, alpha: faded });
     ctx.globalAlpha = faded;
+    const usual = defaults[i][1];
+    if (usual !== null) {
+      const [x, middle] = [px(usual), py(usual)];
+      Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 2 });
+      line(ctx, x, middle - 8, x, middle + 8);
+    }
     if (atEnd(i)) {
       // A better rate may lie outside: an arrow out of the grid.
       const out = own ? 1 : -1;
@@ -154,7 +182,9 @@ function render({ model, el }) {
     if (now.shared) marker(ctx, m.style.marker, px(own), py(own), 4, colours.paper, colour);
     marker(ctx, m.style.marker, px(rateOf(i)), py(rateOf(i)), 5, colour, colours.paper);
     ctx.globalAlpha = 1;
-    const reads = (j) => `${m.name}: learning rate ${plan.labels[i][j]}, ${percent(validAt(i, j))}`;
+    const there = `; its default, with ${percent(atDefault(i) ?? 0)} of the test images right`;
+    const reads = (j) =>
+      `${m.name}: learning rate ${plan.labels[i][j]}, ${percent(validAt(i, j))}${j === usual ? there : ""}`;
     p.points({ name: m.name, n: R, x: (j) => values[i][j], y, text: reads });
   }
 
@@ -193,12 +223,12 @@ function render({ model, el }) {
   const track = element("span", { class: "lwlr-track" });
   input.replaceWith(track);
   track.append(input, view.picture("ribbon", drawRibbon, null));
-  // Stay where the fastest contestant has taken as many steps: equal time has no budgets for the first of them.
-  const units = view.choice("per", "budget", { steps: "equal steps", seconds: "equal time" }, (per) => {
-    const other = per === "steps" ? "seconds" : "steps";
+  // Stay where the fastest contestant has taken as many steps: equal work has no budgets for the first of them.
+  const units = view.choice("per", "budget", { steps: "equal steps", operations: "equal work" }, (per) => {
+    const other = per === "steps" ? "operations" : "steps";
     return { budget_index: Math.max(0, now.budget_index + plan.budgets[per].length - plan.budgets[other].length) };
   });
-  units.hidden = !plan.budgets.seconds;
+  units.hidden = !plan.budgets.operations;
   const together = view.check("shared", "the same rate for all");
   const rate = view.slider("lr_index", "rate for all", rates, "lr", { also: { shared: true } });
   for (const part of [together, rate]) part.hidden = !comparable;
@@ -218,6 +248,7 @@ function render({ model, el }) {
       list.picture("byrate", drawRates, "Accuracy at every rate. ", { drags: comparable }),
     ],
     "Coloured row: the winner. Grey rows: not beaten by it from every seed. Shaded rates: nearly as good as the best." +
+      (defaults.some(([, j]) => j !== null) ? " Tick: the method's default rate." : "") +
       (R > 1 ? " Arrow: the best rate is at the end of the grid." : ""));
 }
 

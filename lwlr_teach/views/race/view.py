@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_count, check_number
-from lwlr_teach.core.text import label
-from lwlr_teach.runs.races import Race, Table
+from lwlr_teach.core.text import fixed, label
+from lwlr_teach.runs.races import Race, Standing, Table
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.rows import draw_seeds
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, styles
@@ -35,10 +35,11 @@ _ACCURACIES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 class RaceView(View):
     """A row for each contestant: a dot a seed on an axis of test accuracy, and its accuracy at every rate.
 
-    The vertical mark is the median over the seeds, the shaded band the rates that are nearly as good as the
-    best, the triangle at the edge of a row a best rate at the end of the grid. The row of the winner is
-    tinted, and, more lightly, the rows of those that it does not beat from every seed. The ribbon under the
-    budget shows the winner at each budget, pale where others are not beaten.
+    The dots are the seeds that judge, and the vertical mark is their median. The accuracy at every rate is
+    that of the seeds that choose, on the validation images: the shaded rates are nearly as good as the best,
+    the tick is the method's default rate, and a triangle at the edge of a row is a best rate at the end of
+    the grid. The row of the winner is tinted, and, more lightly, the rows of those that it does not beat from
+    every seed. The ribbon under the budget shows the winner at each budget, pale where others are not beaten.
 
     ``budget_index``, ``per``, ``shared``, ``lr_index`` and ``shown`` follow the view's controls, on release,
     and move them when they are set; ``budget`` and ``lr`` are the values there, and ``table`` is the table of
@@ -48,7 +49,7 @@ class RaceView(View):
         race: the race, of at most 12 contestants.
         title: what was trained; begins the sentence that describes the view.
         at_budget: where the budget stands at first (the nearest is taken); by default the whole.
-        per: ``"steps"`` or ``"seconds"``, as in :meth:`Race.table`.
+        per: ``"steps"`` or ``"operations"``, as in :meth:`Race.table`.
         shown: names of the contestants that are visible at first; all by default. The others are out of the
             race.
         shared_lr: give all contestants this rate at first (the nearest is taken) instead of its own to each.
@@ -83,15 +84,14 @@ class RaceView(View):
         self._rates = race.lr[0]
         self._styles = styles(race.names, most=MOST)
         self._budgets = _budgets(race)
-        race.budgets(per)  # says why a race has no budgets in seconds
+        race.budgets(per)  # says why a race has no budgets in operations
         if at_budget is not None:
             check_number("at_budget", at_budget)
         self._last = {
             unit: torch.stack([race.checkpoints_at(b, unit) for b in values.tolist()])
             for unit, values in self._budgets.items()
         }
-        self._medians = race.test_accuracy.median(2).values  # (contestant, rate, checkpoint)
-        self._valid = race.valid_accuracy.median(2).values
+        self._medians = race.judged.median(2).values  # (contestant, rate, checkpoint)
         if shared_lr is not None:
             race.table(lr=shared_lr)  # checks the rate
         budgets = self._budgets[per]
@@ -102,14 +102,14 @@ class RaceView(View):
             "lr_index": nearest(self._rates.log(), math.log(shared_lr or _middle(self._rates))),
             "shown": check_shown(race.names, shown),
         }
-        self._edge = _edge(race.test_accuracy)
+        self._edge = _edge(race.judged)
         both = zip(race.names, self._styles, strict=True)
         plan = {
             "title": title,
             "methods": [{"name": name, "style": style} for name, style in both],
             "checkpoints": race.checkpoints.tolist(),
             "planned": race.planned,
-            "seeds": race.test_accuracy.shape[2],
+            "seeds": race.judged.shape[2],
             "values": race.lr.tolist(),
             "same_grid": race.same_grid,
             "rates": [label(v) for v in self._rates.tolist()],
@@ -122,6 +122,7 @@ class RaceView(View):
             "best": race.best.tolist(),
             "good": race.good.tolist(),
             "at_end": race.at_end.tolist(),
+            "defaults": race.defaults,
             "fewest_wrong": self._edge,
             "accuracies": _ACCURACIES,
             "start": begin,
@@ -129,15 +130,15 @@ class RaceView(View):
         super().__init__(
             **begin,
             plan=plan,
-            tests=pack_float32(race.test_accuracy.movedim(2, -1)),
+            tests=pack_float32(race.judged.movedim(2, -1)),
             medians=pack_float32(self._medians),
             ranks=pack_float32(_ranks(race)),
-            valid=pack_float32(self._valid),
+            valid=pack_float32(race.valid),
         )
 
     @property
     def budget(self) -> float:
-        """The budget that the slider stands at, in steps or seconds."""
+        """The budget that the slider stands at, in steps or operations."""
         return self._budgets[self.per][self.budget_index].item()
 
     @property
@@ -173,7 +174,7 @@ class RaceView(View):
         self.budget_index = min(self.budget_index, len(self._budgets[self.per]) - 1)
 
     def describe(self) -> str:
-        """The budget, the winner there and whom it does not beat, in a sentence."""
+        """The budget, the winner there, whom it does not beat, and how far the second is behind."""
         race = self.race
         budget = _budget_label(self.budget, self.per)
         rates = f"all at rate {label(self.lr)}" if self.shared else "each at its own best rate"
@@ -188,15 +189,15 @@ class RaceView(View):
         standing = self.race.standing(last, at, self._visible())
         if not standing:
             return "no contestant is shown"
-        (winner, _), *others = standing
+        winner, *others = standing
         # Halves go up, as they do in JavaScript.
         percents = [math.floor(100 * self._medians[i, at[i], last[i]].item() + 0.5) for i, _ in standing]
-        percent, name = percents[0], self.names[winner]
+        percent, name = percents[0], self.names[winner.contestant]
         if not others:
             return f"{name} gets {percent}% of the test images right"
-        seeds = self.race.test_accuracy.shape[2]
+        seeds = self.race.judged.shape[2]
         sure = f"from all {seeds} seeds" if seeds > 1 else "from the only seed"
-        unbeaten = [self.names[i] for i, leads in others if leads]
+        unbeaten = [self.names[other.contestant] for other in others if other.leads]
         if _nobody_wins(standing):
             return (
                 f"nobody wins: from {percents[-1]}% to {percent}% of the test images right, and the first "
@@ -204,7 +205,8 @@ class RaceView(View):
             )
         return (
             f"{name} leads with {percent}% of the test images right, and it beats "
-            f"{_beaten(unbeaten, len(others))} {sure}"
+            f"{_beaten(unbeaten, len(others))} {sure}; "
+            f"{self.names[others[0].contestant]} comes next, {_behind(others[0])} points behind"
         )
 
     def _at_the_ends(self) -> str:
@@ -234,12 +236,12 @@ class RaceView(View):
         last, at = self._position
         standing = self.race.standing(last, at, rows)
         for row, i in enumerate(rows):
-            wrong = 1 - self.race.test_accuracy[i, at[i], :, last[i]]
+            wrong = 1 - self.race.judged[i, at[i], :, last[i]]
             draw_seeds(results, row, wrong, (self._edge, 1.0), self._styles[i])
             self._draw_rates(rates, row, i, int(at[i]), int(last[i]))
             # A first that beats nobody has not won.
-            wins, leads = i == standing[0][0] and not _nobody_wins(standing), dict(standing)[i]
-            if leads:
+            wins = i == standing[0].contestant and not _nobody_wins(standing)
+            if any(stands.leads for stands in standing if stands.contestant == i):
                 for ax in (results, rates):
                     colour, alpha = (self._colour(i), 0.3) if wins else ("black", 0.07)
                     ax.axhspan(row - 0.5, row + 0.5, color=colour, alpha=alpha, linewidth=0)
@@ -263,13 +265,16 @@ class RaceView(View):
 
     def _draw_rates(self, ax: Axes, row: int, i: int, at: int, k: int) -> None:
         rates, best = self.race.lr[i], int(self.race.best[i, k])
-        height = row + 0.4 - 0.8 * self._valid[i, :, k]
+        height = row + 0.4 - 0.8 * self.race.valid[i, :, k]
         low, high = self.race.good[i, k].tolist()
         colour = self._colour(i)
         ax.fill_between(
             _around(rates, low, high), row - 0.45, row + 0.45, color=colour, alpha=0.3, linewidth=0
         )
         ax.plot(rates, height, color=colour)
+        _, default = self.race.defaults[i]
+        if default is not None:
+            ax.plot(rates[default], height[default], "|", color="black", ms=12, mew=1.5)
         if self.race.at_end[i, k]:  # a better rate may lie outside: an arrow out of the grid
             end = _around(rates, best, best)[bool(best)]
             ax.plot(end, row, ">" if best else "<", color="black", ms=8)
@@ -288,13 +293,13 @@ class RaceView(View):
 def _budgets(race: Race) -> dict[str, Tensor]:
     """The positions of the budget's slider in each unit that the race has budgets in."""
     found = {"steps": race.budgets("steps")}
-    with suppress(ValueError):  # a schedule counts steps, or the contestants' speeds are too far apart
-        found["seconds"] = race.budgets("seconds")
+    with suppress(ValueError):  # a schedule counts steps, or the contestants' costs are too far apart
+        found["operations"] = race.budgets("operations")
     return found
 
 
 def _budget_label(value: float, unit: str) -> str:
-    return f"{value:.0f} steps" if unit == "steps" else f"{label(value)} s"
+    return f"{value:.0f} {unit}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -304,9 +309,15 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _nobody_wins(standing: Sequence[tuple[int, bool]]) -> bool:
+def _nobody_wins(standing: Sequence[Standing]) -> bool:
     """Whether the first beats none of the others from every seed."""
-    return len(standing) > 1 and all(leads for _, leads in standing)
+    return len(standing) > 1 and all(stands.leads for stands in standing)
+
+
+def _behind(stands: Standing) -> str:
+    """The range of the differences to the winner, in percentage points; from one seed there is one."""
+    ends = [fixed(100 * end, 1).replace("-", "−") for end in stands.behind]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _beaten(unbeaten: Sequence[str], others: int) -> str:
@@ -319,7 +330,7 @@ def _beaten(unbeaten: Sequence[str], others: int) -> str:
 
 def _ranks(race: Race) -> Tensor:
     """Numbers in the order of the races' results, median before mean: (contestant, rate, checkpoint)."""
-    keys = torch.stack([race.test_accuracy.median(2).values.double(), race.test_accuracy.double().sum(2)], -1)
+    keys = torch.stack([race.judged.median(2).values.double(), race.judged.double().sum(2)], -1)
     _, ranks = torch.unique(keys.flatten(end_dim=-2), dim=0, return_inverse=True)
     return ranks.reshape(keys.shape[:-1])
 
