@@ -269,10 +269,11 @@ def mup_groups(model: nn.Module, base: nn.Module, lr: float, *, optimizer: str =
     last layer                            lr / m      lr / m
     ====================================  ==========  ==========
 
-    An embedding is a first layer. The first weights of the last layer must have a variance of 1 / m² (and not
-    1 / m) times the base's, or start at zero; those of the other layers are as usual. Attention divides its
-    logits by the size of a head, not by the root of it. An embedding whose weights are the last layer's, too,
-    is and starts as a first layer; the last one must then divide what it is fed by m.
+    An embedding is a first layer; a bias that does not grow, as the last layer's, keeps lr. The first
+    weights of the last layer must have a variance of 1 / m² (and not 1 / m) times the base's, or start at
+    zero; those of the other layers are as usual. Attention divides its logits by the size of a head, not by
+    the root of it. An embedding whose weights are the last layer's, too, is and starts as a first layer;
+    the last one must then divide what it is fed by m.
     """
     check_number("lr", lr, low=0)
     rate = check_choice("optimizer", optimizer, {"adam": _mup_adam, "sgd": _mup_sgd})

@@ -99,7 +99,7 @@ length_guess.reveal(
 # %% [markdown]
 # ## The wall
 #
-# What does the loss look like in such a place? Pascanu, Mikolov and Bengio (2013) drew it for the smallest recurrent network there is: one unit, $x \leftarrow w\,\sigma(x) + b$, read after 50 steps. On the map $w$ goes to the right and $b$ upwards. There is a wall in it, a thin line right across. (Its teeth come from the grid on which the map is drawn.)
+# What does the loss look like in such a place? Pascanu, Mikolov and Bengio (2013) drew it for the smallest recurrent network there is: one unit, $x \leftarrow w\,\sigma(x) + b$, read after 50 steps. On the map $w$ goes to the right and $b$ upwards; where it is light the loss is low, where it is dark it is high. There is a wall in it, a thin line right across. (Its teeth come from the grid on which the map is drawn.)
 #
 # Drag the rate and find **a rate at which the path hits the wall and is thrown off the map**. Then move the rate by one position. Is the next path thrown as well?
 
@@ -336,7 +336,7 @@ claim("By value, the best limit is at least ten times smaller than by global nor
 # %% [markdown]
 # A limit by value holds for each single number. Hundreds of numbers at their limit make a long vector, longer than the limit by the square root of their count. So **a limit means nothing without the name of its clip**, as a rate means nothing without the name of its method.
 #
-# At this rate, clipping decides between failure and success. But is 1 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Each runs at five rates, from eight seeds, and takes its own best rate by the held-back images. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
+# At this rate, clipping decides between failure and success. But is 1 a fair rate? Lesson 4 says: to each its own. So we race: SGD without a clip, with each of the four, and Adam without and with one. Each runs at five rates, from eight seeds. Three of the seeds choose its rate, by the held-back images, and the other five judge it. The limits are read off the picture above, once, and not tuned again; plain SGD and plain Adam have none to tune.
 
 # %%
 race_guess = predict_choice(
@@ -368,7 +368,7 @@ result = race(
 # %% [markdown]
 # The picture begins with SGD alone. Tick the others, one after another, and compare the shaded bands: **which rates are good, with a clip and without?** Then look at the places with all seven, and at the places with fewer steps. Does anybody win?
 #
-# (With *equal time* the budget is counted in seconds. These are what a step took on your machine a moment ago, and a busy machine measures badly. So we compare at equal steps.)
+# (With *equal work* the budget is counted in operations, so that a clip that needs more of them gets fewer steps.)
 
 # %% tags=["nbval-ignore-output"]
 RaceView(result, title="Recurrent network", shown=["SGD"])

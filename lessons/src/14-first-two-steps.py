@@ -28,7 +28,7 @@ from lwlr_teach.problems import (
 from lwlr_teach.runs import Contestant, race
 from lwlr_teach.studies import trained_splits
 from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, recall
-from lwlr_teach.views import RaceView, SplitView
+from lwlr_teach.views import CurvesView, RaceView, SplitView
 
 begin("14-first-two-steps")
 
@@ -157,6 +157,29 @@ later_guess.reveal(
 # With equal rates the two hands do the same at every step, for ever. To show an angle each has to turn by half of it. That is hard for a target near six o'clock. For one at exactly six, neither hand knows which way to turn. They shrink instead, both, to nothing.
 #
 # With unequal rates the fast hand does most of the turning. For a target at six it shrinks through the middle and comes out on the other side, while the slow one stays at twelve and only grows.
+#
+# Here are the hands for a target at exactly six, at the budget of 40,000. Above 0 a hand points to twelve, below 0 to six. **Which hand ends at 0, and why can it not get away from there?**
+
+
+# %%
+def hands(share, steps=12):
+    """How far the two hands reach towards twelve after each step, when the target is at six."""
+    a, b, path = 1.0, 1.0, [(1.0, 1.0)]
+    x, y = share * budget / unit(width), (1 - share) * budget / unit(width)
+    for _ in range(steps):
+        e = -1 - a * b / width**0.5
+        a, b = a + x * e * b, b + y * e * a
+        path.append((a, b))
+    return list(zip(*path, strict=True))
+
+
+equal, (slow, fast) = hands(0.5)[0], hands(0.25)
+drawn = {
+    "equal rates, either hand": equal,
+    "a quarter: the slow hand": slow,
+    "three quarters: the fast hand": fast,
+}
+CurvesView(drawn, y="towards twelve", title="A target at six", at=2)
 
 # %%
 stuck = loss_after(512, budget / 2, budget / 2, width=width)
@@ -357,7 +380,7 @@ claim("A bad split does: after step 48 the worst costs over 3 times the best.", 
 # The study also gives a recipe: at every step, divide the budget by the norms of the weights, each layer in proportion to the *other* layer's norm. We race it against equal rates and against two fixed splits, each at its own best rate, judged on test images.
 
 # %% tags=["nbval-ignore-output"]
-task = digits_task(seeds=5, steps=200, hidden=(32,), valid=300)
+task = digits_task(seeds=10, steps=200, hidden=(32,), valid=300)
 entered = [
     Contestant("SGD", name="equal"),
     Contestant("SGD", layers=opposite_norms, name="norm-driven"),
@@ -369,7 +392,8 @@ RaceView(result, title="Who gets how much", at_budget=200)
 
 # %%
 table = result.table()
-claim("After 200 steps none of the four is beaten from every seed.", len(table.leaders) == 4)
+best, last = table.places[0].accuracy, table.places[-1].accuracy
+claim("After 200 steps all four are within 3 points of each other.", best - last < 0.03)
 
 # %% [markdown]
 # Nobody wins: not the recipe, not equal rates, and not splits of four to one.

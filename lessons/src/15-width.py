@@ -114,7 +114,7 @@ claim("The output moves more than 3 times as far.", grown[4] > 3 and grown.argma
 #
 # | weights | first standard deviation | rate under Adam | rate under SGD |
 # |---|---|---|---|
-# | first layer, biases | as at the base | $\eta$ | $\eta\, m$ |
+# | first layer, biases of layers that grow | as at the base | $\eta$ | $\eta\, m$ |
 # | hidden layers | divided by $\sqrt m$, as usual | $\eta / m$ | $\eta$ |
 # | last layer | divided by $m$ | $\eta / m$ | $\eta / m$ |
 #

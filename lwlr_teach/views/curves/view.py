@@ -24,6 +24,7 @@ class CurvesView(Chart):
             finite is a gap.
         y: what they are, above the picture and in the sentence.
         first: the number of the first step.
+        x: what is counted, if it is not steps.
         log: whether the vertical axis is logarithmic; then numbers must be positive.
         title: begins the sentence that describes the view.
         at: the step at which the slider stands at first, the last one by default.
@@ -38,6 +39,7 @@ class CurvesView(Chart):
         *,
         y: str,
         first: int = 0,
+        x: str = "step",
         log: bool = False,
         title: str = "Curves",
         at: int | None = None,
@@ -55,14 +57,14 @@ class CurvesView(Chart):
         range_ = (low / 1.2, high * 1.2) if log else _with_room(low, high)
         steps = torch.tensor(self._steps, dtype=torch.float64)
         lines = Panel(
-            Axis(title="step", trait="step_index"),
+            Axis(title=x, trait="step_index"),
             Axis(title=y, range=range_, log=log),
             [Line(steps, Over(values, "method"))],
         )
         super().__init__(
             lines,
             [],
-            says="{title}, {what} at step {step}",
+            says=f"{{title}}, {{what}} at {x} {{step}}",
             each="{name} {value}",
             none="no curve is shown",
             readout=(y, "{value}"),
