@@ -5,7 +5,7 @@
 # |---|---|
 # | **Question** | The question that a practitioner asks, in one sentence |
 # | **Afterwards you can** | do one thing; do another; recognise a third |
-# | **Time** | 45 minutes |
+# | **Time** | 50 minutes |
 # | **You need** | lesson 1 |
 # | **Difficulty** | ●●○ |
 #

@@ -136,7 +136,7 @@ rate_guess
 # **Find rates that beat nine settings out of ten. Can you get below a loss of 0.4?** Then press *show what LARS chose*.
 
 # %% tags=["nbval-ignore-output"]
-by_hand = train_layer_rates(rates=(0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 12), seeds=2, steps=120)
+by_hand = train_layer_rates(rates=(0.001, 0.01, 0.1, 0.5, 2.5, 12, 60), seeds=2, steps=120)
 LayerRatesView(by_hand)
 
 # %%
@@ -493,6 +493,6 @@ explain("12-explain")
 # 2. LARS multiplies each layer's rate by ‖p‖ / ‖g‖, so that every layer moves by the same share and the scale of weights and gradients no longer matters.
 # 3. It pays when the layers' ratios differ much and gives little when they are alike, it needs a schedule, and before Adam its factor is divided away.
 #
-# **Where libraries disagree.** The paper and optax put the rate inside the momentum; timm, NVIDIA's apex and this package put it outside, which is the same while the rate is constant. Optax takes the norm of gradient plus decay in place of the sum of two norms. timm does not adapt at all where the decay is 0. Most scripts spare biases and the gains of norm layers (`exclude_1d=True` here). The default coefficient is 0.001 in the paper and 0.02 in apex, whose LARC clips unless told otherwise.
+# **Where libraries disagree.** The paper and optax put the rate inside the momentum; timm, NVIDIA's apex and this package put it outside, which is the same while the rate is constant. Optax takes the norm of gradient plus decay in place of the sum of two norms. timm does not adapt at all where the decay is 0. Most scripts spare biases and the gains of norm layers (`exclude_1d=True` here). The default coefficient is 0.001 in the paper and 0.02 in apex (its source as of 2026), whose LARC clips unless told otherwise.
 #
 # **Sources.** You, Gitman and Ginsburg (2017), *Large batch training of convolutional networks*: LARS, with a table of ratios. You et al. (2020), *Large batch optimization for deep learning*: LAMB. Nado et al. (2021), *A large batch optimizer reality check*: plain methods do as well. Neyshabur et al. (2015), *Path-SGD*: the same network in other clothes. He et al. (2015), *Delving deep into rectifiers*: first weights for ReLU.

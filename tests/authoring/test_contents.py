@@ -45,7 +45,7 @@ def test_a_text_without_the_marks_is_named_and_stays(file, text):
 
 
 def test_the_list_is_of_what_is_ready_and_says_where_more_will_come(monkeypatch):
-    first, second, third = (dataclasses.replace(lesson, ready=False) for lesson in COURSE[3:6])
+    first, second, third = (dataclasses.replace(lesson, ready=False) for lesson in COURSE[4:7])
     monkeypatch.setattr(
         contents, "COURSE", [dataclasses.replace(first, about="This", ready=True), second, third]
     )

@@ -123,3 +123,19 @@ def test_the_run_is_drawn_at_its_last_measured_distance(bare):
     y = 24 + (height - 62) / 7  # the axis goes from 10 to 1e-6, so that 1 is a seventh below its top
     dots = [view.colour("run", 42 + (width - 56) * step / 200, y) for step in range(0, 200, 2)]
     assert sum(dot == BALL for dot in dots) > 15
+
+
+def test_a_button_goes_to_the_setting_that_was_measured_fastest(bare):
+    view = bare.view()
+    for condition in range(3):
+        view.press("condition", "Home")
+        view.press("condition", "ArrowRight", times=condition)
+        view.button("best").click()
+        best = "int(view.runs.factors[int(view.nesterov), view.condition_index].min() * 1e9)"
+        here = (
+            "int(view.runs.factors[int(view.nesterov), view.condition_index, view.momentum_index,"
+            " view.lr_index] * 1e9)"
+        )
+        assert bare.ask(f"print({best})") == bare.ask(f"print({here})")
+        assert bare.ask("print(view.condition_index)") == str(condition)
+        assert "diverges" not in view.sentence()
