@@ -69,7 +69,7 @@ CurvesView(
 
 # %%
 claim("The first step moves a weight by more than 80% of the rate.", shares[:, 0].min() > 0.8)
-claim("After 50 steps it is less than 70%.", shares[:, 50:].max() < 0.7)
+claim("From step 9 on it is less than 70%.", shares[:, 9:].max() < 0.7)
 longest = [first_steps(0.3, seed)[0][0] for seed in range(3)]
 claim(
     "At the rate 0.3 the first step is more than twice as long as all the weights are.",

@@ -26,7 +26,9 @@ def test_a_gallery_has_a_picture_for_each_curve_and_lists_their_numbers(show):
     pictures = page.locator("canvas.lwlr-tile")
     assert [pictures.nth(i).get_attribute("aria-label") for i in range(2)] == ["a", "b: a gap"]
     assert page.locator("figcaption").all_inner_texts() == ["a", "b"]
-    drawn = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 == 3 && v)"
+    drawn = (
+        "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 == 3 && v)"
+    )
     assert all(pictures.nth(i).evaluate(drawn) for i in range(2))
     page.locator("[data-name=numbers]").click()
     assert page.locator(".lwlr-table").count() == 2

@@ -23,7 +23,7 @@ from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, MOST, Style, linestyl
 from lwlr_teach.views.kit.traits import Position, Positions, Shown, check_shown, nearest
 from lwlr_teach.views.prediction.view import COLUMNS
 
-_LOSS_RANGE = (0.02, 4.0)
+_HIGHEST = 10.0  # what is lost climbs far above
 
 
 class ScheduleView(View):
@@ -90,6 +90,7 @@ class ScheduleView(View):
         factors = torch.cat([own.factors for own in families])
         self._ceiling = max(1.0, factors.max().item())
         losses, accuracies, curves = (torch.cat(parts) for parts in zip(*map(_sent, families), strict=True))
+        self._loss_range = _range(curves)
         super().__init__(
             **begin,
             plan=self._plan(begin),
@@ -183,7 +184,7 @@ class ScheduleView(View):
             "ceiling": self._ceiling,
             "columns": COLUMNS,
             "pad": self.pad,
-            "loss_range": _LOSS_RANGE,
+            "loss_range": self._loss_range,
             "start": {**begin, "drawn": []},
         }
 
@@ -245,9 +246,9 @@ class ScheduleView(View):
     def _draw_losses(self, ax: Axes) -> None:
         for name in self._visible():
             own, at = self._at(name)
-            curve = over_seeds(own.sample_losses[at])[:, 1].clamp(*_LOSS_RANGE)
+            curve = over_seeds(own.sample_losses[at])[:, 1].clamp(*self._loss_range)
             ax.plot(self.runs.at_steps, curve, label=self._long_name(name), **self._line(name))
-        ax.set(yscale="log", ylim=_LOSS_RANGE, xlim=(0, self.runs.steps), xlabel="step")
+        ax.set(yscale="log", ylim=self._loss_range, xlim=(0, self.runs.steps), xlabel="step")
         ax.set_title("training loss", fontsize=10, loc="left")
         ax.grid(alpha=0.2)
         if self._visible():
@@ -255,7 +256,7 @@ class ScheduleView(View):
 
     def _draw_ranking(self, ax: Axes) -> None:
         ranking, leaders = self.ranking(), self.leaders()
-        top = 10 * _LOSS_RANGE[1]
+        top = 10 * self._loss_range[1]
         texts = []
         for row, name in enumerate(ranking):
             reached = self.outcome(name)
@@ -295,6 +296,13 @@ def _first_positions(sliders: Mapping[str, FamilyRuns], at: Mapping[str, float])
         check_choice("at", name, sliders)
         check_number(f"at[{name!r}]", value)
     return {name: own.position(at.get(name)) for name, own in sliders.items()}
+
+
+def _range(curves: Tensor) -> tuple[float, float]:
+    """An axis for these losses; where all are lost, some axis."""
+    found = curves[curves.isfinite() & (curves > 0)].clamp(max=_HIGHEST)
+    low, high = (found.min().item(), found.max().item()) if len(found) else (0.1, _HIGHEST)
+    return low / 1.3, 1.3 * high
 
 
 def _sent(own: FamilyRuns) -> tuple[Tensor, Tensor, Tensor]:

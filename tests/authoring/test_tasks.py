@@ -1,0 +1,149 @@
+"""Each task that a lesson sets beside a picture can be done with the picture's own controls, and who does it
+sees what the text says then. Networks that take seconds to train are left to the lessons' claims."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from authoring import build, cells
+from lwlr_teach.views.kit.base import View
+
+
+def shown(lesson: str, *parts: str) -> Any:
+    """The view of the last of the cells in which these texts stand; the others are run before it."""
+    source = next(path for path in build.sources() if path.stem == lesson)
+    codes = [cell.source for _, cell in cells.code_cells(build.read(source, teacher=True))]
+    names: dict[str, Any] = {}
+    exec(re.sub(r"^begin\(.*\)$", "", codes[0], flags=re.MULTILINE), names)
+    wanted = [next(code for code in codes if part in code) for part in parts]
+    for code in wanted[:-1]:
+        exec(code, names)
+    *before, last = cells.tree(wanted[-1]).body
+    exec("\n".join(map(cells.ast.unparse, before)), names)
+    view = eval(cells.ast.unparse(last), names)
+    assert isinstance(view, View)
+    return view
+
+
+def outcomes(view: Any, name: str, index: str, values: Any) -> list[tuple[float, str]]:
+    """What the view says of a method at every position of a slider."""
+    found = []
+    for position, value in enumerate(values):
+        setattr(view, index, position)
+        said = re.search(rf"\b{re.escape(name)} (?:reaches )?([^;]*?)(?:; |\.$)", view.describe())
+        assert said
+        found.append((float(value), said[1]))
+    return found
+
+
+def number(said: str) -> float:
+    return float(said.split(" (")[0].replace("−", "-"))
+
+
+def test_01_the_largest_rate_that_does_not_fly_away_and_the_one_that_comes_closest():
+    view = shown("01-learning-rate", "rates = torch.linspace", "lr=rates, at_lr=0.05")
+    found = outcomes(view, "SGD", "lr_index", view._rates)
+    stays = {rate: number(said) for rate, said in found if "diverges" not in said}
+    assert max(stays) == pytest.approx(0.2)
+    assert min(stays, key=stays.get) == pytest.approx(0.18, abs=0.006)
+
+
+def test_01_the_narrow_valley_loses_the_run_at_its_own_edge():
+    view = shown("01-learning-rate", "two_valleys = ")
+    ends = []
+    for position, rate in enumerate(view._rates.tolist()):
+        view.lr_index = position
+        path, _, _ = view.run(0, view.start)
+        ends.append((rate, path[-1, 0].item() < 0))
+    first_out = next(rate for rate, narrow in ends if not narrow)
+    assert first_out == pytest.approx(0.04, rel=0.03)
+
+
+def test_01_six_methods_have_six_best_rates_and_none_together():
+    view = shown("01-learning-rate", 'SurfaceView("quadratic", SIX')
+    first = view.run(0, view.start)[1][0]
+    together = []
+    for position in range(0, len(view._rates), 5):
+        view.lr_index = position
+        together.append(all(view.run(i, view.start)[1].min() <= first / 1000 for i in range(6)))
+    assert not any(together)
+
+
+def test_02_two_sliders_reach_what_the_formula_says():
+    view = shown("02-momentum", "def arrival", "at_momentum=0.5")
+    view.lr_index = min(range(len(view._rates)), key=lambda i: abs(view._rates[i] - 0.033))
+    view.momentum_index = 67
+    path, _, _ = view.run(1, view.start)
+    near = (path.norm(dim=-1) < path[0].norm() / 1000).nonzero()[0].item()
+    assert view.momentum == pytest.approx(0.67)
+    assert near < 68  # a fifth of SGD's steps
+
+
+def test_02_from_10_to_1000_the_fastest_setting_needs_about_ten_times_as_many_steps():
+    view = shown("02-momentum", "all_runs = ", "at_condition=10")
+    steps = []
+    for k in range(3):
+        view.condition_index = k
+        fastest = view.runs.factors[0, k].argmin().item()
+        view.momentum_index, view.lr_index = divmod(fastest, len(view.runs.lr))
+        said = re.search(r"ten times closer every ([\d.]+) steps", view.describe())
+        assert said
+        steps.append(float(said[1]))
+    assert 8 < steps[2] / steps[0] < 15
+
+
+def test_03_at_one_rate_the_mean_stays_and_the_lowest_mean_is_at_a_small_rate():
+    view = shown("03-schedules", "walkers=32)")
+    later = []
+    for step in (100, 300):
+        view.step = step
+        later.append(view.mean_loss(0, view.start)[step].item())
+    assert 0.5 < later[1] / later[0] < 2
+    means = {}
+    for position, rate in enumerate(view._rates.tolist()):
+        view.lr_index = position
+        means[rate] = view.mean_loss(0, view.start)[300].item()
+    best = min(means, key=means.get)
+    assert 0.008 < best < 0.02
+    assert means[min(means)] > 5 * means[best]  # it hardly trembles, and has not arrived
+
+
+def test_03_the_first_rate_to_be_cut_is_the_largest_and_the_smallest_is_not():
+    view = shown("03-schedules", "windy = ", "floor_rates = ", "one = {")
+    rates = dict(zip(view.names, view.main.marks[0].y.values, strict=True))
+    cut = {name: (curve < curve[0]).nonzero().flatten()[:1].tolist() for name, curve in rates.items()}
+    assert cut["from 0.1"] < cut["from 0.02"]
+    assert cut["from 0.005"] == []
+
+
+def test_10_one_rate_is_thrown_by_the_wall_and_its_neighbours_are_not():
+    view = shown("10-exploding-gradients", "lrs = ")
+    thrown = []
+    for position in range(len(view._rates)):
+        view.lr_index = position
+        _, gap, _ = view.run(0, view.start)
+        thrown.append(bool(gap.max() > gap[0]))
+    assert any(thrown)
+    assert any(
+        here and not (before or after)
+        for before, here, after in zip(thrown, thrown[1:], thrown[2:], strict=False)
+    )
+
+
+def test_14_the_ends_win_the_first_step_and_the_middle_the_second():
+    view = shown("14-first-two-steps", "budget =", "at_step=1, at_share=0.3")
+    best = {}
+    for index in (view.step_index, view.step_index + 1):
+        view.step_index = index
+        losses = {}
+        for position in range(41):
+            view.share_index = position
+            said = re.search(r"(\d+)% of the budget in layer 1 gives the loss ([\d.]+)\.", view.describe())
+            assert said
+            losses[int(said[1])] = float(said[2])
+        best[view.describe().split("after ")[1].split(":")[0]] = min(losses, key=losses.get)
+    assert best["step 1"] in (0, 100)
+    assert best["step 2"] == 50
