@@ -1,6 +1,11 @@
 # %% [markdown]
 # # 0 · How do these lessons work?
 #
+# | | |
+# |---|---|
+# | **Time** | 15 minutes, and as long as you like in the playground |
+# | **You need** | nothing |
+#
 # This course is about one number, the **learning rate**. It decides whether a neural network learns, crawls or explodes. You will not read much about it: you will guess, drag, look, and be told when you are wrong.
 #
 # There is nothing left to install. Press <kbd>Shift</kbd>+<kbd>Enter</kbd> in each cell, from top to bottom.
@@ -33,9 +38,9 @@ begin("00-start-here")
 # %% [markdown]
 # ## Predict
 #
-# Before you see a result, you are asked to guess it. Set the slider, say how sure you are, and lock your guess. It is kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
+# Before you see a result, you are asked to guess it. Set the slider, say how sure you are, and lock your guess. Once three of them have met their results, you are told how often you were right and how sure you were: whoever is 70% sure should be right seven times out of ten. Your guesses are kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
 #
-# Here is a first one. A ball lies on the wall of a round bowl, at height 1, and rolls. It rolls with *momentum*: it keeps nine tenths of its speed from step to step.
+# Here is a first one. A ball lies in a round bowl, at a distance of 1 from the bottom, and rolls. It rolls with *momentum*: from step to step it keeps nine tenths of its speed. In each step the slope adds to its speed, a tenth of the distance that is left: this tenth is the learning rate, 0.1. So its first step is 0.1 long, and its second $0.9 \cdot 0.1 + 0.1 \cdot 0.9 = 0.18$.
 
 # %%
 guess = predict_number(
@@ -44,7 +49,9 @@ guess = predict_number(
 guess
 
 # %% [markdown]
-# Now let it roll, with the optimizer `SGD` and the learning rate 0.1. The sentence below the cell is a *claim*: it is printed only if the run agrees. What you read in these lessons was measured a moment ago, on your machine.
+# Now let it roll, with the optimizer `SGD`. The next cell would give the answer away, so it is folded: you see three dots. Run it as any other. If you want to know how something was measured, click on the dots.
+#
+# The sentence below the cell is a *claim*: it is printed only if the run agrees. What you read in these lessons was measured a moment ago, on your machine.
 #
 # Processors round differently, and training makes small differences large. The claims were tried on several kinds of machine. If one does not hold on yours, you see a red box with what was measured instead, and a line that you can send us. Nothing is sent by itself, and the lesson goes on.
 
@@ -74,7 +81,7 @@ SurfaceView("quadratic", ["SGD", "Momentum"], lr=torch.logspace(-3, -0.5, 51), a
 # %% [markdown]
 # ## Check
 #
-# At the end of a lesson you write a line or two of code. `check` compares them with the right answer on many random problems and says what it found. This answer is wrong on purpose:
+# At the end of a lesson you write a line or two of code. `check` compares them with the right answer on many random problems and says what it found. Under it are buttons for hints, one after the other, and for a solution. This answer is wrong on purpose:
 
 # %%
 check("01-step", lambda p, g, lr: p + lr * g)
@@ -90,7 +97,7 @@ course_map()
 # %% [markdown]
 # ## The playground
 #
-# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. Your browser does all of it. So every choice answers at once, also where no kernel runs. *Copy code* gives you the Python lines for what you see, and *copy link* an address that brings it back.
+# Every surface, every optimizer, and what can be done to the rate and to the gradient. Come back when a lesson has left a question open. Tick the methods that you want to see, as many as you like; a click on a name shows that one alone. Your browser does all of it. So every choice answers at once, also where no kernel runs. *Copy code* gives you the Python lines for what you see, and *copy link* an address that brings it back.
 
 # %%
 Playground()

@@ -137,7 +137,7 @@ function render({ model, el }) {
     Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "left" });
     ctx.fillText(`final training loss, median and range of ${plan.seeds} seeds`, 4, 14);
     if (ranks.length) {
-      const several = `${leaders.length} are about equal (bold): their seeds reach into the first's range (grey)`;
+      const several = `${leaders.length} about equal (bold): seeds overlap with the first's (grey)`;
       ctx.fillText(lost ? "every run is lost" : leaders.length > 1 ? several : `${ranks[0].m.name} ends lowest`, 4, ctx.cssHeight - 6);
     }
     ctx.textAlign = "right";
