@@ -38,7 +38,7 @@ begin("00-start-here")
 # %% [markdown]
 # ## Predict
 #
-# Before you see a result, you are asked to guess it. Set the slider, say how sure you are, and lock your guess. Once three of them have met their results, you are told how often you were right and how sure you were: whoever is 70% sure should be right seven times out of ten. Your guesses are kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
+# Before you see a result, you are asked to guess it. Set the slider, say how sure you are, and lock your guess. Once three of them have met their results, you are told how often you were right, and how sure you were. The two should be about equal. Your guesses are kept in the file `lwlr-progress.json` beside the lessons, on this machine only. If you would rather not guess, go on: everything runs without it.
 #
 # Here is a first one. A ball lies in a round bowl, at a distance of 1 from the bottom, and rolls. It rolls with *momentum*: from step to step it keeps nine tenths of its speed. In each step the slope adds to its speed, a tenth of the distance that is left: this tenth is the learning rate, 0.1. So its first step is 0.1 long, and its second $0.9 \cdot 0.1 + 0.1 \cdot 0.9 = 0.18$.
 
