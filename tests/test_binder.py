@@ -133,6 +133,7 @@ def test_post_build_installs_the_package_and_the_settings(checkout, environment)
     result = post_build(checkout, environment)
     assert result.returncode == 0, result.stdout + result.stderr
 
+    assert (checkout / "my-lessons" / "00-start-here.ipynb").is_file()
     shutil.rmtree(checkout / "lwlr_teach")
     command = [environment / "bin/python", "-I", "-c", "import lwlr_teach.optim as it; print(it.__file__)"]
     imported = subprocess.run(command, check=True, capture_output=True, text=True).stdout
