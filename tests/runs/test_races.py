@@ -56,7 +56,7 @@ def test_rates_that_find_themselves_race_with_the_others():
     )
     assert done.names == ("SGD", *averaged, *own)
     assert done.valid_loss[3:].isfinite().all()
-    assert (done.seconds_per_step > 0).all()
+    assert (done.operations_per_step > 0).all()
 
 
 # --- what is measured

@@ -1,5 +1,6 @@
 """The checker is tested by wrong answers: each must be caught, each by its own message."""
 
+import math
 import signal
 import sys
 import time
@@ -45,7 +46,7 @@ def test_the_solution_that_is_shown_is_right(exercise):
     shown = check(exercise.name, None)
     press(shown, solved=True)
     code = shown.plan["solution"]
-    names = {"torch": torch, "Tensor": torch.Tensor}
+    names = {"torch": torch, "Tensor": torch.Tensor, "math": math}
     exec(compile(code, "solution", "exec", dont_inherit=True), names)
     answer = names[exercise.answer.__name__]
     verdict = judge(exercise, answer)

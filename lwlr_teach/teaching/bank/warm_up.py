@@ -79,16 +79,12 @@ FACTOR = Exercise(
         Known(
             _in_turn(_up, lambda t, w, n: 1 - t / n),
             "The warm-up is right. Your line begins to fall at step 0, so that it is below 1 when it takes "
-            "over. It should begin at step warm.",
+            "over. It should begin at step warm: divide by steps − warm.",
         ),
         Known(
             _in_turn(_up, lambda t, w, n: 1 - (t - w) / n),
             "The warm-up is right. Your line has warm steps fewer than it thinks, and does not come to 0. "
             "Divide by steps − warm.",
-        ),
-        Known(
-            _in_turn(_up, lambda t, w, n: (n - t) / n),
-            "The warm-up is right. Your line begins below 1: divide by steps − warm, not by steps.",
         ),
         Known(
             _in_turn(_up, lambda t, w, n: (n - 1 - t) / (n - 1 - w)),
