@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lwlr_teach.core.checks import check_count, check_function, check_number
+from lwlr_teach.core.checks import check_count, check_function, check_made, check_number
 from lwlr_teach.runs.training import check_one_gradient
 from lwlr_teach.schedules import check_drivable
 
@@ -200,7 +200,7 @@ def range_test(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {model!r}")
-    check_function("loss", loss, "torch.nn.functional.cross_entropy")
+    check_made("loss", loss, "torch.nn.functional.cross_entropy")
     rates = exponential_rates(low, high, steps)
     check_number("smoothing", smoothing, low=0, below=1)
     check_number("stop", stop, low=1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from lwlr_teach.core.checks import check_count, check_function, with_inner
+from lwlr_teach.core.checks import check_count, check_made, with_inner
 from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.runs.recorder import Recorder, Recording
@@ -87,10 +87,10 @@ def fit(
     for name, count in [("steps", steps), ("epochs", epochs)]:
         if count is not None:
             check_count(name, count)
-    check_function("loss", loss, "torch.nn.functional.cross_entropy")
+    check_made("loss", loss, "torch.nn.functional.cross_entropy")
     given_loss = isinstance(schedule, LRScheduler) and wants_loss(schedule)
     if schedule is not None and not isinstance(schedule, LRScheduler):
-        check_function("schedule", schedule, "lwlr_teach.schedules.Cosine(100)")
+        check_made("schedule", schedule, "lwlr_teach.schedules.Cosine(100)")
         schedule = in_order(schedule)
     check_one_gradient(optimizer)
     watching = Recorder(model, optimizer, every=every) if recorder is None else recorder
