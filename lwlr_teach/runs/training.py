@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lwlr_teach.core.checks import check_count, check_made, with_inner
 from lwlr_teach.core.progress import progress_bar
+from lwlr_teach.core.text import brief
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.runs.recorder import Recorder, Recording
 from lwlr_teach.schedules import Schedule, drive, in_order, wants_loss
@@ -32,6 +33,8 @@ class Fit:
     recording: Recording
     stopped: bool
     """Whether it was interrupted; what was done until then is kept."""
+
+    __repr__ = brief
 
 
 class Minibatches:

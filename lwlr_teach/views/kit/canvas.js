@@ -249,7 +249,7 @@ export function marker(ctx, shape, x, y, size, fill, edge) {
  * @param {Colours} colours
  */
 export function colourOf(style, colours) {
-  return style.colour || colours.text;
+  return (colours.dark && style.dark) || style.colour || colours.text;
 }
 
 // A height map, drawn once for a size and a theme: bands with a thin line between them, light in the valley.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,9 +11,13 @@ from matplotlib.colors import to_hex
 
 
 class Style(TypedDict):
-    """Colour (Okabe–Ito; empty for the colour of the text), and marker and dashes as a second cue."""
+    """Colour (Okabe–Ito; empty for the colour of the text), and marker and dashes as a second cue.
+
+    ``dark`` is another colour for dark paper.
+    """
 
     colour: str
+    dark: NotRequired[str]
     marker: str
     dash: list[int]
 
