@@ -60,8 +60,8 @@ def lars(
 class LARS(RuleOptimizer):
     """Layer-wise adaptive rate scaling.
 
-    With ``momentum=0`` each step is ``lr · trust_coefficient`` of the layer's weights, with the default of 0.9
-    up to ten times that, see the module's text; a :class:`~lwlr_teach.runs.Recorder` shows it as the
+    With ``momentum=0`` a step is ``lr · trust_coefficient`` of the layer's weights, with the default of 0.9
+    up to ten times that, see the module's text; a :class:`~lwlr_teach.runs.Recorder` shows it as the relative
     update.
 
     ``lr`` (η), ``momentum`` (μ), ``weight_decay`` (λ), ``trust_coefficient`` (τ) and ``eps`` (ε) are ≥ 0.
