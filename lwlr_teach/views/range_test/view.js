@@ -58,7 +58,7 @@ function render({ model, el }) {
       ? below.py(reached(suggested))
       : above.py(above.within(smoothed[lr.findIndex((v) => v >= suggested * 0.999999)]));
 
-    const read = suggestions().filter((s) => s.rate !== null).sort((a, b) => a.rate - b.rate);
+    const read = suggestions().filter((s) => s.rate !== null && s.rate >= plan.x[0]).sort((a, b) => a.rate - b.rate);
     read.forEach(({ name, rate: suggested, colour, marker: shape, dash }, i) => {
       const where = above.px(suggested);
       const top = above.top - 26 - 15 * i;
