@@ -69,6 +69,27 @@ def place(view, name, margins, x, y):
     return view.canvas(name).evaluate(script, [left, top, right, bottom, x, y])
 
 
+def test_what_lies_on_the_star_does_not_hide_it(bare):
+    """The ring of a start that is put down there is drawn over the star; its outline is above the ring."""
+    view = bare.view()
+    bare.ask("view.step = 0; view.shown = []")
+    view.settle()
+    x, y = view.canvas("map").evaluate(
+        "c => [34 + (3 / 6) * (c.clientWidth - 44), 8 + 0.5 * (c.clientHeight - 32)]"
+    )
+
+    def inside():
+        """The colours of an inner corner of the star, 5 pixels from its middle, and the pixels around it."""
+        return {tuple(view.colour("map", x + 2.9 + dx, y - 4 + dy)) for dx in (-1, 0, 1) for dy in (-1, 0, 1)}
+
+    alone = inside()
+    bare.ask("view.start = [0.0, 0.0]")
+    view.settle()
+    covered = inside()
+    assert tuple(view.colour("map", x, y)) == (255, 255, 255)  # the ring
+    assert any(sum(colour) < 500 for colour in covered), (alone, covered)
+
+
 def test_the_heads_are_drawn_where_the_kernel_says(bare):
     """Adam's colour lies at its last point on the map, and at its last loss in the curves."""
     view = bare.view()
