@@ -956,6 +956,27 @@ def test_with_momentum_lars_scales_what_goes_into_the_buffer_and_the_scale_what_
     assert not torch.allclose(first, second, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("make", "times"),
+    [
+        (lambda p: LARS(p, lr=1e-4, trust_coefficient=1.0, momentum=0), 1),
+        (lambda p: LARS(p, lr=1e-4, trust_coefficient=1.0), 10),
+        (lambda p: SGD(p, lr=1e-4, momentum=0.9, scale=by_trust_ratio()), 1),
+    ],
+    ids=["no momentum", "LARS", "scale"],
+)
+def test_how_long_a_step_of_lars_is_with_a_coefficient_of_1(make, times):
+    """As its docstring says: with momentum, steps that point the same way add up to ten."""
+    (param,) = params((4, 3))
+    optimizer = make([param])
+    for _ in range(200):
+        before = param.detach().clone()
+        param.grad = torch.ones_like(param)
+        optimizer.step()
+    share = (param.detach() - before).norm() / before.norm()
+    assert share == pytest.approx(1e-4 * times, rel=0.02)
+
+
 def test_the_ratio():
     param, direction = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.6, 0.8]])
     assert trust_ratio(param, direction).item() == pytest.approx(5)
