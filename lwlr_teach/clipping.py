@@ -24,7 +24,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import as_real, norm, norm_dtype, total_norm
 from lwlr_teach.core.batching import batch_axes, over_batch, single
-from lwlr_teach.core.checks import Number, check_function, check_number
+from lwlr_teach.core.checks import Number, check_made, check_number
 
 Clip = Callable[[list[Tensor], list[Tensor]], list[Tensor]]
 _EXAMPLE = "by_global_norm(1.0)"
@@ -76,7 +76,7 @@ def centralize() -> Clip:
 def in_turn(*clips: Clip) -> Clip:
     """One clip after the other."""
     for i, clip in enumerate(clips):
-        check_function(f"clips[{i}]", clip, _EXAMPLE)
+        check_made(f"clips[{i}]", clip, _EXAMPLE)
     return partial(_in_turn, clips=tuple(_open(clip) for clip in clips))
 
 
@@ -87,7 +87,7 @@ def clip_gradients_(params: Tensor | Iterable[Tensor], clip: Clip) -> Tensor:
     Returns the norm of all gradients together before the clip, as torch's ``clip_grad_norm_`` does: a scalar,
     or one number for each model of a batch.
     """
-    check_function("clip", clip, _EXAMPLE)
+    check_made("clip", clip, _EXAMPLE)
     owners = [p for p in ([params] if isinstance(params, Tensor) else params) if p.grad is not None]
     for param in owners:
         if param.grad is not None and param.grad.is_sparse:

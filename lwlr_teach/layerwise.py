@@ -14,8 +14,10 @@ first.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import accumulate, groupby
 from typing import Any
 
 import torch
@@ -25,6 +27,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lwlr_teach.core.arithmetic import norm, norm_dtype
 from lwlr_teach.core.checks import Number, check_choice, check_count, check_number
+from lwlr_teach.core.text import label, table
 from lwlr_teach.schedules import check_drivable
 
 Scale = Callable[[Tensor, Tensor], Tensor]
@@ -66,12 +69,12 @@ def trust_ratio(
 def named_layers(model: nn.Module, blocks: Sequence[str] = ()) -> dict[str, list[nn.Parameter]]:
     """Each layer's own parameters, by the name of the layer, first to last.
 
-    A module named in ``blocks`` is one layer with all that is in it. What the model itself owns stands under
-    the name of its class. Names are the model's own, also where ``torch.compile``, DDP or an average of the
-    weights is around it or around a part of it.
+    A module named in ``blocks`` is one layer with all that is in it. Instead of a list, ``blocks`` may be
+    the name of the module whose children are the blocks, as ``"encoder.layers"``. What the model itself owns
+    stands under the name of its class. Names are the model's own, also where ``torch.compile``, DDP or an
+    average of the weights is around it or around a part of it.
     """
-    for block in blocks:
-        check_choice("block", block, {name: name for name in _own_names(model).values() if name})
+    blocks = _block_names(model, blocks)
     layers: dict[str, list[nn.Parameter]] = {}
     for name, param in named_parameters(model).items():
         owner = _owner(name)
@@ -80,6 +83,20 @@ def named_layers(model: nn.Module, blocks: Sequence[str] = ()) -> dict[str, list
     if not layers:
         raise ValueError(f"{type(model).__name__} has no parameters")
     return layers
+
+
+def _block_names(model: nn.Module, blocks: Sequence[str]) -> list[str]:
+    """The names of the blocks, each checked."""
+    modules = dict.fromkeys(filter(None, _own_names(model).values()))
+    if not isinstance(blocks, str):
+        return [check_choice("block", block, {name: name for name in modules}) for block in blocks]
+    check_choice("blocks", blocks, modules)
+    children = [name for name in modules if name.rpartition(".")[0] == blocks]
+    if not children:
+        raise ValueError(
+            f"blocks must hold modules if it is a name, got {blocks!r}; for one block, [{blocks!r}]"
+        )
+    return children
 
 
 def named_parameters(model: nn.Module, remove_duplicate: bool = True) -> dict[str, nn.Parameter]:
@@ -134,21 +151,68 @@ def groups_by_depth(model: nn.Module, lr: float, factor: float, blocks: Sequence
 
     ``factor`` = 1/2.6 is ULMFiT's (Howard & Ruder 2018); above 1, the first layers are the fast ones. For
     transformers 0.65 to 0.9 is usual from block to block: name those in ``blocks``, as in
-    :func:`named_layers`.
+    :func:`named_layers`. :func:`ladder` shows the rates, and :func:`split_decay` spares biases and norms::
 
-    A layer without a parameter that is trained, as in a frozen copy, is no step of the stairs for those that
-    are. It has the rate that it would have if all were trained, for when it is unfrozen.
+        groups = groups_by_depth(model, lr=1e-3, factor=0.8, blocks="encoder.layers")
+        print(ladder(groups))
+        optimizer = torch.optim.AdamW(split_decay(groups, 0.05, model))
+
+    A step of the stairs is a block, or a layer with a weight. A layer of :func:`gains_and_biases` alone, as a
+    norm is, has the rate of the one before it. A step on which nothing is trained, as in a frozen copy, does
+    not count for those on which something is. It has the rate that it would have if all were trained, for
+    when it is unfrozen.
+
+    Without ``blocks``, a warning says where the first and the last rate are more than a factor of 200 apart.
     """
     check_number("lr", lr, low=0)
-    check_number("factor", factor, low=0)
+    check_number("factor", factor, above=0)
     layers = named_layers(model, blocks)
-    is_trained = [any(param.requires_grad for param in params) for params in layers.values()]
+    named, spared = set(_block_names(model, blocks)), set(gains_and_biases(model))
+    counts = [name in named or not spared.issuperset(params) for name, params in layers.items()]
+    stairs = [max(step - 1, 0) for step in accumulate(counts)]  # what is before the first goes with it
+    trained = {
+        step
+        for step, params in zip(stairs, layers.values(), strict=True)
+        if any(p.requires_grad for p in params)
+    }
     groups = []
-    for depth, (name, params) in enumerate(layers.items()):
-        after = is_trained[depth + 1 :]
-        steps = sum(after) if is_trained[depth] else len(after)
-        groups.append({"name": name, "params": params, "lr": lr * factor**steps})
+    for step, (name, params) in zip(stairs, layers.items(), strict=True):
+        above = sum(other > step for other in trained) if step in trained else stairs[-1] - step
+        groups.append({"name": name, "params": params, "lr": lr * factor**above})
+    if trained and not named:
+        _warn_if_apart(groups, stairs.index(min(trained)), lr, factor, len(trained))
     return groups
+
+
+_APART = 200  # ULMFiT's own six layers are 2.6⁵ = 119 apart
+
+
+def _warn_if_apart(groups: Groups, first: int, lr: float, factor: float, steps: int) -> None:
+    if not 1 / _APART <= factor ** (steps - 1) <= _APART:
+        warnings.warn(
+            f"factor {factor:g} over {steps} layers gives the first, {groups[first]['name']}, the rate "
+            f"{label(groups[first]['lr'])}, and the last {label(lr)}. If this is not what you want, count "
+            'blocks of layers, as with blocks="encoder.layers", or take a factor nearer to 1',
+            stacklevel=3,
+        )
+
+
+def ladder(groups: Iterable[Mapping[str, Any]]) -> str:
+    """The rates of parameter groups as text, a line for each: rate, share of the highest, numbers, names.
+
+    Takes what the functions here return, and ``optimizer.param_groups``. Groups that stand next to each other
+    and have the same rate are on one line; one without a name is called by its place.
+    """
+    named = [(group.get("name", f"group {i}"), group) for i, group in enumerate(groups)]
+    rates = [float(group["lr"]) for _, group in named]
+    highest = max(rates, default=0.0) or 1.0
+    rows = [["rate", "share", "numbers", "layers"]]
+    for rate, same in groupby(zip(rates, named, strict=True), key=lambda pair: pair[0]):
+        members = [member for _, member in same]
+        numbers = sum(p.numel() for _, group in members for p in _tensors(group["params"]))
+        names = ", ".join(dict.fromkeys(name for name, _ in members))
+        rows.append([label(rate), label(rate / highest), f"{numbers:,}", names])
+    return table(rows)
 
 
 def groups_by_name(model: nn.Module, lr: float, rates: Mapping[str, float]) -> Groups:
@@ -180,13 +244,17 @@ def split_decay(groups: Groups, weight_decay: float, model: nn.Module | None = N
     spared = set() if model is None else set(gains_and_biases(model))
     split = []
     for group in groups:
-        members = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        members = _tensors(group["params"])
         rest = [p for p in members if p.ndim <= 1 or p in spared]
         weights = [p for p in members if not (p.ndim <= 1 or p in spared)]
         for decay, params in [(weight_decay, weights), (0.0, rest)]:
             if params:
                 split.append(group | {"params": params, "weight_decay": decay})
     return split
+
+
+def _tensors(params: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [params] if isinstance(params, Tensor) else list(params)
 
 
 def gains_and_biases(model: nn.Module) -> list[nn.Parameter]:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from lwlr_teach.core.checks import Number, check_choice, check_count, check_function, check_number, with_inner
+from lwlr_teach.core.checks import Number, check_choice, check_count, check_made, check_number, with_inner
 
 Schedule = Callable[..., float]
 """``schedule(step) → factor``; a :class:`Plateau` also wants the losses: ``schedule(step, losses)``."""
@@ -526,7 +526,7 @@ def _checked(schedules: Sequence[Schedule]) -> tuple[Schedule, ...]:
     if not schedules:
         raise ValueError("schedules must hold at least one schedule, got none")
     for schedule in schedules:
-        check_function("schedules", schedule, "[Warmup(20), Cosine(80)]")
+        check_made("schedules", schedule, "[Warmup(20), Cosine(80)]")
         if isinstance(schedule, Plateau | InOrder):
             raise ValueError("schedules cannot hold a Plateau, which needs the losses; use it alone")
     return tuple(schedules)
@@ -562,7 +562,7 @@ def drive(
     :class:`OneCycle` sets the momentum as well. A long run takes a :class:`Plateau` through :func:`in_order`.
     """
     check_count("step", step, low=0)
-    check_function("schedule", schedule, "Cosine(100)")
+    check_made("schedule", schedule, "Cosine(100)")
     check_drivable(type(optimizer).__name__, optimizer)
     _set_rates(optimizer, schedule, step, factor_at(schedule, step, losses))
 
@@ -615,7 +615,7 @@ class ScheduleLR(LRScheduler):
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule, last_epoch: int = -1) -> None:
-        check_function("schedule", schedule, "Cosine(100)")
+        check_made("schedule", schedule, "Cosine(100)")
         check_drivable(type(optimizer).__name__, optimizer)
         if isinstance(schedule, Plateau) and last_epoch != -1:
             raise ValueError(

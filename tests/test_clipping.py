@@ -629,3 +629,14 @@ def test_a_limit_in_place_of_a_clip_is_refused():
         in_turn(centralize(), 1.0)
     with pytest.raises(TypeError, match=re.escape("clip must be a function")):
         SGD(model(), lr=0.1, clip=1.0)
+
+
+@pytest.mark.parametrize("maker", [by_value, by_global_norm, by_layer_norm, adaptive, centralize])
+def test_what_makes_a_clip_in_place_of_the_clip_is_refused(maker):
+    said = re.escape(f"got {maker.__name__}, which only makes one: call it, as in {maker.__name__}(…)")
+    with pytest.raises(TypeError, match=f"^clip must be a function, .* {said}"):
+        SGD(model(), lr=0.1, clip=maker)
+    with pytest.raises(TypeError, match=f"^clip must be a function, .* {said}"):
+        clip_gradients_(model(), maker)
+    with pytest.raises(TypeError, match=rf"^clips\[1\] must be a function, .* {said}"):
+        in_turn(by_value(1.0), maker)

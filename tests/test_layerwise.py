@@ -17,6 +17,7 @@ from lwlr_teach.layerwise import (
     gains_and_biases,
     groups_by_depth,
     groups_by_name,
+    ladder,
     layer_schedule,
     mup_groups,
     named_layers,
@@ -217,7 +218,7 @@ def test_by_depth_gives_the_rates_of_ulmfit():
 
 
 @pytest.mark.parametrize(
-    ("factor", "expected"), [(1, [0.1] * 3), (2, [0.4, 0.2, 0.1]), (0, [0, 0, 0.1])], ids=str
+    ("factor", "expected"), [(1, [0.1] * 3), (2, [0.4, 0.2, 0.1]), (0.1, [0.001, 0.01, 0.1])], ids=str
 )
 def test_by_depth_with_other_factors(factor, expected):
     found = rates(groups_by_depth(mlp(2, 3, 4, 1), 0.1, factor))
@@ -250,6 +251,127 @@ def test_by_depth_a_frozen_copy_is_no_depth():
     assert [group["lr"] for group in groups_by_depth(plain, 1.0, 0.5)] == rates_before
 
 
+def resnet(stages=4):
+    """A stem, blocks of two convolutions with their norms, and a head."""
+
+    def block():
+        return nn.Sequential(
+            nn.Conv2d(4, 4, 3, bias=False),
+            nn.BatchNorm2d(4),
+            nn.Conv2d(4, 4, 3, bias=False),
+            nn.BatchNorm2d(4),
+        )
+
+    parts = {"stem": nn.Conv2d(3, 4, 3), "norm": nn.BatchNorm2d(4)}
+    parts |= {"stages": nn.ModuleList(block() for _ in range(stages)), "head": nn.Linear(4, 2)}
+    return nn.ModuleDict(parts)
+
+
+def test_by_depth_norms_are_no_steps_and_have_the_rate_of_their_layer():
+    found = rates(groups_by_depth(resnet(1), 1.0, 0.5))
+    assert found == {
+        "stem": 0.125,
+        "norm": 0.125,
+        "stages.0.0": 0.25,
+        "stages.0.1": 0.25,
+        "stages.0.2": 0.5,
+        "stages.0.3": 0.5,
+        "head": 1.0,
+    }
+    # The stem of an 18-layer network was at 1e-6.
+    assert rates(groups_by_depth(resnet(8), 1e-3, 0.8))["stem"] == pytest.approx(1e-3 * 0.8**17)
+
+
+def test_by_depth_what_stands_before_the_first_weight_and_after_the_last():
+    model = nn.Sequential(
+        nn.LayerNorm([2, 3]), nn.Linear(3, 3), nn.LayerNorm(3), nn.Linear(3, 1), nn.PReLU(2)
+    )
+    assert list(rates(groups_by_depth(model, 1.0, 0.5)).values()) == [0.5, 0.5, 0.5, 1.0, 1.0]
+    assert rates(groups_by_depth(nn.LayerNorm(3), 1.0, 0.5)) == {"LayerNorm": 1.0}
+
+
+def test_by_depth_a_norm_that_alone_is_trained_keeps_its_layers_step():
+    model = resnet(1)
+    for layer in ("stem", "stages.0.0", "stages.0.2"):
+        freeze(model, layer)
+    found = rates(groups_by_depth(model, 1.0, 0.5))
+    assert (found["norm"], found["stages.0.1"], found["stages.0.3"], found["head"]) == (0.125, 0.25, 0.5, 1.0)
+
+
+def test_by_depth_a_frozen_copy_with_norms_is_no_depth():
+    model = resnet(2)
+    wanted = rates(groups_by_depth(model, 1.0, 0.5))
+    for place in ("head", "norm"):  # the copy comes after these in the model's order
+        parts = {}
+        for name, part in model.items():
+            parts[name] = part
+            if name == place:
+                parts["average"] = copy.deepcopy(model).requires_grad_(False)
+        found = rates(groups_by_depth(nn.ModuleDict(parts), 1.0, 0.5))
+        assert {name: found[name] for name in wanted} == wanted
+        assert len(found) == 2 * len(wanted)
+
+
+def test_a_name_for_blocks_is_the_module_that_holds_them():
+    model = nn.ModuleDict({"body": transformer(), "head": nn.Linear(8, 1)})
+    listed = groups_by_depth(model, 1.0, 0.75, blocks=["body.layers.0", "body.layers.1"])
+    assert rates(groups_by_depth(model, 1.0, 0.75, blocks="body.layers")) == rates(listed)
+    assert list(named_layers(torch.optim.swa_utils.AveragedModel(model), "body.layers")) == [
+        "body.layers.0",
+        "body.layers.1",
+        "head",
+    ]
+    train_top(model, 2, blocks="body.layers")
+    assert not any(p.requires_grad for p in model["body"].layers[0].parameters())
+    assert all(p.requires_grad for p in model["body"].layers[1].parameters())
+    with pytest.raises(
+        ValueError, match=r"blocks must hold modules if it is a name, got 'head'; for one block, \['head'\]"
+    ):
+        named_layers(model, "head")
+    with pytest.raises(ValueError, match=r"blocks .body.layer. is not known; did you mean body.layers"):
+        named_layers(model, "body.layer")
+
+
+def test_by_depth_rates_far_apart_are_told_and_a_block_of_norms_counts():
+    deep = resnet(13)  # 28 steps
+    with pytest.warns(
+        UserWarning, match=r"factor 0\.8 over 28 layers gives the first, stem, the rate 2\.42e-06, "
+    ):
+        groups_by_depth(deep, 1e-3, 0.8)
+    with pytest.warns(UserWarning, match=r"and the last 0\.001\. .*blocks="):
+        groups_by_depth(deep, 1e-3, 1 / 0.8)
+    freeze(deep, *(f"stages.{i}" for i in range(6)))  # 16 are left, and warnings are errors
+    groups_by_depth(deep, 1e-3, 0.8)
+    unfreeze(deep)
+    found = rates(groups_by_depth(deep, 1.0, 0.1, blocks=["norm", *(f"stages.{i}" for i in range(13))]))
+    assert found["stem"] == pytest.approx(1e-15)
+    assert found["norm"] == pytest.approx(1e-14)
+    groups_by_depth(mlp(2, 2, 2, 2, 2, 2, 1), 0.01, 1 / 2.6)  # ULMFiT's
+
+
+def test_the_ladder_has_a_line_for_each_rate():
+    groups = groups_by_depth(resnet(1), 0.1, 0.5)
+    wanted = """\
+rate    share  numbers  layers
+0.0125  0.125  120      stem, norm
+0.025   0.25   152      stages.0.0, stages.0.1
+0.05    0.5    152      stages.0.2, stages.0.3
+0.1     1      10       head"""
+    assert ladder(groups) == wanted
+    split = ladder(split_decay(groups, 0.1))
+    assert split == wanted
+    optimizer = SGD(
+        [{"params": torch.ones(3), "lr": 0.0}, {"params": [torch.ones(2)], "lr": torch.tensor(0.0)}]
+    )
+    assert ladder(optimizer.param_groups).splitlines()[1].split(maxsplit=3) == [
+        "0",
+        "0",
+        "5",
+        "group 0, group 1",
+    ]
+    assert ladder([]) == "rate  share  numbers  layers"
+
+
 def test_by_name_takes_the_longest_name_that_fits():
     model = nn.ModuleDict({"body": mlp(2, 3, 4, 1), "body2": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
     groups = groups_by_name(model, 0.1, {"body.1": 0.3, "body": 0.2, "head": 0.0})
@@ -280,8 +402,8 @@ def test_split_decay_spares_biases_and_gains():
         (g["name"], g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in groups
     ]
     assert described == [
-        ("0", 0.025, 0.2, [(3, 2)]),
-        ("0", 0.025, 0.0, [(3,)]),
+        ("0", 0.05, 0.2, [(3, 2)]),
+        ("0", 0.05, 0.0, [(3,)]),
         ("1", 0.05, 0.0, [(3,), (3,)]),
         ("2", 0.1, 0.2, [(1, 3)]),
     ]
@@ -834,6 +956,27 @@ def test_with_momentum_lars_scales_what_goes_into_the_buffer_and_the_scale_what_
     assert not torch.allclose(first, second, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("make", "times"),
+    [
+        (lambda p: LARS(p, lr=1e-4, trust_coefficient=1.0, momentum=0), 1),
+        (lambda p: LARS(p, lr=1e-4, trust_coefficient=1.0), 10),
+        (lambda p: SGD(p, lr=1e-4, momentum=0.9, scale=by_trust_ratio()), 1),
+    ],
+    ids=["no momentum", "LARS", "scale"],
+)
+def test_how_long_a_step_of_lars_is_with_a_coefficient_of_1(make, times):
+    """As its docstring says: with momentum, steps that point the same way add up to ten."""
+    (param,) = params((4, 3))
+    optimizer = make([param])
+    for _ in range(200):
+        before = param.detach().clone()
+        param.grad = torch.ones_like(param)
+        optimizer.step()
+    share = (param.detach() - before).norm() / before.norm()
+    assert share == pytest.approx(1e-4 * times, rel=0.02)
+
+
 def test_the_ratio():
     param, direction = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.6, 0.8]])
     assert trust_ratio(param, direction).item() == pytest.approx(5)
@@ -924,7 +1067,8 @@ def test_a_ratio_that_half_precision_cannot_hold():
         (lambda: by_trust_ratio(-1), "coefficient must be a finite number ≥ 0, got -1"),
         (lambda: by_trust_ratio(1, math.inf), "eps must be a finite number ≥ 0, got inf"),
         (lambda: groups_by_depth(mlp(2, 1), -0.1, 1), "lr must be a finite number ≥ 0, got -0.1"),
-        (lambda: groups_by_depth(mlp(2, 1), 0.1, -1), "factor must be a finite number ≥ 0, got -1"),
+        (lambda: groups_by_depth(mlp(2, 1), 0.1, -1), "factor must be a finite number > 0, got -1"),
+        (lambda: groups_by_depth(mlp(2, 1), 0.1, 0), "factor must be a finite number > 0, got 0"),
         (lambda: groups_by_name(mlp(2, 1), -0.1, {}), "lr must be a finite number ≥ 0, got -0.1"),
         (lambda: groups_by_name(mlp(2, 1), 0.1, {"0": -2}), "rates['0'] must be a finite number ≥ 0, got -2"),
         (lambda: split_decay([], -1), "weight_decay must be a finite number ≥ 0, got -1"),
@@ -934,7 +1078,7 @@ def test_a_ratio_that_half_precision_cannot_hold():
             "optimizer 'Adm' is not known; did you mean adam?",
         ),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_bad_value_is_refused_by_name_value_and_range(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -944,6 +1088,8 @@ def test_a_bad_value_is_refused_by_name_value_and_range(call, message):
 def test_a_scale_that_is_no_function_is_refused():
     with pytest.raises(TypeError, match="scale must be a function, for example"):
         SGD(params(), lr=0.1, scale=0.001)
+    with pytest.raises(TypeError, match=r"^scale must be .* call it, as in by_trust_ratio\(…\)"):
+        SGD(params(), lr=0.1, scale=by_trust_ratio)
 
 
 # --- from the norms of all layers -------------------------------------------------------------------------

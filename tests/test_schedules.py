@@ -1399,6 +1399,13 @@ def test_fleets_and_sweeps_refuse_what_cannot_be_driven(task):
         (lambda: Drawn([1], -1), ValueError, "total_steps must be at least 1, got -1"),
         (lambda: drive(two_groups(), Cosine(5), -1), ValueError, "step must be at least 0, got -1"),
         (lambda: drive(two_groups(), 0.5, 0), TypeError, "schedule must be a function, .* got 0.5"),
+        (lambda: drive(two_groups(), Cosine, 0), TypeError, r"schedule must be .* as in Cosine\(…\)"),
+        (
+            lambda: ScheduleLR(two_groups(), Cosine),
+            TypeError,
+            r"schedule must be .* got Cosine, which only makes",
+        ),
+        (lambda: Chained([Cosine]), TypeError, r"schedules must be .* as in Cosine\(…\)"),
         (lambda: ScheduleLR(two_groups(), 0.5), TypeError, r"schedule must be a function, .* Cosine\(100\)"),
     ],
 )

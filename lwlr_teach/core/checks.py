@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 import torch
 
 T = TypeVar("T")
 Number = float | torch.Tensor
+_LONG = 80
 
 
 def check_number(
@@ -28,7 +31,9 @@ def check_number(
     ``value`` is a number or a tensor of numbers; of a tensor the first offending entry is shown.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real | torch.Tensor):
-        raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
+        said = repr(value)  # of a list of tensors it would be a page
+        said = said if len(said) <= _LONG else f"{said[:_LONG]}…"
+        raise TypeError(f"{name} must be a number or a tensor of numbers, got {said}")
     # A plain number stays one: a tensor of it would go to the default device, which may be "meta".
     entries = value.flatten().tolist() if isinstance(value, torch.Tensor) else [value]
     for entry in map(float, entries):
@@ -78,6 +83,30 @@ def check_function(name: str, value: object, example: str) -> None:
     """Raise unless ``value`` can be called; ``example`` shows one that fits."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, for example {example}, got {value!r}")
+
+
+def check_made(name: str, value: object, example: str) -> None:
+    """As :func:`check_function`, and raise for what only makes such a function, as ``by_value`` makes a clip.
+
+    That is a class, as ``Cosine`` in place of ``Cosine(300)``, and whatever says in its annotation that it
+    returns a function.
+    """
+    check_function(name, value, example)
+    maker: typing.Any = value.func if isinstance(value, partial) else value
+    if isinstance(maker, type) or _returns_a_function(maker):
+        called = getattr(maker, "__name__", repr(maker))
+        raise TypeError(
+            f"{name} must be a function, for example {example}, got {called}, which only makes one: "
+            f"call it, as in {called}(…)"
+        )
+
+
+def _returns_a_function(value: typing.Any) -> bool:
+    try:
+        returned = typing.get_type_hints(value).get("return")
+    except Exception:  # what stands there may be anything, or nothing that is still known
+        return False
+    return returned is Callable or typing.get_origin(returned) is Callable
 
 
 def check_choice(name: str, value: str, choices: Mapping[str, T]) -> T:

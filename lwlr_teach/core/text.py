@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
 
 
 def short(value: float) -> str:
@@ -43,3 +45,18 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def brief(result: Any) -> str:
+    """A dataclass in a line, as its ``__repr__``: of tensors the shape, of long lists the length."""
+    said = (f"{field.name}={_brief(getattr(result, field.name))}" for field in fields(result))
+    return f"{type(result).__name__}({', '.join(said)})"
+
+
+def _brief(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"{type(value).__name__.lower()} {tuple(shape)}"
+    if isinstance(value, list | tuple | dict) and len(repr(value)) > 60:
+        return f"{len(value)} in a {type(value).__name__}"
+    return repr(value)

@@ -42,7 +42,7 @@ from torch.optim.optimizer import ParamsT
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.arithmetic import State, add_times, as_real, is_zero, norm_dtype
 from lwlr_teach.core.batching import batch_axes, lead, over_batch, single
-from lwlr_teach.core.checks import Number, check_choice, check_function, check_number
+from lwlr_teach.core.checks import Number, check_choice, check_made, check_number
 from lwlr_teach.core.sharding import is_sharded, whole
 from lwlr_teach.layerwise import Scale
 from lwlr_teach.optim.compiling import Compiled, as_number
@@ -134,7 +134,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             ("scale", scale, "lwlr_teach.layerwise.by_trust_ratio()"),
         ]:
             if function is not None:
-                check_function(name, function, example)
+                check_made(name, function, example)
         self.clip, self.scale = clip, scale
         self.nonfinite = check_choice("nonfinite", nonfinite, _NONFINITE)
         self.compile = compile

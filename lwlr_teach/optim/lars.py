@@ -5,7 +5,10 @@
     d = b ,   p ← p − η d
 
 You, Gitman & Ginsburg 2017. Without momentum, a step changes a layer by η τ of its own norm, however large or
-small its gradient is.
+small its gradient is. With momentum, steps that point the same way add up to η τ / (1 − μ), which is ten
+times as much with the default of 0.9. Where η τ itself shall be the share of a step, as with τ = 1 and
+η = 0.01, say ``momentum=0``, or take ``SGD(…, momentum=0.9, scale=by_trust_ratio())``, whose ratio is that of
+the sum.
 
 Convention: the paper's sum of two norms (optax takes the norm of the sum, ‖g + λ p‖); the rate stands outside
 the buffer, as for all momentum here (paper and optax: inside; the same while η is constant). Every tensor is
@@ -56,6 +59,10 @@ def lars(
 
 class LARS(RuleOptimizer):
     """Layer-wise adaptive rate scaling.
+
+    With ``momentum=0`` a step is ``lr · trust_coefficient`` of the layer's weights, with the default of 0.9
+    up to ten times that, see the module's text; a :class:`~lwlr_teach.runs.Recorder` shows it as the relative
+    update.
 
     ``lr`` (η), ``momentum`` (μ), ``weight_decay`` (λ), ``trust_coefficient`` (τ) and ``eps`` (ε) are ≥ 0.
     Each may be a tensor that matches the parameters' leading axes.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.clipping import Clip
-from lwlr_teach.core.checks import check_function, check_number, with_inner
+from lwlr_teach.core.checks import check_made, check_number, with_inner
 from lwlr_teach.core.progress import Bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.optim import Method
@@ -204,7 +204,7 @@ def _members(schedules: Schedule | Sequence[Schedule] | None, runs: int) -> dict
         raise ValueError(f"schedules must be one for each of the {runs} rates, got {len(each)}")
     members: dict[Schedule, list[int]] = {}
     for run, schedule in enumerate(each):
-        check_function("schedules", schedule, "Cosine(300)")
+        check_made("schedules", schedule, "Cosine(300)")
         members.setdefault(schedule, []).append(run)
     return {in_order(schedule): runs_of_it for schedule, runs_of_it in members.items()}
 

@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lwlr_teach.core.checks import check_count, check_function, check_number
+from lwlr_teach.core.checks import check_count, check_function, check_made, check_number
+from lwlr_teach.core.progress import Bar, progress_bar
+from lwlr_teach.core.text import label
 from lwlr_teach.runs.training import check_one_gradient
 from lwlr_teach.schedules import check_drivable
 
@@ -39,6 +41,7 @@ class RangeTest:
     """A run whose rate grew from step to step; tensors (step,) in double precision.
 
     ``losses[i]`` was measured on batch i before the step with ``lr[i]``: it shows what the rates before did.
+    ``RangeTestView(test)`` of ``lwlr_teach.views`` draws it.
     """
 
     lr: Tensor
@@ -48,6 +51,13 @@ class RangeTest:
     steps: int
     """Steps that were asked for; there are fewer if the loss exploded before, or the test was interrupted."""
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        low, high = label(self.lr[0].item()), label(self.lr[-1].item())
+        why = "stopped" if self.stopped else "interrupted" if self.interrupted else ""
+        ended = f", {why} after {len(self.lr)}" if why else ""
+        said = ", ".join(f"{name} {label(rate)}" for name, rate in self.suggestions.items())
+        return f"RangeTest({self.steps} steps{ended}, from {low} to {high}: {said})"
 
     @property
     def stopped(self) -> bool:
@@ -153,6 +163,7 @@ def range_test(
     steps: int = 100,
     smoothing: float = SMOOTHING,
     stop: float = STOP,
+    progress: bool = True,
 ) -> RangeTest:
     """Train a copy of the model while the rate grows exponentially from ``low`` to ``high``.
 
@@ -183,12 +194,14 @@ def range_test(
         batches: pairs (input, target). If they end before ``steps`` are taken they are gone through again.
             They are moved to the model's device if they are tensors.
         optimizer: a class or function that makes one, ``optimizer(parameters)``, or an optimizer of this
-            model. It is copied with its state. All its parameter groups get the test's rate.
+            model. It is copied with its state. Its parameter groups keep the ratios of their rates: the one
+            with the highest gets the test's rate, the others the same share of it as they have now.
         low, high: the first and the last rate.
         steps: how many there are. A test that is too short reads the curve of a network that had no time to
             learn; then the suggestions are too large.
         smoothing: 0 ≤ smoothing < 1, see :func:`smooth`.
         stop: the test ends when the smoothed loss is this many times its lowest value, or is no number.
+        progress: show a bar when it takes longer than a second.
 
     Model, optimizer, BatchNorm's statistics and the random numbers of torch, NumPy and Python are afterwards
     as they were; so are the generators and the attributes of the batches, of their samplers and of whatever
@@ -200,14 +213,16 @@ def range_test(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {model!r}")
-    check_function("loss", loss, "torch.nn.functional.cross_entropy")
+    check_made("loss", loss, "torch.nn.functional.cross_entropy")
     rates = exponential_rates(low, high, steps)
     check_number("smoothing", smoothing, low=0, below=1)
     check_number("stop", stop, low=1)
     with _restored(batches), torch.enable_grad(), closing(_endless(batches, steps)) as stream:
         model, loss, optimizer = _copies(model, loss, optimizer)
-        run = _train(model, loss, stream, optimizer, rates)
-        losses, smoothed, interrupted = _until_it_explodes(run, smoothing, stop)
+        with progress_bar("range test", steps, shown=progress) as bar:
+            run = _train(model, loss, stream, optimizer, rates, bar)
+            losses, smoothed, interrupted = _until_it_explodes(run, smoothing, stop)
+            bar.total = bar.n  # one that ends before would stay, in red
     if interrupted:
         print(f"Interrupted after {len(losses)} of {steps} steps. What is done is kept.")
     return RangeTest(rates[: len(losses)], losses, smoothed, smoothing, steps, interrupted)
@@ -236,19 +251,34 @@ def _copies(
 
 
 def _train(
-    model: nn.Module, loss: Loss, batches: Iterator[tuple[Any, Any]], optimizer: Optimizer, rates: Tensor
+    model: nn.Module,
+    loss: Loss,
+    batches: Iterator[tuple[Any, Any]],
+    optimizer: Optimizer,
+    rates: Tensor,
+    bar: Bar,
 ) -> Iterator[float]:
     """The loss before each step; the step itself is taken when the next loss is asked for."""
+    shares = _shares(optimizer)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     for rate in rates.tolist():
         x, y = (part.to(device) if isinstance(part, Tensor) else part for part in next(batches))
-        for group in optimizer.param_groups:
-            group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], Tensor) else rate
+        for group, share in zip(optimizer.param_groups, shares, strict=True):
+            own = rate * share
+            group["lr"] = torch.full_like(group["lr"], own) if isinstance(group["lr"], Tensor) else own
         optimizer.zero_grad()
         value = loss(model(x), y)
+        bar.update()
         yield value.item()
         value.backward()
         optimizer.step()
+
+
+def _shares(optimizer: Optimizer) -> list[float]:
+    """Each group's rate as a share of the highest; 1 for all where a schedule has them all at 0."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    highest = max(rates)
+    return [rate / highest if highest else 1.0 for rate in rates]
 
 
 def _endless(batches: Batches, steps: int) -> Generator[tuple[Any, Any], None, None]:

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from lwlr_teach.core.arithmetic import as_real, norm, norm_dtype
 from lwlr_teach.core.checks import check_choice, check_count, with_inner
 from lwlr_teach.core.sharding import whole
-from lwlr_teach.layerwise import can_be_trained, named_layers
+from lwlr_teach.core.text import brief
+from lwlr_teach.layerwise import can_be_trained, gains_and_biases, named_layers
 from lwlr_teach.optim import RuleOptimizer
 
 QUANTITIES = {
@@ -36,11 +37,17 @@ QUANTITIES = {
     "grad_norm": "‖g‖ before clipping",
     "clipped_norm": "‖g‖ after clipping",
     "update_norm": "‖Δp‖, the length of the step",
-    "relative_update": "‖Δp‖ / ‖p‖",
+    "relative_update": "‖Δp‖ / ‖p‖; momentum μ can make it 1 / (1 − μ) times that of one gradient's step",
     "trust_ratio": "‖p‖ / ‖g‖ after clipping, which LARS goes by",
     "cosine": "the cosine between this update and the one before: 1 straight on, −1 straight back",
 }
 """What is recorded for each layer, in this order. What has no value, like a ratio to a norm of 0, is nan."""
+
+KINDS = {
+    "weights": "has weights: a matrix, a convolution, an embedding, a whole block",
+    "norms": "has gains and biases alone, as norms have",
+}
+"""What a layer may be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +58,10 @@ class Recording:
     steps: Tensor
     """The recorded steps, which count from 0: (step,)."""
     values: Tensor
+    kinds: tuple[str, ...] = ()
+    """Of each layer one of ``KINDS``; none where they are not known, as in a file of an earlier version."""
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         for name, value in [("steps", self.steps), ("values", self.values)]:
@@ -59,6 +70,8 @@ class Recording:
         shape = (len(QUANTITIES), len(self.layers), len(self.steps))
         if self.values.shape != shape:
             raise ValueError(f"values must have the shape {shape}, got {tuple(self.values.shape)}")
+        if self.kinds and (len(self.kinds) != len(self.layers) or not set(self.kinds) <= set(KINDS)):
+            raise ValueError(f"kinds must be one of {', '.join(KINDS)} for each layer, got {self.kinds!r}")
 
     def __getitem__(self, quantity: str) -> Tensor:
         """One of ``QUANTITIES``, (layer, step)."""
@@ -71,6 +84,7 @@ class Recording:
             {
                 "quantities": list(QUANTITIES),
                 "layers": list(self.layers),
+                "kinds": list(self.kinds),
                 "steps": self.steps,
                 "values": self.values,
             },
@@ -88,7 +102,8 @@ class Recording:
         if not isinstance(saved, dict) or saved.get("quantities") != list(QUANTITIES):
             raise ValueError(f"{path} is not a recording of {', '.join(QUANTITIES)}")
         try:
-            return cls(tuple(saved["layers"]), saved["steps"], saved["values"])
+            kinds = tuple(saved.get("kinds", ()))
+            return cls(tuple(saved["layers"]), saved["steps"], saved["values"], kinds)
         except (LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a recording: {error}") from None
 
@@ -137,6 +152,8 @@ class Recorder:
         layers = named_layers(model, blocks).items()
         seen = {name: [p for p in params if can_be_trained(p)] for name, params in layers}
         self._layers = {name: params for name, params in seen.items() if params}
+        spared = set(gains_and_biases(model))
+        self._kinds = ["norms" if spared.issuperset(p) else "weights" for p in self._layers.values()]
         self._params = [param for params in self._layers.values() for param in params]
         if not {param for group in optimizer.param_groups for param in group["params"]} & set(self._params):
             raise ValueError(f"optimizer holds no parameter of this {type(model).__name__}")
@@ -175,7 +192,8 @@ class Recorder:
         records = list(self._records.values())
         shape = (len(QUANTITIES), len(self._layers), 0)
         values = torch.stack(records, dim=-1) if records else torch.empty(shape)
-        return Recording(tuple(self._layers), torch.tensor(list(self._records), dtype=torch.int64), values)
+        steps = torch.tensor(list(self._records), dtype=torch.int64)
+        return Recording(tuple(self._layers), steps, values, tuple(self._kinds))
 
     @torch.no_grad()
     def before_clip(self) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.clipping import Clip
-from lwlr_teach.core.checks import check_count, check_device, check_function, check_number
+from lwlr_teach.core.checks import check_count, check_device, check_made, check_number
 from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.optim.catalogue import Method
 from lwlr_teach.optim.grid import check_grid, check_methods, tensor_or_none
@@ -116,7 +116,7 @@ def sweep(
     if target is not None:
         check_number("target", target)
     if schedule is not None:
-        check_function("schedule", schedule, "Cosine(300)")
+        check_made("schedule", schedule, "Cosine(300)")
         for m in methods:
             check_drivable(m.name, m([torch.zeros(1)]))
     _check_size(methods, axes, begin, steps, dtype, memory_limit)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from lwlr_teach.core.checks import check_count, check_function, with_inner
+from lwlr_teach.core.checks import check_count, check_made, with_inner
 from lwlr_teach.core.progress import progress_bar
+from lwlr_teach.core.text import brief
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.runs.recorder import Recorder, Recording
 from lwlr_teach.schedules import Schedule, drive, in_order, wants_loss
@@ -32,6 +33,8 @@ class Fit:
     recording: Recording
     stopped: bool
     """Whether it was interrupted; what was done until then is kept."""
+
+    __repr__ = brief
 
 
 class Minibatches:
@@ -87,10 +90,10 @@ def fit(
     for name, count in [("steps", steps), ("epochs", epochs)]:
         if count is not None:
             check_count(name, count)
-    check_function("loss", loss, "torch.nn.functional.cross_entropy")
+    check_made("loss", loss, "torch.nn.functional.cross_entropy")
     given_loss = isinstance(schedule, LRScheduler) and wants_loss(schedule)
     if schedule is not None and not isinstance(schedule, LRScheduler):
-        check_function("schedule", schedule, "lwlr_teach.schedules.Cosine(100)")
+        check_made("schedule", schedule, "lwlr_teach.schedules.Cosine(100)")
         schedule = in_order(schedule)
     check_one_gradient(optimizer)
     watching = Recorder(model, optimizer, every=every) if recorder is None else recorder

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lwlr_teach.core.checks import check_choice, check_function, check_number
+from lwlr_teach.core.checks import check_choice, check_function, check_made, check_number
 from lwlr_teach.core.text import label
 from lwlr_teach.schedules import (
     WSD,
@@ -58,7 +58,7 @@ class Family:
         """The schedule of each value, for a run of so many steps; ValueError for a factor below 0."""
         made = [self.make(value, steps) for value in self.values]
         for schedule in made:
-            check_function(f"make of {self.name}", schedule, "Cosine(300)")
+            check_made(f"make of {self.name}", schedule, "Cosine(300)")
             if not isinstance(schedule, Plateau):
                 for step in range(steps):
                     check_number(f"the factor of {self.name} at step {step}", schedule(step), low=0)
@@ -170,6 +170,6 @@ def as_family(given: str | Family | Schedule) -> Family:
         return given
     if isinstance(given, str):
         return check_choice("families", given, FAMILIES)
-    check_function("families", given, "'cosine' or Cosine(300)")
+    check_made("families", given, "'cosine' or Cosine(300)")
     name = getattr(given, "__name__", type(given).__name__)
     return Family("function" if name == "<lambda>" else name, lambda _, steps: given)

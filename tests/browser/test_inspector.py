@@ -214,3 +214,38 @@ def test_a_narrow_window_stacks_the_runs(show):
     first, second = (view.canvas(f"map-{run}").bounding_box() for run in range(2))
     assert first["y"] + first["height"] < second["y"]
     assert second["width"] > 250
+
+
+MANY = """
+kinds = ("weights", "norms") * 15 + ("weights",)
+values = torch.ones(10, 31, 4)
+values[list(QUANTITIES).index("relative_update")] = 0.01
+net = Recording(tuple(f"part{i}" for i in range(31)), torch.arange(4), values, kinds)
+many = InspectorView(net)
+many"""
+
+
+def test_layers_are_chosen_by_kind_from_a_list_that_is_not_cut_off(show):
+    bare = show(MAKE, MANY)
+    view = bare.view()
+    rows = view.root.locator(".lwlr-method")
+    assert rows.count() == 31
+    legend = view.root.locator(".lwlr-legend")
+    assert legend.evaluate("list => list.scrollHeight - list.clientHeight") <= 1
+    before = view.picture("map-0")
+    view.button("norms").click()
+    view.settle()
+    assert bare.ask("print(many.shown == many.plan['kinds']['norms'], len(many.shown))") == "True 15"
+    assert view.picture("map-0") != before
+    assert view.sentence() == bare.ask("print(many.describe())")
+    view.button("weights").click()
+    view.settle()
+    assert bare.ask("print(many.shown[0], many.shown[-1], len(many.shown))") == "part0 part30 16"
+    assert view.canvas("map-0").bounding_box()["height"] == 56 + 16 * 15
+    view.button("all").click()
+    view.settle()
+    assert view.canvas("map-0").bounding_box()["height"] == 56 + 400
+
+
+def test_without_kinds_there_is_nothing_to_choose(bare):
+    assert bare.view().root.locator("button[data-name=weights], button[data-name=norms]").count() == 0

@@ -26,10 +26,12 @@ def test_lars_is_hidden_until_asked_for_and_after_a_reset(bare):
     view = bare.view()
     before = [view.picture(name) for name in ("strip-0", "scores", "curves")]
     assert "LARS" not in view.sentence()
+    assert not view.root.locator(".lwlr-note").is_visible()
     view.button("reveal").click()
     after = [view.picture(name) for name in ("strip-0", "scores", "curves")]
     assert all(a != b for a, b in zip(after, before, strict=True))
     assert "LARS chose" in view.sentence()
+    assert view.root.locator(".lwlr-note").inner_text().startswith("Green: the rates that LARS gave")
     assert bare.ask("print(view.revealed)") == "True"
     view.drag("layer-1", 0.9)
     view.button("reset").click()

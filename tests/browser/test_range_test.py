@@ -48,6 +48,25 @@ def test_mouse_keyboard_and_kernel_move_the_sliders(bare):
     assert bare.ask("print(view.steps_index, view.smoothing_index)") == "1 5"
 
 
+ALONE = """
+alone = RangeTestView(made(100), contestant="ResNet")
+alone"""
+
+
+def test_without_a_race_the_test_stands_alone(show):
+    bare = show(MAKE, ALONE)
+    view = bare.view(1)
+    assert view.root.locator("input[data-name=steps]").count() == 0
+    assert view.sentence() == bare.ask("print(alone.describe())")
+    assert view.sentence().startswith("ResNet, range test of 100 steps, smoothing 0.98: steepest says ")
+    before = view.picture("test")
+    view.press("smoothing", "Home")
+    assert view.picture("test") != before
+    assert view.sentence() == bare.ask("print(alone.describe())")
+    view.button("numbers").click()
+    assert view.root.locator(".lwlr-table th").all_inner_texts() == ["learning rate", "smoothed loss"]
+
+
 def test_it_goes_on_without_a_kernel(bare):
     view = bare.view()
     before = view.picture("test")

@@ -69,6 +69,23 @@ def place(view, name, margins, x, y):
     return view.canvas(name).evaluate(script, [left, top, right, bottom, x, y])
 
 
+def test_what_lies_on_the_star_does_not_hide_it(bare):
+    """The ring of a start that is put down there is drawn over the star; its outline is above the ring."""
+    view = bare.view()
+    bare.ask("view.step = 0; view.shown = []")
+    view.settle()
+    x, y = view.canvas("map").evaluate(
+        "c => [34 + (3 / 6) * (c.clientWidth - 44), 8 + 0.5 * (c.clientHeight - 32)]"
+    )
+
+    bare.ask("view.start = [0.0, 0.0]")
+    view.settle()
+    # An inner corner of the star is 5 pixels from its middle, the ring's edge 7.
+    assert tuple(view.colour("map", x, y)) == (255, 255, 255)
+    seen = {tuple(view.colour("map", x + 2.9 + dx, y - 4 + dy)) for dx in (-1, 0) for dy in (0, 1)}
+    assert min(map(sum, seen)) < 500, seen
+
+
 def test_the_heads_are_drawn_where_the_kernel_says(bare):
     """Adam's colour lies at its last point on the map, and at its last loss in the curves."""
     view = bare.view()

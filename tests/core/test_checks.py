@@ -2,12 +2,16 @@
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.core.checks import check_choice, check_count, check_device, check_number
+from lwlr_teach.clipping import Clip, adaptive, by_global_norm, by_value, centralize, in_turn
+from lwlr_teach.core.checks import check_choice, check_count, check_device, check_made, check_number
+from lwlr_teach.layerwise import by_trust_ratio
+from lwlr_teach.schedules import Constant, Cosine, InverseTime
 
 INF = math.inf
 
@@ -98,6 +102,64 @@ def test_a_count_out_of_range_is_named_with_value_and_range(value, limits, messa
 def test_what_is_no_whole_number_is_a_type_error(value):
     with pytest.raises(TypeError, match=re.escape(f"steps must be a whole number, got {value!r}")):
         check_count("steps", value)
+
+
+def test_of_a_list_of_tensors_not_a_page_is_shown():
+    with pytest.raises(TypeError, match=r"got .*…$") as error:
+        by_value([torch.zeros(30, 30)])
+    assert len(str(error.value)) < 140
+
+
+def my_clip(limit: float) -> Clip:
+    return by_value(limit)
+
+
+def unknown(limit) -> "Nowhere":  # noqa: F821
+    return limit
+
+
+@pytest.mark.parametrize(
+    ("maker", "name"),
+    [
+        *((f, f.__name__) for f in (by_value, by_global_norm, adaptive, centralize, in_turn, by_trust_ratio)),
+        (Cosine, "Cosine"),
+        (InverseTime, "InverseTime"),
+        (torch.nn.CrossEntropyLoss, "CrossEntropyLoss"),
+        (my_clip, "my_clip"),
+        (partial(by_global_norm, eps=1e-6), "by_global_norm"),
+    ],
+    ids=range(11),
+)
+def test_what_only_makes_a_function_is_told_from_the_function(maker, name):
+    said = f"clip must be a function, for example mine(), got {name}, which only makes one: "
+    said += f"call it, as in {name}(…)"
+    with pytest.raises(TypeError, match=f"^{re.escape(said)}$"):
+        check_made("clip", maker, "mine()")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        by_value(1.0),
+        by_trust_ratio(),
+        Cosine(3),
+        Constant(),
+        lambda step: 1.0,
+        torch.nn.MSELoss(),
+        torch.nn.functional.mse_loss,
+        math.exp,
+        my_clip(1.0),
+        unknown,
+    ],
+    ids=range(10),
+)
+def test_what_is_such_a_function_passes(made):
+    check_made("clip", made, "mine()")
+
+
+def test_what_is_no_function_at_all_is_no_maker_either():
+    with pytest.raises(TypeError, match=r"^clip must be a function, for example mine\(\), got 3$"):
+        check_made("clip", 3, "mine()")
 
 
 CHOICES = {"SGD": 1, "Adam": 2, "Adagrad": 3, "RMSprop": 4}

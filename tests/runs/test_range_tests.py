@@ -2,6 +2,7 @@ import copy
 import functools
 import math
 import random
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from lwlr_teach.core import progress
 from lwlr_teach.optim import METHODS, SGDHD, Adam
 from lwlr_teach.problems.data import digits
 from lwlr_teach.runs.range_tests import RangeTest, exponential_rates, range_test, smooth
@@ -396,7 +398,7 @@ def test_an_interrupted_test_keeps_its_steps(batches, capsys):
         range_test(_network(), CROSS_ENTROPY, until(0), torch.optim.SGD)
 
 
-def test_all_groups_get_the_rate_and_a_loss_may_be_a_module_with_weights(batches):
+def test_a_loss_may_be_a_module_with_weights(batches):
     class Scaled(nn.Module):
         def __init__(self):
             super().__init__()
@@ -407,7 +409,7 @@ def test_all_groups_get_the_rate_and_a_loss_may_be_a_module_with_weights(batches
 
     model, loss = _network(), Scaled()
     groups = [
-        {"params": model.parameters(), "lr": 1e-9},
+        {"params": model.parameters(), "lr": 4.0},
         {"params": loss.parameters(), "lr": torch.tensor(5.0)},
     ]
     optimizer = torch.optim.SGD(groups, lr=1.0)
@@ -415,6 +417,74 @@ def test_all_groups_get_the_rate_and_a_loss_may_be_a_module_with_weights(batches
     assert found.losses[-1] < 0.95 * found.losses[0]
     assert loss.scale.item() == 1.0
     assert optimizer.param_groups[1]["lr"].item() == 5.0
+
+
+_SEEN: list[list[float]] = []  # by copies, too
+
+
+class _Spied(torch.optim.SGD):
+    """Notes its rates."""
+
+    def step(self, closure=None):
+        _SEEN.append([float(group["lr"]) for group in self.param_groups])
+        return super().step(closure)
+
+
+@pytest.mark.parametrize(
+    ("rates", "shares"),
+    [
+        ([0.1], [1]),
+        ([1e-3, 4e-3, 2e-3], [0.25, 1, 0.5]),
+        ([torch.tensor(1e-3), 2e-3], [0.5, 1]),
+        ([0.0, 0.5], [0, 1]),  # frozen by its rate
+        ([0.0, 0.0], [1, 1]),  # at the first step of a warm-up
+    ],
+    ids=str,
+)
+def test_groups_keep_the_ratios_of_their_rates(rates, shares, batches):
+    model = _network()
+    parts = [list(model.parameters())[i :: len(rates)] for i in range(len(rates))]
+    optimizer = _Spied([{"params": part, "lr": lr} for part, lr in zip(parts, rates, strict=True)])
+    _SEEN.clear()
+    found = range_test(model, CROSS_ENTROPY, batches, optimizer, low=1e-3, high=0.1, steps=9)
+    wanted = found.lr[:, None] * torch.tensor(shares, dtype=torch.float64)
+    torch.testing.assert_close(
+        torch.tensor(_SEEN, dtype=torch.float64), wanted[: len(_SEEN)], rtol=1e-6, atol=0
+    )
+    assert len(_SEEN) == 9
+    assert [float(group["lr"]) for group in optimizer.param_groups] == [float(lr) for lr in rates]
+
+
+def test_it_says_what_it_has_found_in_a_line(batches):
+    settings = dict(low=1e-4, high=0.1, steps=60)
+    found = range_test(_network(), CROSS_ENTROPY, batches, METHODS["Adam"], **settings)
+    assert repr(found) == (
+        f"RangeTest(60 steps, from 0.0001 to 0.1: steepest {found.steepest:.3g}, "
+        f"minimum / 10 {found.minimum_over_10:.3g})"
+    )
+    high = range_test(_network(), nn.MSELoss(), _targets(batches), torch.optim.SGD, low=1e-3, high=1e3)
+    assert re.match(r"RangeTest\(100 steps, stopped after \d\d, from 0.001 to [\d.]+: steepest", repr(high))
+    short = RangeTest(torch.ones(4), torch.ones(4), torch.ones(4), 0.9, 9, interrupted=True)
+    assert "interrupted after 4, from 1 to 1: steepest nan" in repr(short)
+
+
+def test_a_bar_counts_the_steps_and_is_complete_where_the_test_stops(batches, monkeypatch):
+    bars = []
+
+    class Kept(progress.Bar):
+        def __init__(self, **options):
+            super().__init__(**options)
+            bars.append(self)
+
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(progress, "Bar", Kept)
+    whole = range_test(_network(), CROSS_ENTROPY, batches, torch.optim.SGD, low=1e-3, high=0.01, steps=7)
+    exploded = range_test(_network(), nn.MSELoss(), _targets(batches), torch.optim.SGD, low=1e-3, high=1e3)
+    range_test(_network(), CROSS_ENTROPY, batches, torch.optim.SGD, steps=3, progress=False)
+    assert exploded.stopped
+    assert (bars[0].n, bars[0].total) == (len(whole.lr), 7)
+    assert bars[1].n == bars[1].total == len(exploded.lr) < 100
+    assert [bars[0].leave, bars[2].n] == [False, 0]  # one that is not shown counts nothing
 
 
 @pytest.mark.parametrize(

@@ -681,10 +681,46 @@ def test_one_file_holds_everything(tmp_path):
     recording.save(tmp_path / "run.pt")
     loaded = Recording.load(tmp_path / "run.pt")
     assert loaded.layers == recording.layers
+    assert loaded.kinds == recording.kinds == ("weights",) * len(recording.layers)
     assert torch.equal(loaded.steps, recording.steps)
     torch.testing.assert_close(loaded.values, recording.values, rtol=0, atol=0, equal_nan=True)
     assert loaded["cosine"].isnan().any()
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_file_without_kinds_is_read_and_has_none(tmp_path):
+    """As versions before these have written it."""
+    model = net()
+    recording = record(model, SGD(model.parameters(), lr=0.1), 3)
+    recording.save(tmp_path / "run.pt")
+    old = torch.load(tmp_path / "run.pt")
+    del old["kinds"]
+    torch.save(old, tmp_path / "old.pt")
+    assert Recording.load(tmp_path / "old.pt").kinds == ()
+
+
+def test_layers_of_gains_and_biases_alone_are_norms():
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3),
+        nn.BatchNorm2d(2),
+        nn.LayerNorm([2, 4]),
+        nn.Embedding(3, 2),
+        nn.Linear(2, 2),
+        nn.PReLU(),
+    )
+    recording = Recorder(model, SGD(model.parameters(), lr=0.1)).recording
+    assert recording.kinds == ("weights", "norms", "norms", "weights", "weights", "norms")
+    block = nn.ModuleDict({"a": nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 2)), "b": nn.LayerNorm(2)})
+    recording = Recorder(block, SGD(block.parameters(), lr=0.1), blocks=["a"]).recording
+    assert recording.kinds == ("weights", "norms")
+
+
+def test_a_recording_says_what_it_is_in_a_line():
+    model = net()
+    recording = record(model, SGD(model.parameters(), lr=0.1), 3)
+    assert "steps=tensor (3,), values=tensor (10, " in repr(recording)
+    assert len(repr(recording)) < 250
+    assert "\n" not in repr(recording)
 
 
 def test_files_that_hold_something_else(tmp_path):
@@ -704,6 +740,8 @@ def test_files_that_hold_something_else(tmp_path):
         good | {"quantities": good["quantities"][::-1]},
         good | {"steps": "many"},
         good | {"values": None},
+        good | {"kinds": ["weights"]},
+        good | {"kinds": ["wights"] * len(good["layers"])},
     ]
     for other in others:
         torch.save(other, bad)

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { colourOf, dots, marker, polyline } from "../../lwlr_teach/views/kit/canvas.js";
 import { goals, plotAt, pointAt, tableOf } from "../../lwlr_teach/views/kit/chart.js";
 import { nearest, toggled, typedNumber } from "../../lwlr_teach/views/kit/controls.js";
 import { frame, ticks } from "../../lwlr_teach/views/kit/geometry.js";
@@ -137,4 +138,35 @@ test("the table of a plot has a row for each x, and a gap where a curve has none
   assert.deepEqual(tableOf(p), {
     title: "loss", head: ["step", "a", "b"], rows: [[0, 0, 0], [1, "", 10], [2, 20, ""]],
   });
+});
+
+// A context that notes the colour of every stroke and the width that it has.
+function noting() {
+  const strokes = [];
+  const nothing = () => {};
+  const ctx = { strokes, beginPath: nothing, moveTo: nothing, lineTo: nothing, arc: nothing, fill: nothing, closePath: nothing, setLineDash: nothing };
+  ctx.stroke = () => strokes.push([ctx.strokeStyle, ctx.lineWidth]);
+  return ctx;
+}
+
+test("yellow, which white paper swallows, has dark edges, and no other colour has", () => {
+  for (const [colour, edge] of [["#f0e442", "#5c5500"], ["#F0E442", "#5c5500"], ["#e69f00", null], ["rgb(0,0,0)", null]]) {
+    const ctx = noting();
+    polyline(ctx, 2, (i) => i, () => 0, { colour, width: 2 });
+    assert.deepEqual(ctx.strokes, edge ? [[edge, 3.6], [colour, 2]] : [[colour, 2]]);
+    const dotted = noting();
+    dots(dotted, 2, (i) => 20 * i, () => 0, colour);
+    assert.deepEqual(dotted.strokes.map(([stroke]) => stroke), edge ? [edge, edge] : []);
+    const marked = noting();
+    marker(marked, "circle", 0, 0, 5, colour, "#ffffff");
+    assert.equal(marked.strokes[0][0], edge ?? "#ffffff");
+  }
+});
+
+test("a style may have another colour for dark paper", () => {
+  const [light, dark] = [false, true].map((d) => ({ dark: d, text: "text" }));
+  const style = { colour: "#0072b2", dark: "#56b4e9" };
+  assert.deepEqual([light, dark].map((paper) => colourOf(style, paper)), ["#0072b2", "#56b4e9"]);
+  assert.deepEqual([light, dark].map((paper) => colourOf({ colour: "#0072b2" }, paper)), ["#0072b2", "#0072b2"]);
+  assert.equal(colourOf({ colour: "" }, dark), "text");
 });

@@ -13,6 +13,7 @@ from lwlr_teach.runs.recorder import QUANTITIES, Recorder, Recording
 from lwlr_teach.runs.training import fit
 from lwlr_teach.views import InspectorView
 from lwlr_teach.views.inspector.view import TITLES, depth_styles, standing
+from tests.views.paper import contrast
 
 
 def recording(layers=("in", "mid", "out"), steps=6, every=10, **rows):
@@ -358,6 +359,58 @@ def test_it_starts_where_it_is_told(transformer):
     view = InspectorView(transformer[0], quantity="grad_norm", at_step=11.2, shown=["head", "tokens"])
     assert (view.step, view.quantity, view.shown) == (12, "grad_norm", ["tokens", "head"])
     assert view.plan["start"] == {"step_index": 6, "quantity": "grad_norm", "shown": ["tokens", "head"]}
+
+
+def test_layers_are_chosen_by_kind(transformer):
+    norms = [name for name in transformer[0].layers if "norm" in name]
+    view = InspectorView(transformer[0])
+    assert list(view.plan["kinds"]) == ["weights", "norms"]
+    assert view.plan["kinds"]["norms"] == norms
+    assert len(norms) == 4
+    assert view.plan["kinds"]["weights"] == [name for name in view.layers if name not in norms]
+    assert InspectorView(transformer, shown="norms").shown == norms
+    assert InspectorView(transformer[0], shown="weights").plan["start"]["shown"][-1] == "head"
+    with pytest.raises(ValueError, match="shown 'norm' is not known; did you mean norms"):
+        InspectorView(transformer, shown="norm")
+    # Where there is one kind alone, or none is known, there is nothing to choose.
+    assert InspectorView(moving()).plan["kinds"] == {}
+    model = nn.Linear(2, 2)
+    with Recorder(model, SGD(model.parameters()), every=1) as recorder:
+        recorder._optimizer.step()
+    assert InspectorView(recorder.recording).plan["kinds"] == {}
+    # Of two recordings one may be of an earlier version.
+    old = Recording(transformer[0].layers, transformer[0].steps, transformer[0].values)
+    assert InspectorView([old, transformer[1]]).plan["kinds"]["norms"] == norms
+
+
+def test_who_holds_a_recording_can_stand_for_it():
+    model = nn.Linear(2, 2)
+    x = torch.ones(3, 2)
+    trained = fit(
+        model, SGD(model.parameters(), lr=0.1), [(x, x)], loss=nn.MSELoss(), steps=3, progress=False
+    )
+    with Recorder(model, SGD(model.parameters(), lr=0.1), every=1) as recorder:
+        nn.functional.mse_loss(model(x), x).backward()
+        recorder._optimizer.step()
+    assert InspectorView(recorder).recordings[0].layers == ("Linear",)
+    view = InspectorView([trained, recorder])
+    assert view.recordings[0] is trained.recording
+    assert len(repr(trained)) < 300
+
+
+def test_a_still_picture_names_every_row_of_many_layers():
+    layers = [f"layer{i}" for i in range(31)]
+    on_map = InspectorView(recording(layers)).figure().axes[0]
+    assert [text.get_text() for text in on_map.get_yticklabels()] == layers
+    positions = [on_map.transData.transform((0, i))[1] for i in range(2)]
+    assert abs(positions[1] - positions[0]) > 9  # pixels, for letters of 7 points at 100 dots an inch
+
+
+def test_on_dark_paper_every_line_can_be_seen():
+    for count in (1, 2, 5, 31):
+        for style in depth_styles(count):
+            assert contrast(style["colour"], "#ffffff") > 3
+            assert contrast(style["dark"], "#111111") > 5  # some were at 3.3
 
 
 def test_bad_input(transformer):

@@ -79,8 +79,24 @@ def test_the_twin_shows_the_slice_through_the_sliders(runs):
     np.testing.assert_allclose(second.lines[0].get_ydata(), grid[0].clip(*view.plan["loss_range"]))
     labels = [t.get_text() for t in scores.get_yticklabels()]
     assert [text.rsplit(" ", 1)[0] for text in labels[:-1]] == [row["name"] for row in view.plan["methods"]]
-    assert len(curves.lines) == 4
     assert "minibatch" in curves.get_title(loc="left")  # another number than the final loss
+    # Which stands behind the end of each curve.
+    ends = [line.get_xydata()[0] for line in curves.lines if len(line.get_xdata()) == 1]
+    assert len(curves.lines) == 2 * len(ends) == 8
+    losses = [view.loss, runs.equal.loss, runs.loss.min().item(), runs.lars.loss]
+    high = view.plan["loss_range"][1]
+    assert sorted(end[1] for end in ends) == pytest.approx(sorted(min(loss, high) for loss in losses))
+    assert {end[0] for end in ends} == {runs.steps}
+
+
+def test_what_the_band_is_stands_in_the_picture_where_there_is_one(runs):
+    view = LayerRatesView(runs)
+    assert view.figure().get_suptitle() == ""
+    view.revealed = True
+    assert view.figure().get_suptitle() == view.plan["band"]
+    assert "Green: the rates that LARS gave" in view.plan["band"]
+    assert [style["colour"] for style in view._styles[2:]] == ["#56b4e9", "#009e73"]  # blue and green
+    assert [style["marker"] for style in view._styles[2:]] == ["triangle-up", "diamond"]
 
 
 def test_one_layer_and_weights_as_they_are():

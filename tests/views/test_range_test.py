@@ -105,6 +105,41 @@ def test_the_drawing_has_the_suggestions_on_the_line_of_the_final_losses(view, t
     assert band.width > 0
 
 
+def test_the_test_of_a_readers_own_model_needs_no_race():
+    test = _test(200)
+    view = RangeTestView(test)
+    assert view.describe() == (
+        f"Range test of 200 steps, smoothing 0.98: steepest says {short(view.test.steepest)}, "
+        f"minimum / 10 says {short(view.test.minimum_over_10)}."
+    )
+    assert (view.plan["trainings"], view.final_losses) == (None, b"")
+    (axes,) = view.figure().axes
+    marks = {
+        line.get_label(): line.get_xydata()[0] for line in axes.lines if line.get_label() in test.suggestions
+    }
+    assert marks["steepest"][0] == view.test.steepest
+    assert marks["steepest"][1] == view.test.smoothed[view.test.lr == view.test.steepest]
+    assert (
+        RangeTestView([_test(40), test], contestant="ResNet, SGD")
+        .describe()
+        .startswith("ResNet, SGD, range ")
+    )
+    rough = RangeTestView(test.with_smoothing(0.5))
+    assert rough.test.smoothing == 0.5  # the one that it was run with
+    rough._repr_mimebundle_()
+
+
+def test_losses_below_zero_and_a_test_of_two_steps_are_drawn():
+    below = RangeTest(exponential_rates(1e-5, 1, 30), -torch.arange(30.0), -torch.arange(30.0), 0, 30)
+    view = RangeTestView(below, at_smoothing=0)
+    assert view.y[0] == -29
+    assert view.y[1] > 0
+    view._repr_mimebundle_()
+    two = RangeTestView(RangeTest(exponential_rates(0.1, 1, 2), torch.zeros(2), torch.zeros(2), 0, 2))
+    assert "steepest says nothing, minimum / 10 says nothing" in two.describe()
+    two._repr_mimebundle_()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -5,12 +5,14 @@ import random
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from lwlr_teach.core.text import fixed, label, percent, short
 from lwlr_teach.optim import METHODS
 from lwlr_teach.views.kit.base import module
-from lwlr_teach.views.kit.style import _OWN, MATPLOTLIB_MARKERS, styles
+from lwlr_teach.views.kit.style import _OWN, EDGE, EDGED, MATPLOTLIB_MARKERS, edge_what_is_pale, styles
 from tests.javascript import run_node
+from tests.views.paper import contrast
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,32 @@ def test_a_method_looks_the_same_in_every_picture():
     alone = styles(["Adam"])
     among = styles(["SGD", "RMSprop", "Adam"])
     assert alone[0] == among[2]
+
+
+def test_every_colour_can_be_seen_on_white_and_in_the_dark_or_has_edges_that_can():
+    for style in styles([f"m{i}" for i in range(8)])[1:]:
+        seen = EDGE if style["colour"] == EDGED else style["colour"]
+        assert contrast(seen, "#ffffff") > 2.2  # Okabe and Ito's orange
+        assert contrast(style["colour"], "#111111") > 3
+    assert contrast(EDGED, "#ffffff") < 1.4
+    assert contrast(EDGE, "#ffffff") > 4.5
+    assert contrast(EDGE, EDGED) > 4.5
+
+
+def test_the_browser_has_the_same_edges():
+    assert f'const [EDGED, EDGE] = ["{EDGED}", "{EDGE}"];' in module("kit/canvas.js")
+
+
+def test_yellow_lines_and_markers_of_a_still_picture_have_dark_edges():
+    figure = Figure()
+    ax = figure.subplots()
+    yellow, blue = (ax.plot([0, 1], marker="o", color=colour)[0] for colour in (EDGED, "#0072b2"))
+    (dots,) = ax.plot([0, 1], "o", color=EDGED)
+    edge_what_is_pale(figure)
+    assert [effect._gc["foreground"] for effect in yellow.get_path_effects()] == [EDGE]
+    assert yellow.get_markeredgecolor() == dots.get_markeredgecolor() == EDGE
+    assert blue.get_path_effects() == dots.get_path_effects() == []
+    assert blue.get_markeredgecolor() == "#0072b2"
 
 
 def test_all_differ_in_colour_and_in_a_second_cue():

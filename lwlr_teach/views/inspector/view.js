@@ -7,9 +7,10 @@ import { short, tickLabel } from "../kit/text.js";
 
 const PLAY_MS = 6000; // a whole run, when played
 const [ROW, LEAST, MOST] = [15, 90, 400]; // heights of a row and of all rows, in pixels
+const [NAMED, TALLEST] = [11, 900]; // with more rows than there is room for, each is still high enough for its name
 const [TOP, RIGHT] = [52, 74]; // above the rows stands the scale, right of them a word
 const SMALL = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
-const MARKED = 16; // with more lines than this, only those that the sentence names have a marker
+const MARKED = 16; // with more lines than this, only those that the sentence names have a marker, and the list is below
 
 function render({ model, el }) {
   const view = stage({ model, el });
@@ -221,7 +222,8 @@ function render({ model, el }) {
   const records = runs.map((run) => element("div", { class: "lwlr-record" }, maps[run],
     view.picture(`lines lines-${run}`, (...to) => drawLines(...to, run), lines(run), { drags: true })));
   view.shows.push(() => {
-    const rows = Math.min(MOST, Math.max(LEAST, ROW * now.shown.length));
+    const many = now.shown.length;
+    const rows = Math.max(LEAST, Math.min(ROW * many, Math.max(MOST, Math.min(TALLEST, NAMED * many))));
     for (const map of maps) map.style.height = `${TOP + 4 + rows}px`;
   });
   const list = view.legend(layers, runs.length > 1 ? names.join(" | ") : "at this step", (name) => {
@@ -229,7 +231,8 @@ function render({ model, el }) {
     return runs.map((run) => number(value(run, i))).join(" | ");
   });
   const pick = (name, title, shown) => button(name, name, title, () => view.commit({ shown }));
-  return view.open(runs.length > 1 ? "inspector two" : "inspector", sentence,
+  const kinds = Object.entries(plan.kinds).map(([kind, shown]) => pick(kind, `show the layers that are ${kind} alone`, shown));
+  return view.open(runs.length > 1 || L > MARKED ? "inspector below" : "inspector", sentence,
     element("div", { class: "lwlr-controls" },
       view.dropdown("quantity", "quantity", Object.fromEntries(quantities.map((q) => [q.name, q.title]))),
       view.slider("step_index", "step", steps.map(String)), view.player("step_index", S - 1, PLAY_MS), view.reset()),
@@ -237,7 +240,7 @@ function render({ model, el }) {
     element("div", { class: "lwlr-body" }, ...records,
       element("div", { class: "lwlr-side" },
         element("div", { class: "lwlr-controls" },
-          pick("all", "show every layer", layers.map(({ name }) => name)), pick("none", "show no layer", [])), list)));
+          pick("all", "show every layer", layers.map(({ name }) => name)), ...kinds, pick("none", "show no layer", [])), list)));
 }
 
 export default { render };

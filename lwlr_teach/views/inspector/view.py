@@ -11,13 +11,14 @@ import numpy as np
 import torch
 import traitlets
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, to_hex
+from matplotlib.colors import ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lwlr_teach.core.checks import check_number
+from lwlr_teach.core.checks import check_choice, check_number
 from lwlr_teach.core.text import short
-from lwlr_teach.runs.recorder import Recording
+from lwlr_teach.runs.recorder import KINDS, Recorder, Recording
+from lwlr_teach.runs.training import Fit
 from lwlr_teach.views.kit.base import MOST_BYTES, View, module, pack_float32
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, palette
 from lwlr_teach.views.kit.traits import OneOf, Position, Shown, check_shown, nearest
@@ -43,6 +44,8 @@ _DECADES = 5
 _ROOM = 1.3  # a logarithmic axis goes so many times beyond the colours
 _COLOURS, _STILL, _NOTHING = 64, 64, 255
 _GREY = "#8c8c8c"  # what is exactly 0, on a scale that has no 0
+# A still picture has room for so many rows with their names.
+_LABELS = 50
 # So many names in a sentence; the rest is counted.
 _NAMED = 4
 
@@ -56,7 +59,9 @@ class InspectorView(View):
 
         with Recorder(model, optimizer) as recorder:
             …train…
-        InspectorView(recorder.recording)
+        InspectorView(recorder)
+
+    Of many layers, the buttons above the list show those with weights alone, or the norms.
 
     The sentence goes by three definitions, each at the slider's step and among the visible layers:
 
@@ -67,16 +72,21 @@ class InspectorView(View):
       among the layers that do not stand still. For quantities that are no speed these are called highest and
       lowest, and layers that stand still are among them.
 
+    With a trust ratio of coefficient 1, as in LARS, the relative update is the rate; where momentum has added
+    up several steps it is larger, up to ten times with a momentum of 0.9.
+
     The traits ``step_index``, ``quantity`` and ``shown`` follow the view's controls, on release, and move
     them when they are set; ``step`` is the step that the slider stands at.
 
     Args:
-        recordings: a :class:`~lwlr_teach.runs.recorder.Recording`, or two of models with the same layers.
+        recordings: a :class:`~lwlr_teach.runs.recorder.Recording`, or two of models with the same layers. For
+            each, what holds it may stand, a recorder or what ``fit`` returns.
         quantity: the one that is shown at first, from :data:`~lwlr_teach.runs.recorder.QUANTITIES`.
         names: what two recordings are called.
         title: what was trained; begins the sentence that describes the view.
         at_step: where the slider stands at first (the nearest recorded step is taken); the last by default.
-        shown: names of the layers that are visible at first; all by default.
+        shown: names of the layers that are visible at first, or one of the kinds ``"weights"`` and
+            ``"norms"``; all by default.
     """
 
     _esm = module("inspector/view.js")
@@ -90,16 +100,19 @@ class InspectorView(View):
 
     def __init__(
         self,
-        recordings: Recording | Sequence[Recording],
+        recordings: Recording | Recorder | Fit | Sequence[Recording | Recorder | Fit],
         *,
         quantity: str = "relative_update",
         names: Sequence[str] = ("first run", "second run"),
         title: str = "The model",
         at_step: float | None = None,
-        shown: Sequence[str] | None = None,
+        shown: Sequence[str] | str | None = None,
     ) -> None:
         self.recordings = _checked(recordings)
         self.layers = self.recordings[0].layers
+        kinds = _by_kind(self.recordings)
+        if isinstance(shown, str):
+            shown = check_choice("shown", shown, kinds)
         self.names = _check_names(names, len(self.recordings))
         self.title = title
         self.steps = _thinned_steps(self.recordings)
@@ -121,6 +134,7 @@ class InspectorView(View):
                 {"name": name, "style": style}
                 for name, style in zip(self.layers, depth_styles(len(self.layers)), strict=True)
             ],
+            "kinds": kinds if len(kinds) > 1 else {},
             "steps": self.steps.tolist(),
             "lengths": self._lengths,
             "quantities": [
@@ -206,7 +220,7 @@ class InspectorView(View):
     def figure(self) -> Figure:
         """A heat map and the lines below it for each recording, with the slider's step marked."""
         runs, rows = len(self.recordings), self._visible()
-        height = 2.4 + min(3.2, max(1.4, 0.16 * len(rows)))
+        height = 2.4 + min(0.16 * _LABELS, max(1.4, 0.16 * len(rows)))
         figure = Figure(figsize=(9, height), layout="constrained")
         grid = figure.add_gridspec(2, runs, height_ratios=[height - 2.2, 2.0])
         for run in range(runs):
@@ -229,7 +243,7 @@ class InspectorView(View):
         ax.invert_yaxis()
         ax.axvline(self.step, color="white", linewidth=2.2)
         ax.axvline(self.step, color="black", linewidth=0.9)
-        every = max(1, math.ceil(len(rows) / 22))
+        every = max(1, math.ceil(len(rows) / _LABELS))
         places = list(range(0, len(rows), every))
         ax.set_yticks(places, labels=[self.layers[rows[i]] for i in places], fontsize=7)
         ax.tick_params(axis="x", labelsize=8)
@@ -339,23 +353,46 @@ def standing(values: Tensor, quantity: str, rows: Sequence[int]) -> Standing:
     return Standing(highest, lowest, still, exploding)
 
 
+# From the first layer to the last: blue to vermilion, and on dark paper what of Okabe and Ito is lighter.
+_ENDS, _ENDS_IN_THE_DARK = ("#0072b2", "#d55e00"), ("#56b4e9", "#e69f00")
+
+
 def depth_styles(count: int) -> list[Style]:
     """A style for each layer: blue for the first to orange for the last, by turns with other dashes."""
-    blue, orange = np.array([0x00, 0x72, 0xB2]), np.array([0xD5, 0x5E, 0x00])
-    shares = np.linspace(0, 1, count) if count > 1 else np.zeros(1)
+    shares = np.linspace(0, 1, count).tolist()
     second = zip(cycle(MATPLOTLIB_MARKERS), cycle([[], [8, 3], [3, 3], [10, 3, 2, 3]]), strict=False)
     return [
-        {"colour": to_hex((blue + (orange - blue) * share) / 255), "marker": marker, "dash": dash}
+        {
+            "colour": _between(_ENDS, share),
+            "dark": _between(_ENDS_IN_THE_DARK, share),
+            "marker": marker,
+            "dash": dash,
+        }
         for share, (marker, dash) in zip(shares, second, strict=False)
     ]
+
+
+def _between(ends: tuple[str, str], share: float) -> str:
+    first, last = map(np.array, map(to_rgb, ends))
+    return to_hex(first + (last - first) * share)
 
 
 def _number(value: float) -> str:
     return "no number" if math.isnan(value) else short(value)
 
 
-def _checked(recordings: Recording | Sequence[Recording]) -> tuple[Recording, ...]:
-    found = tuple(recordings) if isinstance(recordings, Sequence) else (recordings,)
+def _by_kind(recordings: Sequence[Recording]) -> dict[str, list[str]]:
+    """The layers of each kind that there is, where it is known."""
+    known = next((recording.kinds for recording in recordings if recording.kinds), ())
+    each = list(zip(recordings[0].layers, known, strict=False))
+    return {kind: [name for name, its in each if its == kind] for kind in KINDS if kind in known}
+
+
+def _checked(
+    recordings: Recording | Recorder | Fit | Sequence[Recording | Recorder | Fit],
+) -> tuple[Recording, ...]:
+    given = tuple(recordings) if isinstance(recordings, Sequence) else (recordings,)
+    found = tuple(each.recording if isinstance(each, Recorder | Fit) else each for each in given)
     for recording in found:
         if not isinstance(recording, Recording):
             raise TypeError(f"recordings must be a Recording or two of them, got {recording!r}")

@@ -19,6 +19,8 @@ from matplotlib.text import Text
 from PIL import Image
 from torch import Tensor
 
+from lwlr_teach.views.kit.style import edge_what_is_pale
+
 VIEWS = Path(__file__).parents[1]
 CSS = (VIEWS / "kit" / "view.css").read_text(encoding="utf-8")
 
@@ -119,6 +121,7 @@ def _png(figure: Figure) -> str:
     for text in figure.findobj(Text):
         if "$" in text.get_text():  # in a name or a title; the ticks of an axis have no text yet
             text.set_parse_math(False)
+    edge_what_is_pale(figure)
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=100)
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(

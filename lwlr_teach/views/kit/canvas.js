@@ -150,6 +150,12 @@ export function line(ctx, x0, y0, x1, y1) {
   ctx.stroke();
 }
 
+// Of the palette, yellow alone cannot be seen on white, and a darker one is a colour-blind person's orange: it keeps its
+// colour and has dark edges. `EDGE` and `EDGED` as in style.py.
+const [EDGED, EDGE] = ["#f0e442", "#5c5500"];
+/** @param {string} colour */
+const edged = (colour) => colour.toLowerCase() === EDGED;
+
 // A line through n points, with a halo so that it stands out from whatever is below. It ends where a height is no
 // number, and begins anew behind.
 /**
@@ -177,6 +183,11 @@ export function polyline(ctx, n, px, py, { colour, width = 2, dash = [], halo, a
   }
   ctx.lineCap = dash.length ? "butt" : "round";
   ctx.setLineDash(dash);
+  if (edged(colour)) {
+    ctx.strokeStyle = EDGE;
+    ctx.lineWidth = width + 1.6;
+    ctx.stroke();
+  }
   ctx.strokeStyle = colour;
   ctx.lineWidth = width;
   ctx.stroke();
@@ -201,6 +212,9 @@ export function dots(ctx, n, px, py, colour) {
     ctx.beginPath();
     ctx.arc(x, y, 2.6, 0, 2 * Math.PI);
     ctx.fill();
+    if (!edged(colour)) continue;
+    Object.assign(ctx, { strokeStyle: EDGE, lineWidth: 0.8 });
+    ctx.stroke();
   }
 }
 
@@ -239,7 +253,7 @@ export function marker(ctx, shape, x, y, size, fill, edge) {
   ctx.fillStyle = fill;
   ctx.fill();
   ctx.lineWidth = 1.5;
-  ctx.strokeStyle = edge;
+  ctx.strokeStyle = edged(fill) ? EDGE : edge;
   ctx.stroke();
 }
 
@@ -249,7 +263,7 @@ export function marker(ctx, shape, x, y, size, fill, edge) {
  * @param {Colours} colours
  */
 export function colourOf(style, colours) {
-  return style.colour || colours.text;
+  return (colours.dark && style.dark) || style.colour || colours.text;
 }
 
 // A height map, drawn once for a size and a theme: bands with a thin line between them, light in the valley.

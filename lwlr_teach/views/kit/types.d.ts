@@ -12,6 +12,8 @@ interface Model {
 /** How a method is drawn everywhere; without a colour it takes the text's. */
 interface Style {
   colour?: string | null;
+  /** Another one, on dark paper. */
+  dark?: string;
   marker: string;
   dash?: number[];
 }

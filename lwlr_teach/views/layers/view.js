@@ -77,7 +77,7 @@ function render({ model, el }) {
     const f = frame(138, 24, ctx.cssWidth - 150, ctx.cssHeight - 48, lossAxis, { range: [rows, 0] });
     axes(ctx, f, colours, { yTicks: 0 });
     Object.assign(ctx, { font: `600 ${colours.font}`, fillStyle: colours.text, textAlign: "left" });
-    ctx.fillText("final training loss", 0, 14);
+    ctx.fillText("final loss on all images", 0, 14);
     const [py, high] = [(row) => f.py(row + 0.5), plan.loss_range[1]];
     const px = (value) => f.px(Math.min(high, value));
     Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1 });
@@ -105,12 +105,12 @@ function render({ model, el }) {
 
   function drawCurves(ctx, colours) {
     const box = { left: 38, top: 24, width: ctx.cssWidth - 50, height: ctx.cssHeight - 62 };
-    const p = view.plot(ctx, colours, box, { title: "step", range: [0, plan.steps] }, { ...lossAxis, title: "loss on the minibatch" });
+    const p = view.plot(ctx, colours, box, { title: "step", range: [0, plan.steps] }, { ...lossAxis, title: plan.curves });
     for (const i of [...visible().reverse(), 0]) {
       const from = points * (i ? losses.length + i - 1 : setting(now.positions));
       const [x, y] = [(j) => (j + 0.5) * plan.stride, (j) => curves[from + j]];
       p.curve({ ...methods[i], n: points, x, y, width: i ? 1.5 : 2.5, halo: i ? undefined : colours.paper });
-      p.mark(methods[i].style, x(points - 1), y(points - 1), i ? 4.5 : 6);
+      p.mark(methods[i].style, plan.steps, i ? rivals[i - 1] : loss(), i ? 4.5 : 6);
     }
   }
 
@@ -122,7 +122,9 @@ function render({ model, el }) {
   });
   const reveal = button("reveal", "", "the rates that LARS gave each layer, and its loss", () => view.commit({ revealed: !now.revealed }));
   view.shows.push(() => (reveal.textContent = now.revealed ? "hide what LARS chose" : "show what LARS chose"));
-  return view.open("layers", sentence, element("div", { class: "lwlr-body" }, ...columns),
+  const band = element("div", { class: "lwlr-note" }, plan.band);
+  view.shows.push(() => (band.hidden = !now.revealed));
+  return view.open("layers", sentence, element("div", { class: "lwlr-body" }, ...columns), band,
     element("div", { class: "lwlr-controls" }, view.words(verdict), reveal, view.reset()),
     element("div", { class: "lwlr-body" }, view.picture("scores", drawScores, () => "Losses beside each other."),
       view.picture("curves", drawCurves, () => "Training curves.")));

@@ -23,6 +23,11 @@ from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, Style, linestyle, sty
 _HIGHEST = 3.0
 _LOSSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 _NAMES = ("yours", "best equal rate", "best setting", "LARS")
+_BAND = (
+    "Green: the rates that LARS gave this layer, the band from the 10th to the 90th percentile over its "
+    "steps and seeds, ◆ the median. Blue ▲: the best setting."
+)
+_CURVES = "loss on each minibatch; at the end, on all images"
 
 
 class LayerRatesView(View):
@@ -32,7 +37,7 @@ class LayerRatesView(View):
     where they are. Below are the loss of these rates beside that of all settings, of the best rate that is
     equal in all layers and of the best setting; and the training curves. All these losses are on all training
     images after the last step. The curves are of the loss on each step's minibatch, so that they need not end
-    at the same number.
+    at the same number, which is marked behind their end.
 
     ``positions`` has the position of each slider and ``revealed`` says whether it is shown what LARS chose.
     Both follow the view's controls, on release, and move them when they are set. ``rates``, ``loss`` and
@@ -95,6 +100,8 @@ class LayerRatesView(View):
             "loss_range": self._loss_range,
             "steps": runs.steps,
             "stride": STRIDE,
+            "band": _BAND,
+            "curves": _CURVES,
             "sentence": self._sentence,
             "start": begin,
         }
@@ -165,6 +172,8 @@ class LayerRatesView(View):
             self._draw_strip(figure.add_subplot(grid[0, 2 * k : 2 * k + 2]), k)
         self._draw_scores(figure.add_subplot(grid[1, :many]))
         self._draw_curves(figure.add_subplot(grid[1, many:]))
+        if self.revealed:
+            figure.suptitle(_BAND, fontsize=8, x=0.01, horizontalalignment="left")
         return figure
 
     def _draw_strip(self, ax: Axes, k: int) -> None:
@@ -213,7 +222,7 @@ class LayerRatesView(View):
         ax.set(xscale="log", xlim=(low, high * 1.05), ylim=(rows + 0.6, -0.6))
         ax.set_yticks([*(i for i, _ in drawn), rows], [*said, f"all {self.runs.loss.numel()} settings"])
         self._label_losses(ax.xaxis)
-        ax.set_title(f"final training loss, better than {self.score}%", fontsize=10, loc="left")
+        ax.set_title(f"final loss on all images, better than {self.score}%", fontsize=10, loc="left")
         ax.grid(alpha=0.2, axis="x")
 
     def _draw_curves(self, ax: Axes) -> None:
@@ -226,9 +235,11 @@ class LayerRatesView(View):
             width = 2.5 if i == 0 else 1.5
             colour = style["colour"] or "black"
             ax.plot(steps, curve.clamp(low, high), color=colour, linestyle=linestyle(style), linewidth=width)
-        ax.set(yscale="log", ylim=(low, high), xlabel="step")
+            final = self._rivals[i - 1] if i else self.loss
+            self._mark(ax, self.runs.steps, min(final, high), style, size=9 if i else 12)
+        ax.set(yscale="log", ylim=(low, high), xlim=(0, self.runs.steps * 1.03), xlabel="step")
         self._label_losses(ax.yaxis)
-        ax.set_title("loss on the minibatch", fontsize=10, loc="left")
+        ax.set_title(_CURVES, fontsize=10, loc="left")
         ax.grid(alpha=0.2)
 
     @property

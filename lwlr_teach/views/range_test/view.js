@@ -1,5 +1,5 @@
 // The range test view: above the losses of a run whose rate grows, below what whole trainings reach at each
-// rate. The suggestions read off above are drawn down to there.
+// rate. The suggestions read off above are drawn down to there. Without trainings there is the test alone.
 import { dots, line, marker, typed } from "../kit/canvas.js";
 import { element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
@@ -7,6 +7,7 @@ import { stage } from "../kit/stage.js";
 function render({ model, el }) {
   const view = stage({ model, el });
   const { plan, now } = view;
+  const { trainings } = plan; // or null
   const values = typed(Float32Array, model.get("curves")); // for each test and smoothing: rates, losses, smoothed
   const final = typed(Float32Array, model.get("final_losses")); // (rate, 3): lowest, middle, highest of the seeds
   let end = 0;
@@ -19,7 +20,7 @@ function render({ model, el }) {
   const clamped = (value, [low, high]) => Math.min(high, Math.max(low, value));
 
   function drawGood(ctx, p) {
-    const [low, high] = plan.good.map(p.px);
+    const [low, high] = trainings.good.map(p.px);
     Object.assign(ctx, { globalAlpha: 0.2, fillStyle: plan.good_colour });
     ctx.fillRect(low, p.top, Math.max(high - low, 3), p.height);
     ctx.globalAlpha = 1;
@@ -27,7 +28,7 @@ function render({ model, el }) {
 
   // The final loss at a rate, on the line between the two rates beside it.
   function reached(rate) {
-    const rates = plan.rates;
+    const { rates } = trainings;
     const at = (k) => Math.log(clamped(final[3 * k + 1], plan.final));
     const right = Math.min(Math.max(rates.findIndex((r) => r >= rate), 1), rates.length - 1);
     const share = Math.log(rate / rates[right - 1]) / Math.log(rates[right] / rates[right - 1]);
@@ -37,15 +38,13 @@ function render({ model, el }) {
   function draw(ctx, colours) {
     const [left, width] = [46, ctx.cssWidth - 60];
     const x = { title: "learning rate", range: plan.x, log: true };
-    const above = view.plot(ctx, colours, { left, top: 54, width, height: ctx.cssHeight * 0.5 - 54 }, x,
-      { title: "loss in the range test", range: plan.y }, { xLabels: false, xTitle: "" });
-    const below = view.plot(ctx, colours, { left, top: above.bottom + 46, width, height: ctx.cssHeight - above.bottom - 86 }, x,
-      { title: `final loss of a training of ${plan.trained} steps`, range: plan.final, log: true }, { yTicks: 4 });
-    drawGood(ctx, above);
-    drawGood(ctx, below);
-    const [low, high] = plan.good.map(above.px);
-    Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "alphabetic" });
-    ctx.fillText("good", (low + high) / 2, below.bottom - 6);
+    const above = view.plot(ctx, colours,
+      { left, top: 54, width, height: (trainings ? ctx.cssHeight * 0.5 : ctx.cssHeight - 40) - 54 }, x,
+      { title: "loss in the range test", range: plan.y }, trainings ? { xLabels: false, xTitle: "" } : {});
+    const below = trainings && view.plot(ctx, colours,
+      { left, top: above.bottom + 46, width, height: ctx.cssHeight - above.bottom - 86 }, x,
+      { title: `final loss of a training of ${trainings.steps} steps`, range: plan.final, log: true }, { yTicks: 4 });
+    for (const p of below ? [above, below] : []) drawGood(ctx, p);
 
     const { n, lr, losses, smoothed } = here(curves);
     const rate = (i) => lr[i];
@@ -54,21 +53,20 @@ function render({ model, el }) {
     ctx.globalAlpha = 1;
     above.curve({ name: "smoothed loss", n, x: rate, y: (i) => smoothed[i], colour: colours.text, width: 2.5 });
 
-    const many = plan.rates.length;
-    const at = (which) => (k) => final[3 * k + which];
-    const trained = (k) => plan.rates[k];
-    below.band({ n: many, x: trained, low: at(0), high: at(2), colour: colours.text, alpha: 0.25 });
-    below.curve({ name: "median", n: many, x: trained, y: at(1), colour: colours.text });
+    if (below) drawTrainings(ctx, below, colours);
+    const meets = (suggested) => below
+      ? below.py(reached(suggested))
+      : above.py(above.within(smoothed[lr.findIndex((v) => v >= suggested * 0.999999)]));
 
-    const read = suggestions().filter((s) => s.rate !== null).sort((a, b) => a.rate - b.rate);
+    const read = suggestions().filter((s) => s.rate !== null && s.rate >= plan.x[0]).sort((a, b) => a.rate - b.rate);
     read.forEach(({ name, rate: suggested, colour, marker: shape, dash }, i) => {
       const where = above.px(suggested);
       const top = above.top - 26 - 15 * i;
       Object.assign(ctx, { strokeStyle: colour, lineWidth: 1.5 });
       ctx.setLineDash(dash);
-      line(ctx, where, top, where, below.bottom);
+      line(ctx, where, top, where, (below ?? above).bottom);
       ctx.setLineDash([]);
-      marker(ctx, shape, where, below.py(reached(suggested)), 6.5, colour, colours.paper);
+      marker(ctx, shape, where, meets(suggested), 6.5, colour, colours.paper);
       marker(ctx, shape, where, top, 5, colour, colours.paper);
       // The left one is named to its left, the right one to its right, as far as there is room.
       const leftwards = where > above.right - 100 || (i < read.length - 1 && where > above.left + 100);
@@ -77,8 +75,20 @@ function render({ model, el }) {
     });
   }
 
-  return view.open("range-test", () => here(plan.sentences),
-    element("div", { class: "lwlr-controls" }, view.slider("steps_index", "steps of the test", plan.steps.map(String)),
+  function drawTrainings(ctx, p, colours) {
+    const [low, high] = trainings.good.map(p.px);
+    Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "alphabetic" });
+    ctx.fillText("good", (low + high) / 2, p.bottom - 6);
+    const n = trainings.rates.length;
+    const at = (which) => (k) => final[3 * k + which];
+    const x = (k) => trainings.rates[k];
+    p.band({ n, x, low: at(0), high: at(2), colour: colours.text, alpha: 0.25 });
+    p.curve({ name: "median", n, x, y: at(1), colour: colours.text });
+  }
+
+  const lengths = plan.steps.length > 1 ? [view.slider("steps_index", "steps of the test", plan.steps.map(String))] : [];
+  return view.open(trainings ? "range-test" : "range-test short", () => here(plan.sentences),
+    element("div", { class: "lwlr-controls" }, ...lengths,
       view.slider("smoothing_index", "smoothing", plan.smoothings), view.reset()),
     view.words(), view.picture("test", draw));
 }

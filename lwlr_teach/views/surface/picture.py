@@ -57,7 +57,10 @@ def _draw_map(ax: Axes, view: SurfaceView) -> None:
             ax.plot(*head, shape, color=colour, mec="white", ms=9, zorder=4, clip_on=False, alpha=alpha)
         ax.plot(*start, "o", color="white", mec="black", ms=7, zorder=3)
     for point in surface.minima:
-        ax.plot(*point, "*", color="#f0e442", mec="#333333", ms=11, zorder=2)
+        ax.plot(*point, "*", color="#f0e442", mec="#333333", ms=15, zorder=2)
+        # What arrives at the star hides it: its outline is drawn once more.
+        ax.plot(*point, "*", mfc="none", mec="#333333", ms=15, mew=2, zorder=5)
+        ax.plot(*point, "*", mfc="none", mec="#f0e442", ms=15, mew=1, zorder=5)
     ax.set(xlim=(x0, x1), ylim=(y0, y1))
 
 

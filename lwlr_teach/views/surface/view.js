@@ -13,6 +13,7 @@ import { heightsOf } from "./relief.js";
 const PROGRAMS = /** @type {Programs | null} */ (null);
 const PLAY_MS = 5000; // a whole run, when played
 const ZOOM = 3; // a press of + shows a third of the map's width
+const STAR = 9; // larger than what arrives on it
 const FAINT = 0.4; // what begins at the second start
 const HINT = "The ring is the start: drag it, or click where the runs shall begin (keys, on the map: the arrows, + and −).";
 
@@ -84,7 +85,7 @@ function render({ model, el }) {
     if (PROGRAMS) Object.assign(p, { handles: starts().toReversed(), cellAt: (left, top) => readAt(p, left, top) });
     ctx.drawImage(shade(p, ctx.ratio, colours.dark), p.left, p.top, p.width, p.height);
     p.clipped(() => {
-      for (const [x, y] of scene().minima) marker(ctx, "star", p.px(x), p.py(y), 7, "#f0e442", "#333333");
+      for (const [x, y] of scene().minima) marker(ctx, "star", p.px(x), p.py(y), STAR, "#f0e442", "#333333");
       for (const from of starts()) {
         for (const m of visible()) drawPath(ctx, colours, p, m, from);
         const at = now[from];
@@ -98,6 +99,13 @@ function render({ model, el }) {
       for (const m of visible()) drawHead(ctx, p, m, from, colourOf(m.style, colours), colours.paper);
       ctx.globalAlpha = 1;
     }
+    // What arrives at the star hides it: its outline is drawn once more.
+    p.clipped(() => scene().minima.forEach(([x, y]) => starOutline(ctx, p.px(x), p.py(y))));
+  }
+
+  function starOutline(ctx, x, y) {
+    marker(ctx, "star", x, y, STAR, "transparent", "#333333");
+    marker(ctx, "star", x, y, STAR - 1.5, "transparent", "#f0e442");
   }
 
   // Where no path is, the loss and the gradient are read.
