@@ -39,11 +39,14 @@ class Adagrad(RuleOptimizer):
     """Drop-in for :class:`torch.optim.Adagrad`: same arguments, order and defaults.
 
     ``lr`` (η), ``lr_decay`` (δ), ``weight_decay`` (λ), ``initial_accumulator_value`` and ``eps`` (ε) are ≥ 0.
-    Each may be a tensor that matches the parameters' leading axes.
+    Each may be a tensor that matches the parameters' leading axes. Of a parameter with a sparse gradient, as
+    that of ``nn.Embedding(…, sparse=True)``, only the rows move that the gradient names.
     """
 
     rule = staticmethod(adagrad)
     elementwise = True
+    takes_sparse = True
+    lazy = True
 
     def __init__(
         self,

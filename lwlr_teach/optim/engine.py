@@ -91,6 +91,9 @@ class RuleOptimizer(torch.optim.Optimizer):
     run on a tensor's pieces, shards and batches at once. A rule that takes a norm, or a product of matrices,
     is not.
 
+    ``takes_sparse`` says that sparse gradients are handled. ``lazy`` says how: to this rule a gradient of 0
+    changes nothing, neither the parameter nor the state, so that only the rows move that the gradient names.
+
     ``fixed`` are entries of a group that make the class what it is; they stay, whatever is loaded.
 
     ``finds`` are entries of a group that the method itself moves in ``before_step``, as a rate that it learns
@@ -103,6 +106,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     rule: ClassVar[Rule]
     elementwise: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
+    lazy: ClassVar[bool] = False
     fixed: ClassVar[Mapping[str, Any]] = {}
     finds: ClassVar[tuple[str, ...]] = ()
     whole_step: ClassVar[bool] = False
@@ -262,7 +266,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Move every parameter that has a gradient. A program that is to serve every step hands in ``count``,
         which then stands for the number of the step."""
         self.before_step()
-        update = Update(type(self).rule, self._reads, self.elementwise, self.clip, self.scale)
+        update = Update(type(self).rule, self._reads, self.elementwise, self.clip, self.scale, self.lazy)
         batch = self.batch_axes()
         buckets = self._buckets(batch)
         if count is not None:
@@ -294,11 +298,13 @@ class RuleOptimizer(torch.optim.Optimizer):
             if not any(p.grad is not None and p.grad.is_sparse for p in group["params"]):
                 continue
             if not self.takes_sparse:
-                hint = "; use SGD"
+                hint = "; use SGD or Adagrad"
             elif self.clip is not None or self.scale is not None:
                 hint = " together with clip or scale"
-            elif not is_zero(group["weight_decay"]) and not group["decoupled_weight_decay"]:
+            elif not is_zero(group["weight_decay"]) and not group.get("decoupled_weight_decay", False):
                 hint = " together with weight_decay"
+            elif self.lazy and self.batch_axes():
+                hint = " together with hyperparameters for several models"
             else:
                 continue
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{hint}")

@@ -45,6 +45,7 @@ class Update:
     elementwise: bool
     clip: Clip | None = None
     scale: Scale | None = None
+    lazy: bool = False
 
     def __call__(self, buckets: list[Bucket], batch: int) -> None:
         """Take one step with every tensor in every bucket, eagerly. The states get new tensors.
@@ -54,7 +55,9 @@ class Update:
         for bucket in self._clipped(buckets, batch):
             find, small = self._finder(bucket, batch), []
             for param, grad, state in zip(bucket.params, bucket.grads, bucket.states, strict=True):
-                if self.cuttable and is_sharded(param):
+                if self.lazy and grad.is_sparse:
+                    _move_rows(param, grad, state, find, bucket.settings)
+                elif self.cuttable and is_sharded(param):
                     _move_shard(param, grad, state, find, bucket.settings)
                 elif self.cuttable and not batch and _can_be_cut(param, grad, state):
                     _move_in_pieces(param, grad, state, find, bucket.settings)
@@ -162,6 +165,18 @@ def _move_in_pieces(
         _move_in_place(p, g, states[-1], find, settings)
     for name in states[0].keys() - cut.keys():  # what the rule has begun to remember
         state[name] = torch.cat([s[name] for s in states]).view_as(param)
+
+
+def _move_rows(param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]) -> None:
+    """Move what a sparse gradient names. All else has the gradient 0, which changes nothing."""
+    grad = grad.coalesce()  # what is named twice has the sum for its gradient, before it is squared
+    named = tuple(grad.indices())
+    rows = param[named]
+    part = {name: value[named] for name, value in _like(param, state).items()}
+    _move_in_place(rows, grad.values(), part, find, settings)
+    param[named] = rows
+    for name, value in part.items():
+        state[name][named] = value
 
 
 def _move_shard(param: Tensor, grad: Tensor, state: State, find: Finder, settings: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from lwlr_teach.problems.linear_networks import (
     surrogate_error,
     unit,
 )
-from lwlr_teach.problems.models import digits_cnn, init_mlp, init_rnn, mlp, rnn
+from lwlr_teach.problems.models import digits_cnn, init_mlp, init_rnn, linear, mlp, rnn
 from lwlr_teach.problems.quadratics import (
     Best,
     best_rate,
@@ -39,13 +39,15 @@ from lwlr_teach.problems.surfaces import (
     sharp_and_flat,
     styblinski_tang,
 )
-from lwlr_teach.problems.tasks import Task, digits_task, rnn_task
+from lwlr_teach.problems.tasks import Task, digits_task, rnn_task, sentences_task
+from lwlr_teach.problems.texts import Sentences, sentences, words_of
 
 __all__ = [
     "SURFACES",
     "Best",
     "Digits",
     "LinearNetwork",
+    "Sentences",
     "Surface",
     "Task",
     "beale",
@@ -63,6 +65,7 @@ __all__ = [
     "himmelblau",
     "init_mlp",
     "init_rnn",
+    "linear",
     "linear_network",
     "loss_after",
     "losses",
@@ -76,11 +79,14 @@ __all__ = [
     "rnn_task",
     "rosenbrock",
     "saddle",
+    "sentences",
+    "sentences_task",
     "sharp_and_flat",
     "steps_per_digit",
     "styblinski_tang",
     "surrogate_error",
     "terminal_speed",
     "unit",
+    "words_of",
     "worst_factor",
 ]

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lwlr_teach.core.checks import check_count, check_number
 from lwlr_teach.problems.data import Digits, digits
-from lwlr_teach.problems.models import init_mlp, init_rnn, mlp, rnn
+from lwlr_teach.problems.models import init_mlp, init_rnn, linear, mlp, rnn
+from lwlr_teach.problems.texts import Sentences, sentences
 
 
 class Task(NamedTuple):
@@ -84,6 +85,32 @@ def rnn_task(
         lambda generator: init_rnn(pixels, hidden, classes, generator, gain, data.x_train.dtype),
         rnn,
         ("input", "recurrent", "recurrent", "output", "output"),
+        (seeds, steps, batch_size, valid),
+        device,
+    )
+
+
+def sentences_task(
+    data: Sentences | None = None,
+    *,
+    seeds: int,
+    steps: int,
+    batch_size: int = 32,
+    valid: int = 0,
+    device: torch.device | str = "cpu",
+) -> Task:
+    """From which part of the course is a sentence? Each word has a weight for either part.
+
+    All weights begin at 0, so that a seed fixes only the order of the batches.
+    """
+    data = data or sentences()
+    inputs, classes = data.x_train.shape[-1], int(data.y_train.max()) + 1
+    zeros = torch.zeros(inputs + 1, classes, dtype=data.x_train.dtype)
+    return _task(
+        Digits(data.x_train, data.y_train, data.x_test, data.y_test),
+        lambda generator: [zeros[:-1], zeros[-1:]],
+        linear,
+        ("words", "words"),
         (seeds, steps, batch_size, valid),
         device,
     )

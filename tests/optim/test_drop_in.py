@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch.optim import lr_scheduler, swa_utils
 from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value, centralize, in_turn
 from lwlr_teach.core.arithmetic import sqrt_with_eps
 from lwlr_teach.layerwise import by_trust_ratio
-from lwlr_teach.optim import LARS, METHODS, SGD, Adam, AdamW, Lookahead, NovoGrad
+from lwlr_teach.optim import LARS, METHODS, SGD, Adagrad, Adam, AdamW, Lookahead, NovoGrad
 from tests.optim.runs import (
     AT_A_GIVEN_RATE,
     RUNS,
@@ -586,10 +587,17 @@ def look_up(table, step):
     table(torch.tensor([step % 6, 1, 1])).square().sum().backward()
 
 
-NOT_SPARSE = {name: (m, "; use SGD") for name, m in METHODS.items() if m.optimizer is not SGD} | {
-    "clip": (lambda p: SGD(p, clip=by_value(1.0)), " together with clip or scale"),
-    "scale": (lambda p: SGD(p, scale=by_trust_ratio()), " together with clip or scale"),
-    "decay": (lambda p: SGD(p, weight_decay=0.1), " together with weight_decay"),
+SPARSE = (SGD, Adagrad)
+NOT_SPARSE = {
+    name: (m, "; use SGD or Adagrad") for name, m in METHODS.items() if m.optimizer not in SPARSE
+} | {
+    f"{cls.__name__}, {what}": (partial(cls, **options), f" together with {hint}")
+    for cls in SPARSE
+    for what, options, hint in [
+        ("clip", {"clip": by_value(1.0)}, "clip or scale"),
+        ("scale", {"scale": by_trust_ratio()}, "clip or scale"),
+        ("decay", {"weight_decay": 0.1}, "weight_decay"),
+    ]
 }
 
 
@@ -609,22 +617,82 @@ def test_a_sparse_gradient_is_refused_before_anything_has_moved(create, hint):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"maximize": True}, {"nonfinite": "skip"}],
+    ("cls", "options"),
+    [
+        (SGD, {}),
+        (SGD, {"momentum": 0.9}),
+        (SGD, {"momentum": 0.9, "dampening": 0.5}),
+        *(
+            (cls, {name: value})
+            for cls in SPARSE
+            for name, value in [("maximize", True), ("nonfinite", "skip")]
+        ),
+        (Adagrad, {}),
+        (Adagrad, {"lr_decay": 0.1}),
+        (Adagrad, {"initial_accumulator_value": 0.5, "eps": 1e-3}),
+        (Adagrad, {"eps": 0.0}),
+    ],
     ids=str,
 )
-def test_sgd_takes_sparse_gradients_as_torch_does(options):
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled")  # torch's own Adagrad
+def test_sparse_gradients_are_taken_as_torch_does(cls, options):
     ours, theirs = embedding(), embedding()
-    optimizer = SGD(ours.parameters(), lr=0.1, **options)
-    torchs = torch.optim.SGD(
+    optimizer = cls(ours.parameters(), lr=0.1, **options)
+    torchs = getattr(torch.optim, cls.__name__)(
         theirs.parameters(), lr=0.1, **{k: v for k, v in options.items() if k != "nonfinite"}
     )
     for step in range(8):
-        look_up(ours, step)
+        look_up(ours, step)  # row 1 is looked up twice or three times: its gradients are added
         look_up(theirs, step)
         optimizer.step()
         torchs.step()
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-12, atol=1e-12)
+    for name, value in torchs.state[theirs.weight].items():
+        if torch.is_tensor(value) and name != "step":
+            torch.testing.assert_close(optimizer.state[ours.weight][name].to_dense(), value.to_dense())
+
+
+def test_adagrad_moves_only_the_rows_that_a_sparse_gradient_names():
+    table = embedding()
+    optimizer = Adagrad(table.parameters(), lr=0.1, initial_accumulator_value=0.5)
+    for step in (0, 3, 3):
+        before = table.weight.detach().clone()
+        sums = optimizer.state[table.weight].get("sum", torch.full_like(before, 0.5)).clone()
+        look_up(table, step)
+        optimizer.step()
+        moved = (table.weight != before).all(1), (optimizer.state[table.weight]["sum"] != sums).all(1)
+        still = (table.weight == before).all(1), (optimizer.state[table.weight]["sum"] == sums).all(1)
+        for yes, no in zip(moved, still, strict=True):
+            assert yes.nonzero().flatten().tolist() == sorted({step, 1})
+            assert torch.equal(~yes, no)
+
+
+def test_adagrad_with_sparse_gradients_is_adagrad():
+    """Also where a large table is cut in pieces, with two sparse axes, in half precision and in a bucket with
+    a dense parameter."""
+    for shape, axes, dtype in [((2**18, 2), 1, torch.float32), ((4, 3, 2), 2, torch.bfloat16)]:
+        dense = [torch.ones(shape, dtype=dtype), torch.ones(3, dtype=dtype)]
+        sparse = [p.clone() for p in dense]
+        both = Adagrad(dense, lr=0.1), Adagrad(sparse, lr=0.1)
+        for step in range(4):
+            grad = torch.zeros(shape, dtype=dtype)
+            grad[step % 2, 1], grad[3] = 0.5, 0.25 * step
+            dense[0].grad, sparse[0].grad = grad, grad.to_sparse(axes)
+            dense[1].grad = sparse[1].grad = torch.ones(3, dtype=dtype)
+            for optimizer in both:
+                optimizer.step()
+        assert_identical(dense, sparse)
+        assert_identical([both[0].state[dense[0]]["sum"]], [both[1].state[sparse[0]]["sum"]])
+
+
+def test_sparse_gradients_of_several_models_are_refused():
+    table = embedding()
+    look_up(table, 0)
+    optimizer = Adagrad(table.parameters(), lr=torch.full((6,), 0.1))
+    with pytest.raises(
+        RuntimeError, match="sparse gradients together with hyperparameters for several models"
+    ):
+        optimizer.step()
 
 
 def test_a_sparse_gradient_that_is_not_finite_is_seen():
