@@ -83,7 +83,7 @@ silence_guess
 # "As long" is what people say who think of a schedule: time has passed for both. "Ten times" forgets the root. Let them write the two sums on the board, 3 and 30, before the picture.
 
 # %% [markdown]
-# Under the microscope you see every line of the rule and what it computes. Here is the rare weight. **Walk from step 9 to step 11, and watch the sum. What does a silence do to it?** Then go to step 30 and read Δp. Choose *constant* for the other weight, and read it again.
+# Under the microscope you see every line of the rule and what it computes. Here is the rare weight. **Walk through a silence and on to the next gradient, and watch the sum. What does a silence do to it?** Then go to step 30 and read Δp. Choose *constant* for the other weight, and read it again.
 
 # %%
 Microscope(["Adagrad"], gradients="sparse", lr=0.1)
@@ -101,13 +101,14 @@ claim(f"At step 30 the step is {often:.3f} for the common one, 0.1/√30.", abs(
 claim(f"For the rare one it is {seldom:.3f}, 0.1/√3.", abs(seldom - 0.1 / 3**0.5) < 1e-9)
 claim("In a silence nothing changes, neither the place nor the sum.", places[21][1] == places[29][1])
 silence_guess.reveal(
-    "about three times as long", "The sum counts meetings and not steps: 3 against 30, and the root of ten is 3.2."
+    "about three times as long",
+    "The sum counts meetings and not steps: 3 against 30, and the root of ten is 3.2.",
 )
 
 # %% [markdown]
 # So a schedule counts time, and Adagrad counts what a weight has lived through. Two things follow. The first step of a weight is the whole rate, however small its gradient. And a word that comes late in the run is studied as hard as if the run had just begun.
 #
-# Now the real words, with the rate 0.1 and batches of 32 sentences. "The" occurs in more than 500 sentences, "valley" in 17, "hiker" in two. A curve begins where its word comes for the first time. **Where does each begin, and which of them is still falling in the end?**
+# Now the real words, with the rate 0.1 and batches of 32 sentences. "The" is in every second sentence, "valley" in a few, "hiker" in hardly any. A curve begins where its word comes for the first time. **Where does each begin, and which of them is still falling in the end?**
 
 
 # %%
@@ -128,6 +129,8 @@ rates = {word: 0.1 / sums[:, text.words.index(word)].sqrt() for word in ("the", 
 CurvesView(rates, y="a word's own rate", first=1, log=True, title="Adagrad on the sentences")
 
 # %%
+counts = ", ".join(f"“{word}” in {seen[text.words.index(word)]:.0f}" for word in rates)
+claim(f"Of the sentences to learn from, {counts}.", seen[text.words.index("the")] > 500)
 the, valley, hiker = (rates[word] for word in rates)
 claim(
     "In the end the rate of “hiker” is more than ten times that of “the”, and “valley” is in between.",
@@ -180,10 +183,14 @@ claim(
     ada[:, 5].max() < sgd[:, -1].min(),
 )
 gap = sgd[:, -1].median() - ada[:, -1].median()
-claim("The schedule closes less than a third of the gap.", scheduled[:, -1].median() > sgd[:, -1].median() - gap / 3)
+claim(
+    "The schedule closes less than a third of the gap.",
+    scheduled[:, -1].median() > sgd[:, -1].median() - gap / 3,
+)
 claim("Adam ends within 3% of Adagrad.", abs(adam[:, -1].median() / ada[:, -1].median() - 1) < 0.03)
 schedule_guess.reveal(
-    "hardly any of it", "A schedule lowers the rate of every word alike. What counts here is the difference between words."
+    "hardly any of it",
+    "A schedule lowers the rate of every word alike. What counts here is the difference between words.",
 )
 
 # %% [markdown]
@@ -223,7 +230,9 @@ claim("Rare words covered: they are less than 3% apart.", abs(ada_covered / sgd_
 # %%
 places = [runs.table()[name] for name in runs.names]
 apart = max(p.accuracy for p in places) - min(p.accuracy for p in places)
-claim("Of the four, the best and the worst are less than four points apart on the test sentences.", apart < 0.04)
+claim(
+    "Of the four, the best and the worst are less than four points apart on the test sentences.", apart < 0.04
+)
 claim("SGD's best rate is more than four times Adagrad's.", best["SGD"] > 4 * best["Adagrad"])
 ends = {name: runs.valid_loss[i, :, 3:, -1].median(-1).values for i, name in enumerate(runs.names)}
 for name in ("SGD", "Adagrad"):
@@ -244,7 +253,14 @@ for name in ("SGD", "Adagrad"):
 straight, turned = ravine(50, degrees=0), ravine(50, degrees=30)
 slider = exponential_rates(0.005, 2, 79)
 SurfaceView(
-    straight, ["SGD", "Adagrad"], lr=slider, start=(-2.2, -0.8), steps=100, at_lr=0.5, at_step=30, every_rate=True
+    straight,
+    ["SGD", "Adagrad"],
+    lr=slider,
+    start=(-2.2, -0.8),
+    steps=100,
+    at_lr=0.5,
+    at_step=30,
+    every_rate=True,
 )
 
 # %%
@@ -260,13 +276,21 @@ turned_guess
 
 # %%
 SurfaceView(
-    turned, ["SGD", "Adagrad"], lr=slider, start=(-1.505, -1.793), steps=100, at_lr=0.5, at_step=30, every_rate=True
+    turned,
+    ["SGD", "Adagrad"],
+    lr=slider,
+    start=(-1.505, -1.793),
+    steps=100,
+    at_lr=0.5,
+    at_step=30,
+    every_rate=True,
 )
 
 
 # %%
-def fewest(surface, name, near, steps=500, start=None, rates=exponential_rates(0.001, 2, 111)):
+def fewest(surface, name, near, steps=500, start=None, rates=None):
     """The fewest steps until the loss is at most ``near`` above its minimum, at the best of the rates."""
+    rates = exponential_rates(0.001, 2, 111) if rates is None else rates
     runs = sweep(surface, [name], lr=rates, steps=steps, starts=start and [start])
     there = runs.losses[0, :, 0] - runs.surface.lowest <= near  # (rate, step)
     return there.int().argmax(-1)[there.any(-1)].min().item()
@@ -285,7 +309,8 @@ claim("SGD needs as many steps as before.", abs(steps["SGD"][0] - steps["SGD"][1
 claim("Straight, Adagrad is more than eight times as fast as SGD.", 8 * steps["Adagrad"][0] < steps["SGD"][0])
 claim("Turned, it is slower than SGD.", steps["Adagrad"][1] > steps["SGD"][1])
 turned_guess.reveal(
-    "Adagrad", "It has a rate for each axis. In a slanting valley both axes are steep, and neither rate may be large."
+    "Adagrad",
+    "It has a rate for each axis. In a slanting valley both axes are steep, and neither rate may be large.",
 )
 
 # %% [markdown]
@@ -298,10 +323,13 @@ hill = "styblinski-tang"
 shared = [fewest(hill, name, 1e-6, rates=[lr]) for name, lr in [("Adagrad", 0.5), ("SGD", 0.001)]]
 claim(f"Adagrad at 0.5: {shared[0]} steps. SGD at 0.001: {shared[1]}.", shared[0] * 10 < shared[1])
 own = {
-    s: [fewest(s, name, 1e-6, steps=n) for name in ("Adagrad", "SGD")] for s, n in [(hill, 400), ("beale", 600)]
+    s: [fewest(s, name, 1e-6, steps=n) for name in ("Adagrad", "SGD")]
+    for s, n in [(hill, 400), ("beale", 600)]
 }
 claim("Each at its own best rate: fewer than ten steps both.", max(own[hill]) < 10)
-claim("On Beale's surface Adagrad needs less than half of SGD's steps.", 2 * own["beale"][0] < own["beale"][1])
+claim(
+    "On Beale's surface Adagrad needs less than half of SGD's steps.", 2 * own["beale"][0] < own["beale"][1]
+)
 edge = exponential_rates(0.0019, 0.00201, 12)
 banana = fewest("rosenbrock", "SGD", 1e-6, steps=5000, rates=edge)
 ada_runs = sweep("rosenbrock", ["Adagrad"], lr=exponential_rates(0.1, 2, 27), steps=5000)
@@ -339,7 +367,9 @@ for _ in range(10_000):
     optimizer.step()
     way.append(p.item())
 by_formula = 2 * torch.arange(1, 10_001, dtype=torch.float64).sqrt()
-CurvesView({"Adagrad": way, "2 √T": by_formula}, y="distance, in rates", first=1, title="A constant slope", at=100)
+CurvesView(
+    {"Adagrad": way, "2 √T": by_formula}, y="distance, in rates", first=1, title="A constant slope", at=100
+)
 
 # %%
 claim(f"After 100 steps: {way[99]:.4f} rates.", abs(way[99] - 18.5896) < 1e-4)
@@ -378,7 +408,10 @@ for x, y in zip(text.x_train[:200], text.y_train, strict=False):
 
 # %%
 apart = max((bag.weight - theirs).abs().max(), (hand - theirs).abs().max())
-claim("By hand, by PyTorch's and by ours with sparse gradients: the same weights after 200 sentences.", apart < 1e-4)
+claim(
+    "By hand, by PyTorch's and by ours with sparse gradients: the same weights after 200 sentences.",
+    apart < 1e-4,
+)
 share = torch.stack(moved).mean()
 claim(f"In a step {share:.0%} of the rows move.", 0.005 < share < 0.015)
 
@@ -397,7 +430,10 @@ def end(make, lr, times):
     return p.squeeze()
 
 
-claim("Loss × 10: Adagrad ends at the same place.", (end(Adagrad, 0.1, 10) - end(Adagrad, 0.1, 1)).abs().max() < 1e-8)
+claim(
+    "Loss × 10: Adagrad ends at the same place.",
+    (end(Adagrad, 0.1, 10) - end(Adagrad, 0.1, 1)).abs().max() < 1e-8,
+)
 claim("SGD explodes.", end(SGD, 0.03, 1).norm() < 1 and end(SGD, 0.03, 10).norm() > 1e6)
 claim("Loss × 10⁻¹²: now ε counts, and Adagrad hardly moves.", end(Adagrad, 0.1, 1e-12)[0] < -2)
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lwlr_teach.core.checks import check_count
 
-# A lesson and a sentence in each line: the prose of lessons 1 to 4 and 10 to 15, without formulas and code, as
-# it stood when this was written. It does not follow the lessons: what lesson 5 measures depends on it.
+# A lesson and a sentence in each line: the prose of lessons 1 to 4 and 10 to 15, without formulas and code,
+# as it stood when this was written. It does not follow the lessons: what lesson 5 measures depends on it.
 _FILE = Path(__file__).with_name("sentences.tsv")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 

@@ -93,7 +93,8 @@ def _turned_about(p: Tensor, g: Tensor, s: Tensor, lr: float, eps: float) -> tup
 STEP = Exercise(
     name="05-step",
     asks=(
-        "Write step(p, g, s, lr, eps): one step of Adagrad from p, where the gradient is g and s is the sum of "
+        "Write step(p, g, s, lr, eps): one step of Adagrad from p, where the gradient is g and s is the "
+        "sum of "
         "the squared gradients before it. Return the new p and the new s."
     ),
     answer=step,
@@ -104,7 +105,8 @@ STEP = Exercise(
     known=(
         Known(
             _summing(_right, lambda p, g, s, lr, eps: p - lr * g / (s + eps).sqrt()),
-            "Your ε stands inside the root, as in Keras and optax. In torch and in this course it is outside.",
+            "Your ε stands inside the root, as in Keras and optax. In torch and in this course it is "
+            "outside.",
         ),
         Known(
             _summing(lambda s, g: 0.9 * s + 0.1 * g**2),
@@ -115,7 +117,8 @@ STEP = Exercise(
             "Your s forgets, with torch's 0.99: this is RMSprop (lesson 6). Adagrad's sum forgets nothing.",
         ),
         Known(
-            _summing(lambda s, g: 0.9 * s + g**2), "You shrink the old sum. Adagrad keeps it whole and adds g²."
+            _summing(lambda s, g: 0.9 * s + g**2),
+            "You shrink the old sum. Adagrad keeps it whole and adds g².",
         ),
         Known(
             _summing(lambda s, g: g**2),
@@ -146,7 +149,9 @@ STEP = Exercise(
             _by_the_old_sum,
             "You divide by the old sum, which is 0 at the first step. First add the new square, then divide.",
         ),
-        Known(_forgets_to_keep, "The place is right. But you return the old s, so that nothing is remembered."),
+        Known(
+            _forgets_to_keep, "The place is right. But you return the old s, so that nothing is remembered."
+        ),
         Known(
             _summing(_right, lambda p, g, s, lr, eps: p - lr * g * (s.sqrt() + eps)),
             "You multiply by the root. What was steep so far must get the smaller steps: divide.",
@@ -201,24 +206,27 @@ def _distance_problem(generator: torch.Generator) -> dict[str, Any]:
 DISTANCE = Exercise(
     name="05-distance",
     asks=(
-        "Write distance(slope, lr, steps): how far Adagrad gets in so many steps, if the gradient is the same "
+        "Write distance(slope, lr, steps): how far Adagrad gets in so many steps, if the gradient is "
+        "the same "
         "slope > 0 at each of them. Leave ε out."
     ),
     answer=distance,
     problem=_distance_problem,
-    play=lambda answer, problem: {
-        "the distance": answer(problem["slope"], problem["lr"], problem["steps"])
-    },
+    play=lambda answer, problem: {"the distance": answer(problem["slope"], problem["lr"], problem["steps"])},
     right="Step t is η/√t, whatever the slope, and together they are about 2η√T.",
     known=(
-        Known(lambda slope, lr, steps: lr * steps, "This is a step of the whole rate each time. Step t is lr/√t."),
+        Known(
+            lambda slope, lr, steps: lr * steps,
+            "This is a step of the whole rate each time. Step t is lr/√t.",
+        ),
         Known(
             lambda slope, lr, steps: lr * slope * steps,
             "This is how far SGD gets. Adagrad's step t is divided by the root of t slope².",
         ),
         Known(
             lambda slope, lr, steps: lr * slope * sum(1 / t**0.5 for t in range(1, steps + 1)),
-            "The slope cancels: step t is lr · slope/√(t · slope²). Whoever climbs twice as steep goes as far.",
+            "The slope cancels: step t is lr · slope/√(t · slope²). Whoever climbs twice as steep goes "
+            "as far.",
         ),
         Known(
             lambda slope, lr, steps: lr / slope * sum(1 / t**0.5 for t in range(1, steps + 1)),
@@ -228,9 +236,12 @@ DISTANCE = Exercise(
             lambda slope, lr, steps: 2 * lr * steps**0.5,
             "That is the formula for many steps. Here add up the steps one by one: lr/√1 + lr/√2 + …",
         ),
-        Known(lambda slope, lr, steps: lr * steps**0.5, "Add up the steps: lr/√1 + lr/√2 + … is about 2 lr √T."),
         Known(
-            lambda slope, lr, steps: lr / steps**0.5, "This is the last step alone. Add all of them up, from t = 1."
+            lambda slope, lr, steps: lr * steps**0.5, "Add up the steps: lr/√1 + lr/√2 + … is about 2 lr √T."
+        ),
+        Known(
+            lambda slope, lr, steps: lr / steps**0.5,
+            "This is the last step alone. Add all of them up, from t = 1.",
         ),
         Known(
             lambda slope, lr, steps: lr * sum(1 / t for t in range(1, steps + 1)),
@@ -274,7 +285,8 @@ QUESTIONS = (
         "A word does not occur for a thousand steps. What happens to its own rate in Adagrad?",
         ("it falls with the number of steps", "nothing at all", "it grows back"),
         1,
-        "Only a weight's own gradients enter its sum. Where there is none, the sum stays, and so does the rate.",
+        "Only a weight's own gradients enter its sum. Where there is none, the sum stays, and so does "
+        "the rate.",
     ),
     Question(
         "05-first-step",
@@ -290,7 +302,8 @@ QUESTIONS = (
         "You multiply the loss by ten. What has to be done to Adagrad's rate?",
         ("it must be ten times smaller", "nothing", "it must be ten times larger"),
         1,
-        "Gradients and the roots of their sums grow tenfold alike. It is SGD's rate that would have to shrink.",
+        "Gradients and the roots of their sums grow tenfold alike. It is SGD's rate that would have to "
+        "shrink.",
     ),
     Question(
         "05-turned",
@@ -317,10 +330,13 @@ QUESTIONS = (
 EXPLANATION = Explanation(
     "05-explain",
     "05-adagrad",
-    asks="A friend says: “Adagrad's rates can only fall, so in the end it is always slow.” What is true of it?",
+    asks="A friend says: “Adagrad's rates can only fall, so in the end it is always slow.” What is true "
+    "of it?",
     good=(
-        "They can only fall, but each falls with its own gradients and not with time. A rare word keeps a high "
-        "rate for as long as it is rare, and where the gradients fade near a goal the sums stop growing. On a "
+        "They can only fall, but each falls with its own gradients and not with time. A rare word keeps "
+        "a high "
+        "rate for as long as it is rare, and where the gradients fade near a goal the sums stop "
+        "growing. On a "
         "slope that never ends the step does fall, as one over the root of the number of steps. Then it "
         "becomes slow, and one that forgets is better."
     ),
