@@ -128,7 +128,7 @@ drop_guess
 
 # %%
 drop = MultiStep([150], gamma=0.1)
-SurfaceView(windy, ["SGD"], lr=slider, steps=300, schedule=drop, at_lr=0.1, walkers=32, at_step=0)
+SurfaceView(windy, ["SGD"], lr=slider, steps=300, schedule=drop, at_lr=0.1, walkers=32, at_step=1)
 
 # %%
 dropped = sweep(windy, ["SGD"], lr=[0.1], steps=300, starts=many, schedule=drop)
