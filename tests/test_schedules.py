@@ -224,7 +224,7 @@ def test_plateau_is_torchs(losses, factor, patience, threshold, cooldown, least,
 
     Below 0 torch's margin is on the wrong side; but to minimise −x is to maximise x, where it is right.
     """
-    if min(losses, default=0) < 0:
+    if any(loss < 0 for loss in losses):  # the least of them may be no number
         threshold = 0.0
     if mode == "min" and threshold > 1:
         threshold = 0.1  # for torch nothing is then better than the infinity that it starts from
