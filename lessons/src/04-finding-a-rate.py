@@ -409,9 +409,7 @@ print(table)
 
 # %%
 right = [place.accuracy for place in table.places]
-claim(
-    "Each at its own best rate: all five between 94% and 98%.", min(right) >= 0.94 and max(right) <= 0.98
-)
+claim("Each at its own best rate: all five between 94% and 98%.", min(right) >= 0.94 and max(right) <= 0.98)
 claim(
     "The best and the last are less than 2.5 percentage points apart.",
     max(right) - min(right) < 0.025,
