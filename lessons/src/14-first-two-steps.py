@@ -68,7 +68,7 @@ first_guess
 # On the right you see the loss against the share of layer 1. **Drag the share, and find the best and the worst split after step 1.** Leave the step alone for now.
 
 # %%
-SplitView(2, at_budget=budget, at_step=1, at_share=0.3)
+SplitView(2, at_budget=budget, at_step=1, at_share=0.3, revealed=False)
 
 # %%
 one = loss[1]
@@ -101,7 +101,7 @@ second_guess
 # Having been burnt, many now say "still one layer". Ask what is different at the second step: each layer's gradient goes through the other one, and that one has learned something.
 
 # %% [markdown]
-# **Go back to the picture, and set the step to 2.** The map on the left grows with each new step: a column for each of them, bright where the loss is low, and a dot at the best split.
+# **Go back to the picture, set the step to 2, and press *show the best*.** The map on the left grows with each new step: a column for each of them, bright where the loss is low, and a dot at the best split.
 
 # %%
 two = loss[2]

@@ -139,7 +139,7 @@ MAKERS: dict[str, Callable[[], View]] = {
     "inspector": lambda: InspectorView(recording()),
     "layers": layers,
     "transfer": transfer,
-    "splits": SplitView,
+    "splits": lambda: SplitView(revealed=False),
     "width": width,
 }
 

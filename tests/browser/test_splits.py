@@ -37,6 +37,17 @@ def put(view, name, value):
     view.slider(name).evaluate(script, value)
 
 
+def test_the_best_splits_are_shown_to_whoever_asks(show):
+    view = show(CELLS[0], "SplitView(at_step=1, at_share=0.3, revealed=False)").view()
+    pictures = [view.picture(name) for name in ("map", "curve")]
+    assert "Best are" not in view.sentence()
+    view.button("reveal").click()
+    assert "Best are 0% and 100%" in view.sentence()
+    assert all(view.picture(name) != before for name, before in zip(("map", "curve"), pictures, strict=True))
+    view.button("reveal").click()
+    assert [view.picture(name) for name in ("map", "curve")] == pictures
+
+
 def test_keys_move_the_sliders_and_the_choices(bare):
     view = bare.view()
     first = view.sentence()

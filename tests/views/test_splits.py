@@ -51,6 +51,24 @@ def test_the_sentence_says_the_loss_the_best_split_and_what_the_equal_one_costs(
     )
 
 
+def test_the_best_split_is_held_back_until_it_is_found_or_asked_for():
+    view = SplitView(at_step=1, at_share=0.3, revealed=False)
+
+    def dots():
+        return sum(line.get_marker() == "o" for ax in view.figure().axes for line in ax.lines)
+
+    assert view.describe().endswith(": 30% of the budget in layer 1 gives the loss 0.92393.")
+    held = dots()
+    view.share_index = 40
+    assert "Best are 0% and 100%" in view.describe()
+    assert view.describe().startswith("Two layers")
+    view.share_index = 20
+    assert view.describe().endswith("50% of the budget in layer 1 gives the loss 0.92422.")
+    view.revealed = True
+    assert "Best are 0% and 100%" in view.describe()
+    assert dots() > held
+
+
 def test_the_numbers_are_those_of_the_networks(view):
     for layers, p, step, share in [(2, 27_000, 4, 9), (3, 60, 3, 30)]:
         budget = split_losses(layers, 1000).budgets.tolist().index(p)
@@ -142,6 +160,7 @@ def test_the_sliders_begin_where_they_are_told():
         "budget_index": 6,
         "step_index": 2,
         "share_index": 28,
+        "revealed": True,
     }
     assert SplitView(at_step=66).step == 64
     assert SplitView(start="gaussian", at_share=0.3).share_index == 12

@@ -1,7 +1,7 @@
 // The split view: a map of steps and shares, each column coloured from the step's worst split to its best one, and
 // beside it the loss against the share after the step that the slider stands at. The map fills as one walks.
 import { colourBar, heatmap, line, marker, typed } from "../kit/canvas.js";
-import { element } from "../kit/controls.js";
+import { button, element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { short } from "../kit/text.js";
 
@@ -58,6 +58,8 @@ function render({ model, el }) {
   const those = (k, codes) => Array.from(table.codesAt(k).keys()).filter((j) => codes.includes(table.codesAt(k)[j]));
   const best = (k) => those(k, [plan.best, plan.done]);
   const dotted = (k) => those(k, [plan.best]); // where many have learned, none
+  // Whether the best splits of this step are shown: to whoever has found one, in any case.
+  const tells = () => now.revealed || best(now.step_index).includes(column());
 
   // --- the sentence -------------------------------------------------------------------------------------------
 
@@ -82,6 +84,7 @@ function render({ model, el }) {
       said.push("Here η₁η₂ is so large that descent cannot come to rest.");
     }
     if (!found.length) return [...said, "So does every other split."].join(" ");
+    if (!tells()) return said.join(" ");
     const low = Math.min(...losses);
     const several = found.length > 1;
     const exact = Math.abs(part(equal) - plan.equal) < 1e-6;
@@ -162,7 +165,7 @@ function render({ model, el }) {
       ctx.globalAlpha = 1;
     }
     let last = -Infinity;
-    for (let k = 0; k < walked; k++) {
+    for (let k = 0; k < walked && now.revealed; k++) {
       const x = p.px(steps[k]);
       if (networks && x - last < 6) continue; // they would run into each other
       last = x;
@@ -222,7 +225,7 @@ function render({ model, el }) {
     const loss = (j) => (Number.isFinite(losses[j]) ? Math.max(losses[j], learned) : Infinity);
     const [px, py] = [(j) => p.px(part(j)), (j) => p.py(p.within(loss(j)))];
     p.rule(plan.equal, { alpha: 0.7, dash: [6, 5] });
-    const found = dotted(now.step_index);
+    const found = tells() ? dotted(now.step_index) : [];
     ctx.globalAlpha = 0.7;
     ctx.setLineDash([2, 3]);
     for (const j of found) line(ctx, px(j), py(j), px(j), p.bottom);
@@ -267,7 +270,9 @@ function render({ model, el }) {
     rows.push(element("div", { class: "lwlr-controls" }, view.choice("layers", "number of layers", plan.layers),
       view.choice("dynamics", "dynamics", plan.dynamics), view.choice("start", "start", plan.starts), widths));
   }
-  rows[rows.length - 1].append(reset);
+  const reveal = button("reveal", "", "which splits are best", () => view.commit({ revealed: !now.revealed }));
+  view.shows.push(() => (reveal.textContent = now.revealed ? "hide the best" : "show the best"));
+  rows[rows.length - 1].append(reveal, reset);
   const status = element("div", { class: "lwlr-status", role: "status" });
   view.shows.push(() => {
     if (status.textContent !== state()) status.textContent = state();

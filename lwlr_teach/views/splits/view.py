@@ -59,8 +59,9 @@ class SplitView(View):
 
     ``layers``, ``dynamics``, ``start`` and ``width`` say what is trained: to change one computes anew, which
     takes a kernel. ``budget_index``, ``step_index`` and ``share_index`` are the sliders' positions; they
-    follow the view's controls, on release, and move them when they are set. ``splits`` has the numbers;
-    ``budget``, ``step``, ``share`` and ``loss`` are what the sliders stand for.
+    follow the view's controls, on release, and move them when they are set. So does ``revealed``: whether the
+    best splits are shown. ``splits`` has the numbers; ``budget``, ``step``, ``share`` and ``loss`` are what the
+    sliders stand for.
 
     A view of given :class:`~lwlr_teach.studies.splits.Splits` has the sliders only. If they are of several
     networks, a dot on the map is the best split of one of them, larger where more of them agree.
@@ -74,6 +75,7 @@ class SplitView(View):
         at_budget, at_step, at_share: where the sliders stand at first (the nearest position is taken); by
             default the budget is 40,000 of two layers of width 1,000, and as much in another network.
         title: of given splits; begins the sentence that describes the view.
+        revealed: show at once which splits are best, and not only where the share stands on one.
     """
 
     _esm = module("splits/view.js")
@@ -90,6 +92,7 @@ class SplitView(View):
     budget_index = Position("_budgets")
     step_index = Position("_steps")
     share_index = Position("_shares")
+    revealed = traitlets.Bool().tag(sync=True)
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class SplitView(View):
         at_step: int = 1,
         at_share: float = 0.3,
         title: str = "Trained network",
+        revealed: bool = True,
     ) -> None:
         self.title = title
         self._given = layers if isinstance(layers, Splits) else None
@@ -125,6 +129,7 @@ class SplitView(View):
             "budget_index": usual if at_budget is None else nearest(splits.budgets, at_budget),
             "step_index": nearest(torch.tensor(splits.steps), at_step),
             "share_index": nearest(splits.shares, at_share) * self._stride(splits),
+            "revealed": revealed,
         }
         plan = {
             "choices": not self._given,
@@ -261,6 +266,8 @@ class SplitView(View):
             said.append("Here η₁η₂ is so large that descent cannot come to rest.")
         if not best.any():
             return " ".join([*said, "So does every other split."])
+        if not self._tells:
+            return " ".join(said)
         shares, low = self.splits.shares[best].tolist(), self._curve.min().item()
         several = "have" if len(shares) > 1 else "has"
         equal = nearest(self.splits.shares, self.splits.equal)
@@ -283,6 +290,11 @@ class SplitView(View):
                 f"to {_percent(each.max().item())}."
             )
         return " ".join(said)
+
+    @property
+    def _tells(self) -> bool:
+        """Whether the best splits of this step are shown: to whoever has found one, in any case."""
+        return self.revealed or bool(self.splits.is_best[self.budget_index, self.step_index, self._column])
 
     def figure(self) -> Figure:
         """The map of steps and shares, and the loss against the share."""
@@ -307,7 +319,9 @@ class SplitView(View):
         )
         ax.axvline(self.step, color="black", linewidth=1)
         ax.axhline(self.splits.equal, color="black", linewidth=1, linestyle="--")
-        if self.splits.each is None:
+        if not self.revealed:
+            pass
+        elif self.splits.each is None:
             row, column = best.nonzero(as_tuple=True)
             ax.plot(steps[column].numpy(), shares[row].numpy(), "o", color="white", mec="black", ms=4)
         else:
@@ -341,7 +355,7 @@ class SplitView(View):
                 ax.ticklabel_format(axis="y", useOffset=False)
         drawn = curve.clamp(min=LEARNED).where(curve.isfinite(), torch.nan)
         ax.plot(shares.numpy(), drawn.numpy(), color="black")
-        best = self.splits.is_best[self.budget_index, self.step_index] & (curve >= LEARNED)
+        best = self.splits.is_best[self.budget_index, self.step_index] & (curve >= LEARNED) & self._tells
         for share in shares[best].tolist():
             ax.axvline(share, color="black", linewidth=0.8, linestyle=":")
         ax.plot(shares[best].numpy(), drawn[best].numpy(), "o", color="white", mec="black", ms=7)
