@@ -60,8 +60,8 @@ class SplitView(View):
     ``layers``, ``dynamics``, ``start`` and ``width`` say what is trained: to change one computes anew, which
     takes a kernel. ``budget_index``, ``step_index`` and ``share_index`` are the sliders' positions; they
     follow the view's controls, on release, and move them when they are set. So does ``revealed``: whether the
-    best splits are shown. ``splits`` has the numbers; ``budget``, ``step``, ``share`` and ``loss`` are what the
-    sliders stand for.
+    best splits are shown. ``splits`` has the numbers; ``budget``, ``step``, ``share`` and ``loss`` are what
+    the sliders stand for.
 
     A view of given :class:`~lwlr_teach.studies.splits.Splits` has the sliders only. If they are of several
     networks, a dot on the map is the best split of one of them, larger where more of them agree.
