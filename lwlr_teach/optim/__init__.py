@@ -7,6 +7,7 @@ from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.optim.dog import DoG, LDoG, polynomial_average
 from lwlr_teach.optim.engine import RuleOptimizer
+from lwlr_teach.optim.family import PARENTS, Line, Member, family
 from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.javascript import Program, to_javascript
 from lwlr_teach.optim.lamb import LAMB
@@ -27,6 +28,7 @@ __all__ = [
     "LAMB",
     "LARS",
     "METHODS",
+    "PARENTS",
     "SGD",
     "SGDHD",
     "Adadelta",
@@ -36,7 +38,9 @@ __all__ = [
     "AdamWScheduleFree",
     "DoG",
     "LDoG",
+    "Line",
     "Lookahead",
+    "Member",
     "Method",
     "Muon",
     "NovoGrad",
@@ -48,6 +52,7 @@ __all__ = [
     "Ranger",
     "RuleOptimizer",
     "SGDScheduleFree",
+    "family",
     "from_rule",
     "method",
     "polynomial_average",

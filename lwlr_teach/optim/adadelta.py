@@ -27,7 +27,8 @@ def adadelta(grad: Tensor, state: State, step: int, *, rho: Number, eps: Number)
     u = state["acc_delta"]
     s = moving_average(state["square_avg"], grad * grad, rho)
     direction = sqrt_with_eps(u, eps, eps_in_root=True) / sqrt_with_eps(s, eps, eps_in_root=True) * grad
-    return direction, {"square_avg": s, "acc_delta": moving_average(u, direction * direction, rho)}
+    new_u = moving_average(u, direction * direction, rho)
+    return direction, {"square_avg": s, "acc_delta": new_u}
 
 
 class Adadelta(RuleOptimizer):

@@ -40,11 +40,13 @@ def adam(
     m = moving_average(state["exp_avg"], grad, beta1)
     v = moving_average(state["exp_avg_sq"], grad * grad, beta2)
     new_state = {"exp_avg": m, "exp_avg_sq": v}
-    if amsgrad:
-        v = torch.maximum(state["max_exp_avg_sq"], v)
-        new_state["max_exp_avg_sq"] = v
     m_hat = m / (1 - power(beta1, step))
-    v_hat = v / (1 - power(beta2, step))
+    if amsgrad:
+        v_max = torch.maximum(state["max_exp_avg_sq"], v)
+        new_state["max_exp_avg_sq"] = v_max
+        v_hat = v_max / (1 - power(beta2, step))
+    else:
+        v_hat = v / (1 - power(beta2, step))
     return m_hat / sqrt_with_eps(v_hat, eps, eps_in_root), new_state
 
 

@@ -50,6 +50,10 @@ class Seen(Generic[T]):
 
     values: dict[str, T] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)
+    """Every statement on the way, also one whose name was given another value later."""
+    known: dict[str, Any] = field(default_factory=dict)
+    """What the rule's names stood for when it returned, its arguments and its module's names included."""
 
 
 @contextmanager
@@ -73,6 +77,8 @@ def seeing(rule: Rule, read: Callable[[Number], T | None]) -> Iterator[Seen[T]]:
         if event == "line":
             passed.add(frame.f_lineno)
         elif event == "return" and isinstance(given, tuple) and given:
+            seen.passed = [text for numbers, _, text in made if passed.intersection(numbers)]
+            seen.known = frame.f_globals | frame.f_locals
             _look(frame, given[0], _lines(made, passed), read, seen)
         return within
 

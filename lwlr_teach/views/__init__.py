@@ -1,6 +1,7 @@
 """Live pictures: each a widget, a matplotlib drawing and a sentence that say the same."""
 
 from lwlr_teach.views.curves.view import CurvesView
+from lwlr_teach.views.family.view import FamilyView
 from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
@@ -19,6 +20,7 @@ from lwlr_teach.views.width.view import WidthView
 __all__ = [
     "SIX",
     "CurvesView",
+    "FamilyView",
     "GalleryView",
     "InspectorView",
     "LayerRatesView",

@@ -24,9 +24,9 @@ NAMES = {
     "Nesterov": "grad fresh buffer direction",
     "Adagrad": "grad s direction",
     "RMSprop": "grad s direction",
-    "Adadelta": "grad u s direction",
+    "Adadelta": "grad u s new_u direction",
     "Adam": ADAM,
-    "AMSGrad": ADAM,
+    "AMSGrad": "grad m v m_hat v_max v_hat direction",
     "AdamW": ADAM,
     "RAdam": RADAM,
     "Ranger": RADAM,
@@ -72,8 +72,8 @@ def lines(method):
 
 
 def test_of_two_assignments_the_one_that_was_made_counts():
-    assert lines("Adam")["v"] == 'v = moving_average(state["exp_avg_sq"], grad * grad, beta2)'
-    assert lines("AMSGrad")["v"] == 'v = torch.maximum(state["max_exp_avg_sq"], v)'
+    assert lines("Adam")["v_hat"] == "v_hat = v / (1 - power(beta2, step))"
+    assert lines("AMSGrad")["v_hat"] == "v_hat = v_max / (1 - power(beta2, step))"
     buffer = next(own for own in watched(METHODS["Momentum"]).watched if own.name == "buffer")
     assert buffer.first == "buffer = grad"
     assert buffer.line == 'buffer = add_times(fresh, momentum, state["momentum_buffer"])'
