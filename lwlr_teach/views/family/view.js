@@ -7,13 +7,15 @@ const ARROW = 5; // pixels
 function render({ model, el }) {
   const view = stage({ model, el });
   const { plan, now } = view;
-  const cards = new Map(plan.cards.map((card) => [card.name, card]));
-  const descent = () => cards.get(now.chosen).descent;
+  /** @type {Record<string, any>} */
+  const cards = Object.fromEntries(plan.cards.map((card) => [card.name, card]));
+  const descent = () => cards[now.chosen].descent;
 
-  const choice = view.choice("chosen", "method", [...cards.keys()]);
-  const labels = new Map([...choice.children].map((label, i) => [plan.cards[i].name, label]));
+  const choice = view.choice("chosen", "method", Object.keys(cards));
+  /** @type {[string, any][]} */
+  const labels = [...choice.children].map((label, i) => [plan.cards[i].name, label]);
   for (const [name, label] of labels) {
-    const { place: [row, column], lines } = cards.get(name);
+    const { place: [row, column], lines } = cards[name];
     Object.assign(label.style, { gridRow: row + 1, gridColumn: column + 1 });
     const rule = lines.map(([text, isNew]) => element("div", isNew ? { class: "lwlr-new" } : {}, `${isNew ? "+" : " "} ${text}`));
     label.append(element("div", { class: "lwlr-rule" }, ...rule));
@@ -26,10 +28,10 @@ function render({ model, el }) {
   function drawEdges(ctx, colours) {
     const outer = choice.getBoundingClientRect();
     const box = (name) => {
-      const r = labels.get(name).getBoundingClientRect();
+      const r = Object.fromEntries(labels)[name].getBoundingClientRect();
       return { x: (r.left + r.right) / 2 - outer.left, top: r.top - outer.top, bottom: r.bottom - outer.top };
     };
-    for (const { name, parents } of cards.values()) {
+    for (const { name, parents } of plan.cards) {
       for (const [i, parent] of parents.entries()) {
         const strong = descent().includes(name) && descent().includes(parent);
         Object.assign(ctx, { strokeStyle: colours.text, fillStyle: colours.text, lineWidth: strong ? 2.5 : 1, globalAlpha: strong ? 1 : 0.5 });
@@ -49,9 +51,9 @@ function render({ model, el }) {
     ctx.globalAlpha = 1;
   }
 
-  const sentence = () => cards.get(now.chosen).says;
+  const sentence = () => cards[now.chosen].says;
   const tree = element("div", { class: "lwlr-tree" }, view.picture("edges", drawEdges), choice);
-  const words = view.words(() => `${cards.get(now.chosen).came}. Lines with + are new.`);
+  const words = view.words(() => `${cards[now.chosen].came}. Lines with + are new.`);
   return view.open("family", sentence, words, tree);
 }
 
