@@ -7,8 +7,8 @@
 
 A notebook is never edited. It keeps texts and pictures but no widget state, and two builds on one machine
 give the same bytes. lessons/NAME.ipynb is the learner's: what its source has from ``### BEGIN SOLUTION`` to
-``### END SOLUTION`` is one line there, cells tagged "teacher" are left out, and a cell that reveals the
-answer to a prediction is folded. The teacher's pack has all of it. Every build also writes the list in
+``### END SOLUTION`` is one line there, cells tagged "teacher" are left out, and what answers a
+prediction is folded. The teacher's pack has all of it. Every build also writes the list in
 lessons/README.md, which is the course's.
 """
 
@@ -70,12 +70,20 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
             raise ValueError(f"{source.name}, cell {number}: {error}") from None
     if not teacher:
         notebook.cells = [cell for cell in notebook.cells if not cells.is_teachers(cell)]
-        for _, cell in cells.code_cells(notebook):
-            if cells.calls(
-                cell.source, "reveal"
-            ):  # an answer that is read before it is guessed teaches nothing
-                cell.metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
+        for cell in _answering(notebook):  # an answer that is read before it is guessed teaches nothing
+            cell.metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
     return notebook
+
+
+def _answering(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    """The cells that reveal the answer to a prediction, and those with claims before it that was revealed."""
+    asked = 0
+    for _, cell in cells.code_cells(notebook):
+        asked += len(cells.calls(cell.source, r"predict_\w+"))
+        reveals = len(cells.calls(cell.source, "reveal"))
+        if reveals or (asked and cells.calls(cell.source, "claim")):
+            yield cell
+        asked -= reveals
 
 
 def _marked(source: Path) -> NotebookNode:

@@ -2,7 +2,8 @@
 
     python authoring/desk.py    makes the folder or completes it, and says where it is
 
-The copies have no outputs, so that no question stands above its answer. What a learner changed is never
+The copies have no outputs, so that no question stands above its answer; where a question will stand, there is
+an empty screen. What a learner changed is never
 written over. A copy that is still as it was handed out follows the course; beside one that was changed, the
 course's newer version is put under a name of its own, once. What was deleted comes back, so that a lesson
 can be started again. To tell these apart, a hidden file in the folder keeps the hashes of all that was
@@ -18,6 +19,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -30,6 +32,10 @@ DESK = ROOT / "my-lessons"
 README = "README.md"
 AUTHORS = "\n## For authors and teachers\n"
 """The heading in the README of the lessons at which the learners' part of it ends."""
+
+ASKS = re.compile(r"\b(predict_\w+|explain)\(")
+GAP = 35
+"""So many lines are a screen."""
 
 PROGRESS = "lwlr-progress.json"  # as in lwlr_teach.teaching.progress, which would import torch
 RECORD = ".lwlr-desk.json"
@@ -97,10 +103,18 @@ def _without_outputs(content: bytes) -> bytes:
         notebook = json.loads(content)
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":
-                cell |= {"outputs": [], "execution_count": None}
+                cell |= {"outputs": _gap(cell["source"]), "execution_count": None}
     except (ValueError, LookupError, TypeError, RecursionError):
         return content
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _gap(source: str | list[str]) -> list[dict[str, object]]:
+    """What stands below a cell that asks, until it is run: the text that follows would tell."""
+    if not ASKS.search("".join(source)):
+        return []
+    lines = ["Run this cell. It asks a question, and what follows is the answer."] + [""] * GAP
+    return [{"output_type": "stream", "name": "stdout", "text": "\n".join(lines)}]
 
 
 def _worked_in(content: bytes) -> bool:

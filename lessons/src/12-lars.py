@@ -23,7 +23,7 @@ from lwlr_teach.clipping import by_global_norm
 from lwlr_teach.layerwise import by_trust_ratio, trust_ratio
 from lwlr_teach.optim import LARS, METHODS, SGD, Adam
 from lwlr_teach.problems import digits, digits_task
-from lwlr_teach.runs import Contestant, Minibatches, fit, race
+from lwlr_teach.runs import Contestant, Minibatches, exponential_rates, fit, race
 from lwlr_teach.schedules import Cosine
 from lwlr_teach.studies import train_layer_rates
 from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall
@@ -78,7 +78,7 @@ sgd_run = train(model, SGD(model.parameters(), lr=0.1))
 spread_guess = predict_number(
     "12-spread",
     "First step of SGD: how many times as large is the largest relative update as the smallest?",
-    [1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200, 500, 1000],
+    exponential_rates(1, 1000, 31),
     within=2.5,
     log=True,
 )

@@ -126,6 +126,10 @@ def predict_number(
     check_number("within", within, low=1 if log else 0)
     numbers = torch.as_tensor(values, dtype=torch.float64)
     check_number("values", numbers, low=_SMALLEST if log else -math.inf)
+    ways = (numbers.log() if log else numbers).diff()
+    if len(ways) and (ways - ways.mean()).abs().max() > 0.05 * ways.mean().abs():
+        evenly = "by equal factors" if log else "by equal amounts"
+        raise ValueError(f"values must grow {evenly}, or the knob stands beside its number, got {values}")
     return Prediction(name, "number", question, values=numbers.tolist(), within=within, log=log, unit=unit)
 
 

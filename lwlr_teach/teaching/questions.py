@@ -49,7 +49,9 @@ class Recall(RecallView):
 def recall(lesson: str, count: int = 3) -> Recall | None:
     """Ask ``count`` questions from the lessons before this one.
 
-    What was wrong last time comes first, then what was never asked, then what was right longest ago.
+    What was wrong last time comes first, then what was never asked, then what was right longest ago. Of what
+    was never asked, lessons that were opened come first, the latest of them before the others; of the rest
+    the earliest, because all lessons need those.
     """
     check_count("count", count)
     order = {entry.name: i for i, entry in enumerate(COURSE)}
@@ -58,13 +60,15 @@ def recall(lesson: str, count: int = 3) -> Recall | None:
     if not earlier:
         print("There is nothing to recall yet: this is the first lesson.")
         return None
-    kept = read_progress()["recall"]
+    record = read_progress()
+    kept, opened = record["recall"], record["lessons"]
 
-    def urgency(question: Question) -> tuple[int, int]:
+    def urgency(question: Question) -> tuple[int, int, int]:
         answer = kept.get(question.name)
         if answer is None:
-            return (1, -order[question.lesson])  # the latest lesson first
-        return (0, -_turn(answer)) if answer.get("last") == "wrong" else (2, _turn(answer))
+            at = order[question.lesson]
+            return (1, 0, -at) if question.lesson in opened else (1, 1, at)
+        return (0, 0, -_turn(answer)) if answer.get("last") == "wrong" else (2, 0, _turn(answer))
 
     return Recall(sorted(earlier, key=urgency)[:count])
 

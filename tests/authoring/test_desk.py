@@ -81,6 +81,22 @@ def test_a_copy_begins_without_outputs(lay_out, lessons, mine):
     assert lay_out() == []
 
 
+def test_what_follows_a_question_is_a_screen_below_it_until_it_is_asked(lay_out, lessons, mine):
+    sources = [
+        'guess = predict_number("x", "How far?", range(9))\nguess',
+        ["explain(", '"01-explain")'],
+        "p = 1",
+    ]
+    cells = [{"cell_type": "code", "source": source, "outputs": [], "metadata": {}} for source in sources]
+    (lessons / FIRST).write_text(json.dumps({"cells": cells, "metadata": {"language_info": {}}}), "utf-8")
+    lay_out()
+    given = [cell["outputs"] for cell in json.loads(held(mine)[FIRST])["cells"]]
+    assert [len(outputs) for outputs in given] == [1, 1, 0]
+    for (output,) in given[:2]:
+        assert output["text"].startswith("Run this cell.")
+        assert output["text"].count("\n") >= 30
+
+
 def test_what_somebody_did_in_the_folder_of_the_lessons_keeps_its_outputs(lay_out, lessons, mine):
     run = {
         "cell_type": "code",

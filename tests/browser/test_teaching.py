@@ -165,6 +165,22 @@ def test_a_number_is_guessed_with_the_keyboard(notebook, file):
     assert notebook.ask("print(n.locked, n.guess, n.confidence)") == "True [38] 85"
     assert kept(file)["predictions"]["01-n"] == {"guess": [38], "confidence": 85}
     assert notebook.active_cell() == cell
+    keyboard.press("Shift+Enter")  # the button is gone, and the notebook still hears the keys
+    assert notebook.active_cell() == cell + 1
+
+
+def test_what_follows_is_a_screen_away_until_the_guess_is_locked(show):
+    bare = show(IMPORTS, NUMBER, EXPLAIN)
+    below = [bare.page.locator(".lwlr-gap").nth(i) for i in range(2)]
+    screen = bare.page.viewport_size["height"]
+    assert all(gap.bounding_box()["height"] > 0.8 * screen for gap in below)
+    view = bare.view()
+    view.press("guess", "End")
+    view.button("lock").click()
+    assert below[0].is_hidden()
+    bare.page.locator("textarea").fill("Halve it.")
+    bare.page.locator("[data-name=keep]").click()
+    assert below[1].is_hidden()
 
 
 def test_after_the_truth_was_shown_there_is_nothing_to_lock(show, file):

@@ -327,6 +327,16 @@ def test_a_curve_may_come_from_a_run_with_gradients():
             "values must be a finite number ≥ .*, got 0",
         ),
         (
+            lambda: predict_number("n", "?", [1.0, 2.0, 5.0, 10.0], within=1),
+            ValueError,
+            "values must grow by equal amounts, or the knob stands beside its number, got",
+        ),
+        (
+            lambda: predict_number("n", "?", range(1, 9), within=2, log=True),
+            ValueError,
+            "values must grow by equal factors",
+        ),
+        (
             lambda: predict_number("n", "?", [1.0, math.inf], within=1),
             ValueError,
             "values must be a finite number, got inf",
@@ -363,7 +373,7 @@ def test_a_curve_may_come_from_a_run_with_gradients():
             r"truth must be a list of heights, got the shape \(2, 31\)",
         ),
     ],
-    ids=[*map(str, range(16))],
+    ids=[*map(str, range(18))],
 )
 def test_a_question_that_cannot_be_asked_is_refused(call, error, says):
     with pytest.raises(error, match=says):

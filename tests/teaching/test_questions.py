@@ -27,6 +27,13 @@ def ask(monkeypatch):
     return lambda count=3, lesson=LESSONS[3]: recall(lesson, count)
 
 
+@pytest.fixture
+def opened(file):
+    """Both lessons that have questions were opened, so that the second one's come first."""
+    lessons = {name: {"opened": 1} for name in LESSONS[:2]}
+    file.write_text(json.dumps({"lessons": lessons}), encoding="utf-8")
+
+
 def names(asked):
     return [q.name for q in asked.questions]
 
@@ -61,13 +68,20 @@ def test_every_lesson_that_is_ready_leaves_questions(lesson):
 # --- the order ----------------------------------------------------------------------------------------------
 
 
-def test_without_progress_the_latest_lesson_comes_first_and_always_the_same(ask, file):
-    assert names(ask()) == names(ask()) == ["c", "d", "a"]
+def test_without_progress_the_earliest_lesson_comes_first_and_always_the_same(ask, file):
+    assert names(ask()) == names(ask()) == ["a", "b", "c"]
     assert not file.exists()
 
 
+def test_of_the_lessons_that_were_opened_the_latest_comes_first(ask, file):
+    file.write_text(json.dumps({"lessons": {LESSONS[1]: {"opened": 1}}}), encoding="utf-8")
+    assert names(ask()) == ["c", "d", "a"]
+    file.write_text(json.dumps({"lessons": {LESSONS[0]: {"opened": 1}}}), encoding="utf-8")
+    assert names(ask()) == ["a", "b", "c"]
+
+
 def test_later_lessons_are_never_asked(ask):
-    assert names(ask(10)) == ["c", "d", "a", "b"]
+    assert names(ask(10)) == ["a", "b", "c", "d"]
     assert names(ask(10, LESSONS[1])) == ["a", "b"]
 
 
@@ -76,7 +90,7 @@ def test_the_first_lesson_has_nothing_to_recall(capsys):
     assert capsys.readouterr().out == "There is nothing to recall yet: this is the first lesson.\n"
 
 
-def test_wrong_comes_first_then_new_then_right_longest_ago(ask):
+def test_wrong_comes_first_then_new_then_right_longest_ago(ask, opened):
     answer(ask(2), 1, 0)  # c right, d wrong
     assert names(ask(4)) == ["d", "a", "b", "c"]
     answer(ask(3), 1, 0, 1)  # d right, a wrong, b right
@@ -88,7 +102,7 @@ def test_wrong_comes_first_then_new_then_right_longest_ago(ask):
     assert names(ask(1)) == ["d"]
 
 
-def test_of_what_was_wrong_the_latest_comes_first(ask):
+def test_of_what_was_wrong_the_latest_comes_first(ask, opened):
     answer(ask(1), 0)  # c wrong
     answer(ask(2), -1, 0)  # c left open, d wrong
     assert names(ask(2)) == ["d", "c"]
@@ -97,7 +111,7 @@ def test_of_what_was_wrong_the_latest_comes_first(ask):
 # --- what is kept -------------------------------------------------------------------------------------------
 
 
-def test_each_answer_is_kept_once(ask, kept):
+def test_each_answer_is_kept_once(ask, kept, opened):
     asked = ask()
     answer(asked, 1, -1, -1)
     answer(asked, 1, -1, 0)
@@ -110,7 +124,7 @@ def test_each_answer_is_kept_once(ask, kept):
     assert kept()["recall"]["a"] == {"right": 1, "wrong": 1, "last": "right", "turn": 3}
 
 
-def test_an_answer_does_not_change_afterwards(ask, kept):
+def test_an_answer_does_not_change_afterwards(ask, kept, opened):
     asked = ask()
     answer(asked, 0, -1, -1)
     answer(asked, 1, -1, -1)
@@ -129,7 +143,8 @@ def test_nothing_is_asked_twice_at_once_and_everything_is_asked_in_time(ask):
 
 def test_questions_that_are_gone_and_entries_that_were_edited_are_no_obstacle(ask, file):
     entries = {"gone": {"right": 1, "last": "right", "turn": 7}, "a": {"last": "wrong"}, "b": {}}
-    file.write_text(json.dumps({"recall": entries}), encoding="utf-8")
+    lessons = {name: {"opened": 1} for name in LESSONS[:2]}
+    file.write_text(json.dumps({"recall": entries, "lessons": lessons}), encoding="utf-8")
     assert names(ask(4)) == ["a", "c", "d", "b"]
     answer(ask(1), 1)
     assert read_progress()["recall"]["a"] == {"last": "right", "right": 1, "turn": 8}

@@ -1,5 +1,5 @@
 // The explain view: room for a sentence of one's own, and a good answer to compare it with, once it is kept.
-import { OWN_KEYS, button, element, listen, save } from "../kit/controls.js";
+import { OWN_KEYS, button, element, emptyScreen, listen, save } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { asks, good } = model.get("plan");
@@ -9,8 +9,9 @@ function render({ model, el }) {
     show();
   });
   const answer = element("div", { class: "lwlr-reason", role: "status" });
+  const gap = emptyScreen("The lesson goes on further down. This gap closes once you have kept an answer.");
   const root = element("div", { class: "lwlr-view lwlr-explain" },
-    element("div", { class: "lwlr-question" }, asks), area, element("div", { class: "lwlr-controls" }, keep), answer);
+    element("div", { class: "lwlr-question" }, asks), area, element("div", { class: "lwlr-controls" }, keep), answer, gap);
   const enable = () => (keep.disabled = !area.value.trim() || area.value.trim() === model.get("said"));
   area.addEventListener("input", enable);
 
@@ -19,6 +20,7 @@ function render({ model, el }) {
     if (document.activeElement !== area) area.value = said || area.value;
     keep.textContent = said ? "keep the change" : "keep, and compare";
     enable();
+    gap.hidden = Boolean(said);
     answer.textContent = said ? `A good answer: ${good} Does yours say the same? Change it if you like.` : "";
   }
   el.append(root);

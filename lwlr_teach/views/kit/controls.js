@@ -72,6 +72,10 @@ export function live(model, el, root, names, { pull, show, draw }) {
   };
 }
 
+// An empty screen with a word at its top: what the page says below, nobody reads by accident.
+/** @param {string} words */
+export const emptyScreen = (words) => element("div", { class: "lwlr-gap" }, words);
+
 // What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none.
 /** @param {string} text */
 export function typedNumber(text) {

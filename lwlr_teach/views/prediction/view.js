@@ -1,7 +1,7 @@
 // The prediction view: a question, a guess that is locked, and later the guess over the truth.
 import { axes, fit, line, marker, painter, polyline, theme } from "../kit/canvas.js";
 import { frame } from "../kit/geometry.js";
-import { OWN_KEYS, button, element, live, save, slider } from "../kit/controls.js";
+import { OWN_KEYS, button, element, emptyScreen, live, save, slider } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 
 const [GUESS, TRUTH] = ["#e69f00", "#0072b2"];
@@ -134,6 +134,7 @@ function render({ model, el }) {
     save(model, { guess: now.guess, confidence: now.confidence, locked: true });
     show();
     draw();
+    root.focus({ preventScroll: true }); // the button is gone; outside the notebook Shift+Enter would do nothing
   });
   const status = element("span", { class: "lwlr-status", role: "status" });
 
@@ -152,6 +153,7 @@ function render({ model, el }) {
     lock.disabled = !now.guess.length;
     if (number && !now.guess.length) number.row.querySelector(".lwlr-value").value = "–";
     status.textContent = said();
+    gap.hidden = !open();
   }
 
   const FIRST = { number: "move the slider first", choice: "choose an answer first", curve: "draw a curve first" };
@@ -163,9 +165,10 @@ function render({ model, el }) {
 
   const body = kind === "choice" ? element("div", { class: "lwlr-options", role: "radiogroup", "aria-label": question },
     ...options.map((o) => o.row)) : canvas;
-  const root = element("div", { class: "lwlr-view lwlr-prediction" },
+  const gap = emptyScreen("The answer is further down. This gap closes once you have locked a guess.");
+  const root = element("div", { class: "lwlr-view lwlr-prediction", tabindex: -1 },
     element("div", { class: "lwlr-question" }, question), ...rows, body,
-    element("div", { class: "lwlr-controls" }, sure.row, lock, status));
+    element("div", { class: "lwlr-controls" }, sure.row, lock, status), gap);
   return live(model, el, root, ["guess", "confidence", "locked", "truth", "words"], { pull, show, draw });
 }
 

@@ -37,7 +37,7 @@ function render({ model, el }) {
         row.classList.toggle("lwlr-right", done && j === right);
       }
       answer.hidden = done;
-      reason.textContent = done ? `${chosen === right ? "✔ Right." : "✘ No."} ${why}` : "";
+      reason.textContent = done ? `${chosen === right ? "✔ Right." : `✘ No: ${options[right]}.`} ${why}` : "";
     };
     return { block, update };
   });
