@@ -64,6 +64,21 @@ def test_a_view_is_drawn_at_every_width(page: Page, name: str) -> None:
     assert page.locator("main canvas").count()
 
 
+# The right edges of what sticks out of the page; a table of numbers may be scrolled.
+STICK_OUT = """() => [...document.querySelectorAll("main *")].filter((e) => {
+  const [box, page] = [e, document.querySelector("main")].map((one) => one.getBoundingClientRect());
+  return box.width && box.right > page.right + 1 && !e.closest(".lwlr-table");
+}).map((e) => `${e.tagName}.${e.className}`)"""
+
+
+@pytest.mark.parametrize("name", [*MAKERS, *ASKED])
+def test_on_a_telephone_nothing_sticks_out(page: Page, name: str) -> None:
+    """JupyterLab leaves 274 of its 390 pixels to an output."""
+    mount(page, ASKED[name]() if name in ASKED else small(name), width=274)
+    page.evaluate(RESIZE, 274)
+    assert page.evaluate(STICK_OUT) == []
+
+
 @pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
 def test_what_looks_like_html_is_text(page: Page, make: Callable[[], View]) -> None:
     mount(page, make())

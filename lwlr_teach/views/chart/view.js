@@ -84,7 +84,7 @@ function render({ model, el }) {
     panels.forEach((panel, column) => {
       const from = left + column * (width + left + 10);
       Object.assign(ctx, { font: `600 ${colours.font}`, fillStyle: colours.text, textAlign: "left", textBaseline: "alphabetic" });
-      ctx.fillText(fill(panel.y.title), from, 14);
+      ctx.fillText(fill(panel.y.title), from, 14, ctx.cssWidth - from);
       rows.forEach((m, row) => {
         const last = row === rows.length - 1;
         drawPanel(ctx, colours, panel, { left: from, top: top + row * (height + gap), width, height }, [m], {

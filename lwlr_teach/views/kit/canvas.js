@@ -128,11 +128,11 @@ export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery =
   ctx.textBaseline = "alphabetic";
   if (xTitle) {
     ctx.textAlign = "right";
-    ctx.fillText(xTitle, f.right, f.bottom + 32);
+    ctx.fillText(xTitle, f.right, f.bottom + 32, f.right); // with the room there is, letters get narrower
   }
   if (yTitle) {
     ctx.textAlign = "left";
-    ctx.fillText(yTitle, f.left, f.top - 7);
+    ctx.fillText(yTitle, f.left, f.top - 7, ctx.cssWidth - f.left);
   }
 }
 

@@ -47,7 +47,7 @@ function render({ model, el }) {
     const p = view.plot(ctx, { ...colours, faint: "transparent" }, box, rateAxis, momentumAxis,
       { xTitle: "rate, in units of 1/λ of the steepest direction", yTitle: "" });
     Object.assign(ctx, { fillStyle: colours.text, textAlign: "left", textBaseline: "alphabetic" });
-    ctx.fillText("measured steps to come ten times closer (yellow is fast)", p.left, 12);
+    ctx.fillText("measured steps to come ten times closer (yellow is fast)", p.left, 12, ctx.cssWidth - p.left);
     ctx.fillText("momentum β", 2, p.top - 7);
     colourBar(ctx, p.left, 18, p.width, 9, plan.colours, plan.marks, colours);
     const first = map() * M * R;

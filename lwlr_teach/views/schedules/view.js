@@ -135,10 +135,10 @@ function render({ model, el }) {
     const leaders = ranks.filter((o) => isLeader(o, ranks[0]));
     const lost = ranks.length > 0 && !Number.isFinite(ranks[0].loss);
     Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "left" });
-    ctx.fillText(`final training loss, median and range of ${plan.seeds} seeds`, 4, 14);
+    ctx.fillText(`final training loss, median and range of ${plan.seeds} seeds`, 4, 14, ctx.cssWidth - 96);
     if (ranks.length) {
       const several = `${leaders.length} about equal (bold): seeds overlap with the first's (grey)`;
-      ctx.fillText(lost ? "every run is lost" : leaders.length > 1 ? several : `${ranks[0].m.name} ends lowest`, 4, ctx.cssHeight - 6);
+      ctx.fillText(lost ? "every run is lost" : leaders.length > 1 ? several : `${ranks[0].m.name} ends lowest`, 4, ctx.cssHeight - 6, ctx.cssWidth - 4);
     }
     ctx.textAlign = "right";
     ctx.fillText("test accuracy", ctx.cssWidth - 4, 14);

@@ -116,7 +116,7 @@ function render({ model, el }) {
   const box = (ctx, left, right) => ({ left, top: 66, width: ctx.cssWidth - left - right, height: ctx.cssHeight - 66 - 42 });
   const write = (ctx, text, x, y) => {
     Object.assign(ctx, { textAlign: "left", textBaseline: "alphabetic" });
-    ctx.fillText(text, x, y);
+    ctx.fillText(text, x, y, ctx.cssWidth - x);
     return x + ctx.measureText(text).width;
   };
   // The axis of the shares; no slider stands at those that were not computed.
