@@ -1,6 +1,7 @@
 """The surface view: what a learner does with it, and what goes wrong around it."""
 
 import math
+import json
 import re
 from pathlib import Path
 
@@ -438,6 +439,18 @@ from lwlr_teach.problems import noisy
 view = SurfaceView(noisy("quadratic", 1.0), ["SGD", "Adam"], lr=[0.03, 0.1, 0.3], steps=50, walkers=5)
 view
 """
+
+
+def test_the_loss_at_every_rate_is_the_mean_of_the_walkers(show):
+    bare = show("from lwlr_teach.views import SurfaceView", WALKERS)
+    view = bare.view()
+    view.root.get_by_text("loss at every rate").click()
+    view.settle()
+    curves = "c => c.plots[0].curves.map((c) => Array.from({ length: c.n }, (_, k) => c.y(k)))"
+    drawn = view.canvas("rates").evaluate(curves)
+    means = json.loads(bare.ask("import json; print(json.dumps(view.losses_at(view._rates).tolist()))"))
+    for own, wanted in zip(drawn, means, strict=True):
+        assert own == pytest.approx(wanted, rel=1e-9)
 
 
 def test_another_wind_moves_the_walker_and_not_the_mean(show):

@@ -379,6 +379,13 @@ def test_the_mean_is_lost_with_the_first_walker():
     assert mean[first:].isinf().all()
 
 
+def test_the_loss_at_every_rate_is_the_mean_of_all_walkers():
+    windy = noisy("quadratic", 1.0)
+    view = SurfaceView(windy, ["SGD"], lr=[0.01, 0.1], steps=40, at_lr=0.1, walkers=7, seed=3)
+    assert view.losses_at(view._rates)[0, 1] == pytest.approx(view.mean_loss(0, view.start)[40].item())
+    assert view.losses_at(view._rates)[0, 1] != pytest.approx(view.run(0, view.start)[1][40].item(), rel=0.01)
+
+
 def test_walkers_are_counted_and_need_a_rule_that_runs_in_the_browser():
     with pytest.raises(ValueError, match="walkers must be"):
         SurfaceView("quadratic", ["SGD"], walkers=0)

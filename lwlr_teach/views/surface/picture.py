@@ -99,5 +99,6 @@ def _draw_rates(ax: Axes, view: SurfaceView) -> None:
         ax.plot(rates, losses[i], color=style["colour"] or "black", linestyle=linestyle(style))
     ax.axvline(view.lr, color="black", linewidth=0.8)
     ax.set(xscale="log", yscale="log", ylim=(low, high), xlabel="learning rate")
-    ax.set_title(f"loss at step {view.step}", fontsize=10, loc="left")
+    mean = "mean loss" if view.plan["walkers"] > 1 else "loss"
+    ax.set_title(f"{mean} at step {view.step}", fontsize=10, loc="left")
     ax.grid(alpha=0.2)

@@ -1,15 +1,19 @@
+import { meanLosses } from "./paths.js";
+
 // Where a run with each of some forty rates is at the present step, from the present start.
 const STRIP = 41; // rates
 const TIME = 8; // milliseconds of a frame; what is not done then is done in the next one
 
-// Gives, for a method and the state, the losses at the rates of these numbers, Infinity for a run that is lost. Rates
-// that there was no time for keep the loss that they had, and `again()` asks for another frame.
+// Gives, for a method and the state, the losses at the rates of these numbers, the mean of all walkers, Infinity where
+// one is lost. Rates that there was no time for keep the loss that they had, and `again()` asks for another frame.
 /**
- * @param {{ steps: number, methods: unknown[], values: Record<string, number[]>, labels: Record<string, string[]> }} plan
+ * @param {any} plan
  * @param {Paths} paths
  * @param {() => void} again
  */
-export function sweptRates({ steps, methods, values }, paths, again) {
+export function sweptRates(plan, paths, again) {
+  const { steps, methods, values } = plan;
+  const mean = meanLosses(plan, paths);
   const every = Math.ceil(values.lr.length / STRIP);
   const rates = values.lr.map((_, j) => j).filter((j) => j % every === 0);
   // Every eighth rate first, so that the shape is there at once.
@@ -24,8 +28,7 @@ export function sweptRates({ steps, methods, values }, paths, again) {
         again();
         break;
       }
-      const { diverged, loss } = paths(m, { ...now, lr_index: rates[k] }, now.start);
-      for (let i = 0; i <= steps; i++) own.losses[i] = diverged >= 0 && i >= diverged ? Infinity : loss(i);
+      own.losses.set(mean(m, { ...now, lr_index: rates[k] }, now.start));
       own.key = key;
     }
     return kept[m.i].map((own) => own.losses[now.step]);

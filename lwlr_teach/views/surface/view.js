@@ -214,7 +214,7 @@ function render({ model, el }) {
   function drawRates(ctx, colours) {
     const box = { left: 42, top: 24, width: ctx.cssWidth - 56, height: ctx.cssHeight - 62 };
     const values = plan.values.lr;
-    const title = `loss at step ${now.step}`;
+    const title = `${plan.walkers > 1 ? "mean loss" : "loss"} at step ${now.step}`;
     const x = { title: "learning rate", range: [values[0], values.at(-1)], log: true, trait: "lr_index", values };
     const p = view.plot(ctx, colours, box, x, { title, range: scene().losses, log: true });
     const until = swept.deadline();

@@ -337,15 +337,15 @@ class SurfaceView(View):
         return kept[key]
 
     def losses_at(self, rates: Tensor) -> Tensor:
-        """The loss above the minimum at the present step of each method at each of these rates, inf for one
-        that is lost: (method, rate)."""
+        """The loss above the minimum at the present step of each method at each of these rates, the mean of all
+        walkers, inf where one is lost: (method, rate)."""
         now = self._state()
         runs = self._sweep(now, self.start, self._chosen(now) | {"lr": rates})
-        # The walkers are the last axis.
-        ends = (runs.losses[..., self.step] - runs.surface.lowest).clamp(min=0)[..., self.wind]
-        ends = ends.reshape(len(self.names), -1)
-        lost = runs.diverged_at[..., self.wind].reshape(len(self.names), -1)
-        return ends.masked_fill((lost != NEVER) & (lost <= self.step), torch.inf)
+        ends = (runs.losses[..., self.step] - runs.surface.lowest).clamp(
+            min=0
+        )  # the walkers are the last axis
+        lost = (runs.diverged_at != NEVER) & (runs.diverged_at <= self.step)
+        return ends.masked_fill(lost, torch.inf).mean(-1).reshape(len(self.names), -1)
 
     # --- the words ----------------------------------------------------------------------------------------
 
