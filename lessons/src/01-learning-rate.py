@@ -180,7 +180,7 @@ shared_guess
 SurfaceView("quadratic", SIX, momentum=[0.9], at_lr=0.02)
 
 # %% [markdown]
-# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. At small rates they arrive late. At large ones they mostly tremble around the goal, and once in a while one lands on it by luck. Tick *loss at every rate*, and you see it at a glance: each curve has its lowest place elsewhere.
+# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. At small rates they arrive late. At large ones they mostly tremble around the goal, and once in a while one lands on it by luck. Put the step to 15, where hardly any has arrived yet, and tick *loss at every rate*: each curve has its lowest place elsewhere.
 #
 # So "0.1" means nothing without the name of the method beside it. And a comparison of methods at one shared rate is a comparison of nothing.
 
@@ -195,6 +195,8 @@ together = (arrival < torch.inf).all(0)
 for name, rate in zip(runs.names, quickest, strict=True):
     print(f"{name:9} is quickest at {rate:.3g}")
 claim(f"Rates at which all six arrive within 100 steps: {together.sum()} of 61.", together.sum() == 0)
+lowest = runs.losses[:, :, 0, 0, 15].amin(1)
+claim("At step 15 all but RMSprop are above a loss of 0.00001, at any rate.", (lowest > 1e-5).sum() == 5)
 claim("Adagrad, RMSprop and Adam leave the map at none of them.", (runs.diverged_at[3:] == -1).all())
 shared_guess.reveal(
     "no, not one",
@@ -206,7 +208,7 @@ shared_guess.reveal(
 #
 # A loss that goes up looks like an explosion. Sometimes it is something better.
 #
-# This surface has two valleys of equal depth. The left one is narrow, with curvature 50. The right one is wide, with curvature 2. The run starts in the narrow one, almost at its lowest point. You know the edge of the narrow valley: 2/50. We take a rate well above it. Draw what the loss will do.
+# This surface has two valleys of equal depth. The left one is narrow, with curvature 50. The right one is wide, with curvature 2. The run starts in the narrow one, almost at its lowest point: the loss there is 0.03. You know the edge of the narrow valley: 2/50. We take a rate well above it. Draw what the loss will do.
 
 # %%
 spike_guess = predict_curve(
@@ -236,6 +238,7 @@ SurfaceView(two_valleys, ["SGD"], lr=torch.logspace(-2, 0.1, 211), at_lr=0.1)
 runs = sweep(two_valleys, ["SGD"], lr=[0.03, 0.1, 1.1], steps=100)
 first, highest, last = runs.losses[0, :, 0, 0], runs.losses[0, :, 0].amax(-1), runs.losses[0, :, 0, -1]
 
+claim(f"The first loss is {first[1]:.2f}.", abs(first[1] - 0.03) < 0.005)
 claim("Rate 0.03: stays in the narrow valley and never climbs.", highest[0] == first[0] and last[0] < 1e-6)
 claim(
     f"Rate 0.1: the loss climbs to {highest[1] / first[1]:.0f} times its first value, and ends below a millionth.",

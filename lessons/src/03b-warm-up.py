@@ -40,9 +40,9 @@ recall("03b-warm-up")
 #
 # A runner who sprints at once from the bed pulls a muscle. The same speed is fine ten minutes later. The speed has not changed; the runner has.
 #
-# It is the same with Adam, and one can measure it. At its first step Adam knows one gradient, and moves every weight by the whole rate, whether the gradient is large or tiny (lesson 7 says why). Later it knows more. The gradients of a weight point here and there, Adam averages them, and the weight moves by a part of the rate only.
+# It is the same with Adam, and one can measure it. At its first step Adam knows one gradient, and moves every weight by the whole rate, whether the gradient is large or tiny (lesson 7 says why). Only a weight without any gradient stays, such as those of the pixels that are always white. Later it knows more. The gradients of a weight point here and there, Adam averages them, and the weight moves by a part of the rate only.
 #
-# Here is how far a weight moves in a step, as a share of the rate (the root of the mean square over all weights). **Compare the first step with the last.**
+# Here is how far a weight moves in a step, as a share of the rate (the root of the mean square over all weights; those that stay count as 0). **Compare the first step with the last.**
 
 
 # %%
@@ -68,7 +68,7 @@ CurvesView(
 )
 
 # %%
-claim("The first step moves a weight by more than 80% of the rate.", shares[:, 0].min() > 0.8)
+claim("The first step moves the weights by more than 80% of the rate.", shares[:, 0].min() > 0.8)
 claim("From step 9 on it is less than 70%.", shares[:, 9:].max() < 0.7)
 longest = [first_steps(0.3, seed)[0][0] for seed in range(3)]
 claim(
@@ -77,7 +77,7 @@ claim(
 )
 
 # %% [markdown]
-# So the first steps are the longest that Adam ever takes at a rate, and it takes them when it knows least. A rate that would be fine later can throw the run far away before it has begun. From lesson 1 you know where such a run ends: near $\ln 10$, the loss of guessing, or only a little below.
+# So the first steps are the longest that Adam ever takes at a rate, and it takes them when it knows least. At a usual rate that does no harm. But at 0.3 the first step alone is more than twice as long as all the weights together: whatever the network was, it is something else now. A rate that would be fine later can throw the run far away before it has begun. From lesson 1 you know where such a run ends: near $\ln 10$, the loss of guessing, or only a little below.
 #
 # A **warm-up** lets the rate grow from almost nothing to its peak, over a few steps, and then leaves it to another schedule.
 
@@ -203,7 +203,7 @@ claim("Batches of 16: Adam's best constant rate ends higher, from every seed.", 
 # %% [markdown]
 # ## The rule
 #
-# A warm-up of $w$ steps before a schedule $s$ of $T$ steps. There are two ways to put them together. *In turn*: first the warm-up, and then $s$ begins at its beginning. *Multiplied*: $s$ runs from the first step on, and the warm-up is a factor to it.
+# A warm-up of $w$ steps before a schedule $s$ of $T$ steps. There are two ways to put them together. *In turn*: first the warm-up, and then $s$ begins at its beginning. *Multiplied*: $s$ runs from the first step on, and the warm-up is a factor to it. In turn reaches the whole peak. Multiplied is what you get when two schedulers are stepped side by side.
 #
 # $$ \text{in turn:}\quad \frac{t}{w}\ (t<w), \quad s(t-w)\ (t \ge w) \qquad\qquad \text{multiplied:}\quad \min\Big(1, \frac{t}{w}\Big)\, s(t) $$
 #
@@ -243,7 +243,7 @@ epochs_guess
 # "Hardly" comes from those who think that the best peak makes up for it. Let them draw the rate over the 300 steps first: PyTorch's cosine climbs back, so it goes up and down ten times.
 
 # %% [markdown]
-# The first schedule below is the one that was meant. The second is the one that ran. Since PyTorch's cosine climbs back, it goes up and down ten times. The third is the same mistake with our cosine, which stays at 0. **Look at the rates first. Then press *each at its own best peak*.**
+# The first schedule below is the one that was meant. (Warm-up and cosine are multiplied here, and at the end of the warm-up the cosine has come down to three quarters.) The second is the one that ran. Since PyTorch's cosine climbs back, it goes up and down ten times. The third is the same mistake with our cosine, which stays at 0. **Look at the rates first. Then press *each at its own best peak*.**
 
 # %% tags=["nbval-ignore-output"]
 meant = Chained([Warmup(100, 0.01), Cosine(300)])  # 5 and 15 epochs of 20 batches
@@ -268,6 +268,9 @@ claim(
     as_got.loss > 2 * as_meant.loss and as_stuck.loss > 20 * as_meant.loss,
 )
 claim("The warm-up is over after a quarter of the first epoch.", Warmup(5)(5) == 1 and 5 / 20 == 0.25)
+claim(
+    "As meant, the rate reaches three quarters of its peak.", abs(max(map(meant, range(300))) - 0.75) < 0.01
+)
 epochs_guess.reveal(
     "more than double", "It ends where the cosine is high again, or stands still: neither settles."
 )
@@ -283,7 +286,8 @@ epochs_guess.reveal(
 
 # %%
 def factor(step, warm, steps):
-    """The factor of the rate: 1/warm at step 0, 1 at step warm - 1; then a straight line, to 0 at step steps."""
+    """The factor of the rate: up in equal steps from 1/warm at step 0 to 1 at step warm - 1. It is still 1 at
+    step warm; from there it goes in a straight line down to 0 at step steps."""
     ### BEGIN SOLUTION
     if step < warm:
         return (step + 1) / warm

@@ -53,7 +53,7 @@ claim("All of them get more than 90% of the test images of 0 to 4 right.", known
 # - *unfrozen from the top*: the last layer begins alone, and the others join it one after the other;
 # - *not pretrained*: equal rates, from new first weights.
 #
-# Each network gets its own best rate of four in each arrangement, chosen on images that were held back. Otherwise we would compare the rates and not the arrangements. The next cell trains more than a thousand networks, so it takes a while.
+# In each arrangement each network gets the best of four rates for itself. It is chosen on two hundred images that are neither trained on nor tested on. Otherwise we would compare the rates and not the arrangements. The next cell trains more than a thousand networks, so it takes a while.
 
 # %%
 # This takes about ten seconds.
@@ -136,14 +136,23 @@ claim(
     "In a network that was not pretrained the third hidden layer is read worse still.", untrained[3] < seen[3]
 )
 readout_guess.reveal(
-    "on the pixels", "The hidden layers were paid to tell 0 to 4 apart, and throw away the rest."
+    "on the pixels", "The hidden layers have learned to tell 0 to 4 apart, and to throw away the rest."
 )
 
+# %% [markdown]
+# Layer 0 of the picture is the pixels, 1 to 3 are the hidden layers. Beside it stands the same network with the random weights that it had before it was pretrained.
+
 # %% tags=["nbval-ignore-output"]
-CurvesView({"new digits": seen}, y="share read right, median of 20", x="layer", title="Readouts", at=0)
+CurvesView(
+    {"new digits": seen, "not pretrained": untrained},
+    y="share read right, median of 20",
+    x="layer",
+    title="Readouts",
+    at=0,
+)
 
 # %% [markdown]
-# (Step 0 of the picture is the pixels, 1 to 3 are the hidden layers.) So these eyes do not read new songs well. The hidden layers were paid to tell 0 to 4 apart, and for nothing else. What a layer throws away, **no later layer can bring back**, and what it merely hides costs examples to find. A readout sees both as one. If the early layers hardly move, the last ones learn from what is left.
+# So these eyes do not read new songs well. The hidden layers have learned to tell 0 to 4 apart, and nothing else. What a layer throws away, **no later layer can bring back**. What it only hides can be found again, but that takes examples. A readout cannot tell the two apart. If the early layers hardly move, the last ones learn from what is left.
 #
 # The readout does not explain everything. Random layers are read worse still, and yet the network that was not pretrained ends ahead. The readout cannot say why. Ash and Adams (2020) met something like it in large networks: those that go on from earlier data end less well than those that begin anew.
 #
@@ -189,13 +198,13 @@ by_heart = inverted.train_accuracy[inverted.names.index("first layer only")].med
 claim("Yet the first layer alone learns its training images, all of them, from most seeds.", by_heart > 0.95)
 inverted_guess.reveal(
     "smaller early",
-    "At the top an inverted 3 still differs from an inverted 0. Only the names are wrong, and the last layer gives them.",
+    "The early layers still tell these images apart, and twenty-five of them are too few to do better.",
 )
 
 # %% [markdown]
 # The advice holds, and for a task where the pianist says that it should not: the clef is new, so the eyes should learn. (But the network that was not pretrained does about as well: there was little to transfer here too.) And the first layer alone? There is one first layer that turns every image right again. But twenty-five images do not point to it: many others get these twenty-five right and the test images wrong. Lee et al. (2023) had another network, other changes to the images and other amounts of data; what held there does not hold here.
 #
-# Ask the layers again, and you see why the early ones may rest. The height is what a readout gets right; step 0 of the picture is the pixels, 1 to 3 are the hidden layers. **On which of the tasks does it end higher than it begins?**
+# Ask the layers again, and you see why the early ones may rest. There are two more tasks in the picture, of which more below: *mirrored* images, and images whose columns are *shuffled*. **On which of the tasks does it end higher than it begins?**
 
 # %% tags=["nbval-ignore-output"]
 heights = {transfer: up.median(-1).values for transfer, up in places.items()}
@@ -219,7 +228,7 @@ claim(
 # %% [markdown]
 # An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout would have said so before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
 #
-# A rule that was found on two tasks should be tested on others. There are two more: *mirrored* images, and images whose columns are *shuffled*. On both the readout is worse at the top than on the pixels. So smaller rates early should lose.
+# A rule that was found on two tasks should be tested on others. On the mirrored and the shuffled images the readout is worse at the top than on the pixels. So smaller rates early should lose.
 
 # %%
 lost = {}
@@ -238,7 +247,10 @@ claim(
 # %% [markdown]
 # ## Learning by heart
 #
-# Few examples, many weights: the network can learn them by heart. In the view of both transfers choose *over-fitting*, the training accuracy less the test accuracy. Then choose *test loss*. In the first view you can drag the number of examples as well.
+# Few examples, many weights: the network can learn them by heart. *Over-fitting* in the picture is the training accuracy less the test accuracy. *Test loss* asks how sure the network is of its mistakes. **Look at both on the inverted images: which arrangement is surest of what is wrong?** In the first view you can drag the number of examples as well.
+
+# %% tags=["nbval-ignore-output"]
+TransferView([new[1], inverted], transfer="inverted", measure="test loss")
 
 # %%
 rows = {name: i for i, name in enumerate(inverted.names)}
@@ -254,14 +266,18 @@ claim(
     "Inverted: equal rates have at least 1.2 times the test loss of smaller early.",
     loss[rows["equal rates"]] > 1.2 * loss[rows["smaller early"]],
 )
+claim(
+    "The first layer alone, which learned its training images by heart, has the highest of all.",
+    loss.argmax() == rows["first layer only"],
+)
 
 # %% [markdown]
-# When nearly all training images are right, the gap is only the test accuracy turned round, and tells you little that is new. The test loss says more. It asks *how sure* the network is of its mistakes. Layers that move without need make it sure of the wrong things.
+# When nearly all training images are right, the gap is only the test accuracy turned round, and tells you little that is new. The test loss says more: on the inverted images, layers that move without need make the network sure of the wrong things.
 
 # %% [markdown]
 # ## A schedule for each layer
 #
-# A scale may change while the network trains. *Unfrozen from the top* is such a schedule. Another one is FreezeOut (Brock et al. 2017), which was made to save time: each layer's rate falls to zero along a cosine, the first layer's early, the last one's at the end. What has stopped needs no gradient any more. The fair rival is one cosine for all.
+# A scale may change while the network trains. *Unfrozen from the top* is such a schedule. Another one is FreezeOut (Brock et al. 2017), which was made to save time: each layer's rate falls to zero along a cosine, the first layer's early, the last one's at the end. What has stopped needs no gradient any more. In the picture it is called *stopped from below*, and its fair rival is one cosine for all layers. **Are the three rows further apart than their seeds are scattered?**
 
 # %%
 how["names"] = ["one cosine", "stopped from below"]
@@ -391,7 +407,7 @@ thaw_guess.reveal(
 # %% [markdown]
 # ## What it costs
 #
-# Layer-wise rates are said to need slightly more computation. Each weight is multiplied by a rate in any case, so the arithmetic is the same. What may grow is the number of *calls*. We take a network of thirteen layers, and count the operations of one group and of thirteen.
+# Layer-wise rates are said to need slightly more computation. Each weight is multiplied by a rate in any case, so the arithmetic is the same. What may grow is the number of *calls*. PyTorch's Adam can go through its tensors in three ways: in a plain loop; with `foreach`, which handles all tensors of a group in one call an operation; and `fused`, in one call altogether. We take a network of thirteen layers, and count the operations of one group and of thirteen.
 
 
 # %%
@@ -426,7 +442,7 @@ claim(
 )
 
 # %% [markdown]
-# So "slightly more" is right, and the multiplication is not the reason. `foreach` handles all tensors of a group in one call an operation, `fused` in one call altogether. That is their whole advantage, and groups cut these calls into pieces. The plain loop does not mind. How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.runs.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
+# So "slightly more" is right, and the multiplication is not the reason. To need few calls is the whole advantage of `foreach` and `fused`, and groups cut their calls into pieces. The plain loop does not mind. How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.runs.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
 
 # %% [markdown]
 # ## Exercise

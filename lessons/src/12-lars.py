@@ -27,7 +27,7 @@ from lwlr_teach.runs import Contestant, Minibatches, exponential_rates, fit, rac
 from lwlr_teach.schedules import Cosine
 from lwlr_teach.studies import train_layer_rates
 from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall
-from lwlr_teach.views import InspectorView, LayerRatesView, RaceView
+from lwlr_teach.views import CurvesView, InspectorView, LayerRatesView, RaceView
 
 begin("12-lars")
 
@@ -131,7 +131,7 @@ rate_guess
 # "1" comes from those who look at the function, "8" from those who count in per cent and forget the gradient. The gradient is the second half: a weight that counts for less has a shorter gradient. 8 times for the step to be made, 8 times for the gradient that is too short. Whoever says "1/8" thinks of large weights as fragile.
 
 # %% [markdown]
-# Find out. Here is a small network of three layers whose first weights are multiplied by 8, by 1/8 and by 1. Each layer has a slider for its rate. Every setting of the three has been trained, and you see the loss at the end, and how many settings yours beats. It begins with the best equal rate that the sliders have.
+# Find out. Here is a small network of three layers whose first weights are multiplied by 8, by 1/8 and by 1. Each layer has a slider for its rate. Every setting of the three has been trained, and you see the loss at the end, and how many settings yours beats. The sliders begin at the best equal rate that they have. (The row *best equal rate* comes from a finer search.)
 #
 # **Find rates that beat nine settings out of ten. Can you get below a loss of 0.4?** Then press *show what LARS chose*.
 
@@ -178,11 +178,15 @@ rate_guess.reveal("64", "The step must be 8 times as long, and the gradient is 8
 #
 # Now look at what a layer can see of itself: the length of its weights and the length of its gradient. In the first layer the weights are 8 times as long and the gradient is 8 times as short. Their ratio has become 64 times as large. It is the number that we were looking for.
 #
-# You, Gitman and Ginsburg (2017) multiply each layer's rate by it; today it is called the *trust ratio*. This is **LARS**, layer-wise adaptive rate scaling. With weight decay $\lambda$ and a coefficient $\tau$:
+# You, Gitman and Ginsburg (2017) multiply each layer's rate by it; today it is called the *trust ratio*. This is **LARS**, layer-wise adaptive rate scaling. At its simplest:
+#
+# $$ p \leftarrow p - \eta\,\frac{\lVert p\rVert}{\lVert g\rVert}\,g $$
+#
+# The length of the gradient is gone, and **every layer moves by the same share of itself: by the rate**. All prices rise by one per cent.
+#
+# The whole rule has weight decay $\lambda$ as well, momentum $\mu$, and a coefficient $\tau$ in front. In code a "layer" is a tensor: weights and biases have a ratio each.
 #
 # $$ \text{ratio} = \tau\,\frac{\lVert p\rVert}{\lVert g\rVert + \lambda\lVert p\rVert} \qquad b \leftarrow \mu\, b + \text{ratio}\cdot(g + \lambda p) \qquad p \leftarrow p - \eta\, b $$
-#
-# Leave decay and momentum out, and take 1 for $\tau$. Then the step is $\eta\,\lVert p\rVert\cdot g/\lVert g\rVert$. The length of the gradient is gone, and **every layer moves by the same share of itself: by the rate**. All prices rise by one per cent.
 #
 # Where there is nothing to compare, in a layer of zeros or with a gradient of zeros, the ratio is 1. Otherwise a layer that starts at zero would stay there. The decay stands in the ratio because it moves the weights as well; and where the gradient is nearly zero, it keeps the ratio below $1/\lambda$.
 #
@@ -223,6 +227,8 @@ InspectorView([sgd_run.recording, lars_run.recording], names=["SGD", "LARS"], ti
 shares, lengths = (lars_run.recording[name] for name in ("relative_update", "grad_norm"))
 claim("Each layer, at each step: 0.01 of itself.", ((shares - 0.01).abs() < 1e-4).all())
 claim("The gradient of layer 2 grows more than 30 times.", lengths[1, -1] > 30 * lengths[1, 0])
+outputs = [net(data.x_train).std(0).mean() for net in (network(6), model)]
+claim("In the end the images' outputs differ more than 100 times as much.", outputs[1] > 100 * outputs[0])
 last_loss = lars_run.losses[-10:].mean()
 claim("LARS ends below a loss of 1.8.", last_loss < 1.8)
 
@@ -233,9 +239,9 @@ paths = [
 claim("In other clothes LARS goes the same way.", (paths[0] - paths[1]).abs().max() < 0.001)
 
 # %% [markdown]
-# One colour: this is what LARS does, and all that it does. It has not made the gradients equal, and they have grown a lot. It has stopped listening to their length. And in other clothes LARS goes the same way, while SGD went another. (Weight decay breaks this a little: it adds a share of the weights to the gradient, and the two no longer scale alike.)
+# One colour: this is what LARS does, and all that it does. It has not made the gradients equal. They have even grown a lot, because layers that have moved pass on more. It has stopped listening to their length. And in other clothes LARS goes the same way, while SGD went another. (Weight decay breaks this a little: it adds a share of the weights to the gradient, and the two no longer scale alike.)
 #
-# There is a price. Near a minimum gradients become short, and SGD's steps with them. A layer under LARS moves by the same share as before: it has no brake of its own. Here are three layers once more, with all images in each step, so that nothing is left to chance.
+# There is a price. Near a minimum gradients become short, and SGD's steps with them. A layer under LARS moves by the same share as before: it has no brake of its own. Here are three layers once more, with all images in each step, so that nothing is left to chance. **Which of the three comes to rest by itself, and which needs help?**
 
 # %%
 every_image = [(data.x_train, data.y_train)]
@@ -247,7 +253,11 @@ for name, optimizer, lr, schedule in [
 ]:
     model = network(3)
     run = fit(model, optimizer(model.parameters(), lr=lr), every_image, steps=400, schedule=schedule)
-    ends[name] = run.losses[200:]
+    ends[name] = run.losses
+CurvesView(ends, y="loss", log=True, title="Three layers, all images", at=399)
+
+# %%
+ends = {name: losses[200:] for name, losses in ends.items()}
 rises = {name: 100 * (losses.diff() > 0).float().mean() for name, losses in ends.items()}
 
 claim("SGD's loss rises in fewer than 5% of the last 200 steps.", rises["SGD"] < 5)
@@ -324,7 +334,7 @@ adam_guess.reveal(
 )
 
 # %% [markdown]
-# Adam divides the factor away, as it did with the limit of a clip. Not quite: the ratio changes as the layers learn, and Adam's memory is slower. With the ratio on the rate the picture would be the one of LARS again, a single colour. So with Adam the ratio belongs on the rate, and is taken of Adam's own direction. That is LAMB (You et al. 2020).
+# Adam divides the factor away. (In lesson 10 it does the same with the limit of a clip.) Not quite: the ratio changes as the layers learn, and Adam's memory is slower. With the ratio on the rate the picture would be the one of LARS again, a single colour. So with Adam the ratio belongs on the rate, and is taken of Adam's own direction. That is LAMB (You et al. 2020).
 #
 # ## Four ways to a rate
 #
@@ -379,7 +389,7 @@ race_guess
 # "More than 5 points ahead" is what everybody has read. It does not come true here, at either batch size. Let the class say what would have to be different: layers whose ratios differ. That is the next race. We raced six layers of 32 units, with first weights as small as PyTorch's, outside of the lesson. In 600 steps at batch 32 LARS with a cosine and Adam both got about 95%. In 40 steps with all images Adam got about 80%, LARS 60%, and momentum 20%.
 
 # %% [markdown]
-# The picture begins with three of the five. **Would you call one of them the winner?** Then show momentum alone and momentum with a schedule as well.
+# Each dot is a seed. The scale is stretched to the right, where a point is worth more. The picture begins with three of the five. **By how much do the seeds of one contestant differ, and by how much do the contestants?** Then show momentum alone and momentum with a schedule as well.
 
 # %% tags=["nbval-ignore-output"]
 # This takes about fifteen seconds.
@@ -406,7 +416,7 @@ race_guess.reveal(
 )
 
 # %% [markdown]
-# No victory. None of the three beats another one from all six seeds that judge. Which of them stands first is chance: with other seeds, or on another processor, it may be another one. Where a network has usual first weights and three layers, LARS is as good as the others and no better. Nado et al. (2021) found the same in the large: with well-chosen settings, ordinary momentum and Adam reach what LARS and LAMB had been praised for.
+# No victory. A row has a colour only if it beats all others from every seed. None of the three beats another one from all six seeds that judge. Which of them stands first is chance: with other seeds, or on another processor, it may be another one. Where a network has usual first weights and three layers, LARS is as good as the others and no better. Nado et al. (2021) found the same in the large: with well-chosen settings, ordinary momentum and Adam reach what LARS and LAMB had been praised for.
 #
 # Now the other clothes, with the first weights times 8, 1/8 and 1. Before the first step these networks answer exactly as those before. **Compare the rows with those above.** (Write `"small"` in place of `"large"` to see the other batch size.)
 

@@ -15,6 +15,7 @@ import io
 import linecache
 import math
 import signal
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from lwlr_teach.teaching.progress import Record, note, read_progress
 from lwlr_teach.views.help.view import HelpView
 
 PROBLEMS = 12
+WIDTH = 88  # characters, of what is printed
 # A machine with much to do takes five for the first `torch.optim` alone, which imports the compiler.
 SECONDS = 20.0
 
@@ -107,7 +109,9 @@ def check(name: str, answer: object) -> Help:
     exercise = find_exercise(name)
     verdict = judge(exercise, answer)
     print(verdict.line)
-    print(verdict.says)
+    print(_wrapped(verdict.says))
+    if verdict.kind == "wrong":
+        print(_wrapped(f"The task: {exercise.asks}"))
 
     def count(record: Record) -> None:
         kept = _entry(record, name)
@@ -118,6 +122,14 @@ def check(name: str, answer: object) -> Help:
     if verdict.kind != "missing":
         note(count)
     return Help(exercise, hints=exercise.hints if verdict.kind != "right" else ())
+
+
+def _wrapped(text: str) -> str:
+    """A text in lines of a page's width: JupyterLab would break them within words. Code stays as it is."""
+    lines = text.splitlines()
+    return "\n".join(
+        line if line[:1].isspace() else textwrap.fill(line, WIDTH, break_long_words=False) for line in lines
+    )
 
 
 class Help(HelpView):

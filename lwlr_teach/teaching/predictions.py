@@ -139,16 +139,27 @@ def predict_choice(name: str, question: str, options: Sequence[str]) -> Predicti
 
 
 def predict_curve(
-    name: str, question: str, *, x: dict[str, Any], y: dict[str, Any], within: float = 0.15
+    name: str,
+    question: str,
+    *,
+    x: dict[str, Any],
+    y: dict[str, Any],
+    within: float = 0.15,
+    over: tuple[float, float] | None = None,
 ) -> Prediction:
     """Ask for a curve, drawn by hand on axes like ``{"range": [0, 100], "title": "step"}`` (``"log": True``).
 
-    A guess is right if it is on average at most ``within`` of the axis' height away.
+    A guess is right if it is on average at most ``within`` of the axis' height away, of the whole curve or of
+    the part ``over``, (from, to), that the question is about.
     """
     for axis in (x, y):
         low, high = axis["range"]
         check_number("range[0]", low, low=_SMALLEST if axis.get("log") else -math.inf, below=high)
-    return Prediction(name, "curve", question, x=x, y=y, within=within)
+    if over is not None:
+        low, high = x["range"]
+        check_number("over[0]", over[0], low=low)
+        check_number("over[1]", over[1], low=over[0] + 0.1 * (high - low), high=high)
+    return Prediction(name, "curve", question, x=x, y=y, within=within, over=over)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The surface view: what a learner does with it, and what goes wrong around it."""
 
-import math
 import json
+import math
 import re
 from pathlib import Path
 

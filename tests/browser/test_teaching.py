@@ -408,7 +408,7 @@ def test_recall_gives_the_reason_at_once_and_keeps_the_answer(notebook, file):
         notebook.page.keyboard.press("ArrowDown")
     notebook.page.keyboard.press("Tab")
     notebook.page.keyboard.press("Enter")
-    assert blocks.nth(1).locator(".lwlr-reason").inner_text().startswith("✘ No. ")
+    assert blocks.nth(1).locator(".lwlr-reason").inner_text().startswith("✘ No: ")
     assert notebook.active_cell() == cell
     assert notebook.ask("print(r.answers)") == str([right[0], wrong])
     assert [entry["last"] for entry in kept(file)["recall"].values()] == ["right", "wrong"]

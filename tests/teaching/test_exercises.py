@@ -302,12 +302,18 @@ WRONG = {
 }
 
 
+def unwrapped(text):
+    return " ".join(text.split())
+
+
 @pytest.mark.parametrize(("answer", "says"), WRONG.values(), ids=WRONG)
 def test_a_wrong_answer_is_told_what_is_wrong(answer, says, capsys):
     check("01-step", answer)
     first, rest = capsys.readouterr().out.split("\n", 1)
     assert first == "✘ not yet"
-    assert says in rest
+    assert unwrapped(says) in unwrapped(rest)
+    assert unwrapped(rest).endswith(f"The task: {STEP.asks}")
+    assert all(len(line) <= 88 or " " not in line.strip() for line in rest.splitlines())
 
 
 MISSING = {
@@ -324,7 +330,7 @@ def test_what_is_not_written_yet_is_no_try(answer, capsys, file):
     check("01-step", answer)
     first, rest = capsys.readouterr().out.split("\n", 1)
     assert first == "… not written yet"
-    assert rest.startswith(STEP.asks)
+    assert unwrapped(rest).startswith(STEP.asks)
     assert not file.exists()
 
 
@@ -339,8 +345,8 @@ def test_what_is_not_written_yet_is_no_try(answer, capsys, file):
 )
 def test_a_result_instead_of_the_function_is_told_apart(answer, shown, capsys):
     check("01-step", answer)
-    assert capsys.readouterr().out == (
-        f"✘ not yet\ncheck needs your function itself, not {shown}. Give it without ( ).\n"
+    assert unwrapped(capsys.readouterr().out) == (
+        f"✘ not yet check needs your function itself, not {shown}. Give it without ( ). The task: {STEP.asks}"
     )
 
 

@@ -280,6 +280,22 @@ def test_a_curve_is_right_if_it_is_near_on_average(off, right):
     assert prediction.reveal([5.0 + off] * 31).right is right  # a tenth is a tenth of the axis
 
 
+def test_of_a_curve_the_part_is_judged_that_the_question_is_about():
+    asked = predict_curve("p", "?", x={"range": [0, 59], "title": "step"}, y={"range": [0, 1]}, over=(20, 40))
+    lock(asked, [0.0] * 20 + [0.5] * 21 + [0.0] * 19)
+    asked.reveal([0.6] * 60)
+    assert asked.right is True
+    assert (
+        "0.1 away on average from step 20 to 40 (0.15 counts as right), and furthest at step" in asked.words
+    )
+
+
+@pytest.mark.parametrize("over", [(-1, 30), (20, 21), (40, 20), (20, 99)])
+def test_a_part_of_a_curve_that_is_none_is_refused(over):
+    with pytest.raises(ValueError, match=r"over\[[01]\] must be"):
+        predict_curve("p", "?", x={"range": [0, 59]}, y={"range": [0, 1]}, over=over)
+
+
 def test_a_curve_is_resampled_along_its_axis():
     prediction = curve().reveal(torch.linspace(0, 10, 31))
     assert prediction.truth == pytest.approx(np.linspace(0, 1, COLUMNS).tolist())

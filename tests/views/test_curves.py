@@ -33,6 +33,11 @@ def test_the_axis_follows_the_numbers(curves, log, range_):
     view.figure()
 
 
+def test_few_steps_have_a_tick_each_and_nothing_between():
+    assert list(CurvesView(TWO, y="loss", x="layer").main.x.ticks) == [0, 1, 2]
+    assert list(CurvesView({"a": range(50)}, y="loss").main.x.ticks) == []
+
+
 @pytest.mark.parametrize(
     ("curves", "options", "says"),
     [

@@ -250,9 +250,9 @@ EXPLANATION = Explanation(
         "and how can you find out before you train?"
     ),
     good=(
-        "It is right if what the early layers say still tells the new classes apart. It is wrong if the "
-        "new task has changed what goes in, for then it is the early layers that must learn anew. Read "
-        "the new classes from each layer with a simple readout: a layer whose outputs are no better than "
-        "the pixels has little that is worth keeping."
+        "It is right if what the early layers say still tells the new classes apart, as on the inverted "
+        "images. It is wrong if they have thrown away what the new task needs, as on the new digits. Read "
+        "the new classes from each layer with a simple readout: where the top is read no better than the "
+        "pixels, the early layers have to move, too."
     ),
 )

@@ -91,6 +91,20 @@ COSINE = Exercise(
             "Two things. cos takes radians: half a turn is π, not 180. And after T_max it should stay there.",
         ),
         Known(
+            lambda t, T, m: m + _way_left(t / T),
+            "Two things. min_factor is added, so that you start above 1: the way down is only 1 − min_factor "
+            "long. And after T_max yours climbs back.",
+        ),
+        Known(
+            lambda t, T, m: m + (1 - m) * math.cos(math.pi * t / T),
+            "Two things. A cosine goes from 1 to −1, so that yours falls below min_factor: add 1 to it and "
+            "halve it. And after T_max it should stay.",
+        ),
+        Known(
+            lambda t, T, m: math.cos(math.pi * _share(t, T)),
+            "A cosine goes from 1 to −1. Add 1 and halve it, and squeeze it between 1 and min_factor.",
+        ),
+        Known(
             lambda t, T, m: max(m, _way_left(_share(t, T))),
             "You cut the cosine off at min_factor. It should be squeezed between 1 and min_factor.",
         ),

@@ -13,6 +13,8 @@ from lwlr_teach.views.chart.view import Chart
 from lwlr_teach.views.kit.style import MOST
 from lwlr_teach.views.kit.traits import Position
 
+_FEW = 12  # steps, that each have a tick
+
 
 class CurvesView(Chart):
     """Curves over the steps of a run: lengths, rates, losses. A slider reads them off.
@@ -56,8 +58,9 @@ class CurvesView(Chart):
         low, high = found.min().item(), found.max().item()
         range_ = (low / 1.2, high * 1.2) if log else _with_room(low, high)
         steps = torch.tensor(self._steps, dtype=torch.float64)
+        few = len(steps) <= _FEW  # between layer 1 and layer 2 is nothing
         lines = Panel(
-            Axis(title=x, trait="step_index"),
+            Axis(title=x, trait="step_index", ticks=steps.tolist() if few else ()),
             Axis(title=y, range=range_, log=log),
             [Line(steps, Over(values, "method"))],
         )

@@ -7,10 +7,11 @@ function render({ model, el }) {
   const keep = button("keep", "", "keep my answer, and show a good one", () => {
     save(model, { said: area.value.trim() });
     show();
+    root.focus({ preventScroll: true }); // the button rests; outside the notebook keys would do nothing
   });
   const answer = element("div", { class: "lwlr-reason", role: "status" });
   const gap = emptyScreen("The lesson goes on further down. This gap closes once you have kept an answer.");
-  const root = element("div", { class: "lwlr-view lwlr-explain" },
+  const root = element("div", { class: "lwlr-view lwlr-explain", tabindex: -1 },
     element("div", { class: "lwlr-question" }, asks), area, element("div", { class: "lwlr-controls" }, keep), answer, gap);
   const enable = () => (keep.disabled = !area.value.trim() || area.value.trim() === model.get("said"));
   area.addEventListener("input", enable);

@@ -28,7 +28,8 @@ class PredictionView(View):
     ``guess`` and ``truth`` are lists, empty while there is none: the position on the slider and the measured
     value; the number of an option; or ``COLUMNS`` heights, each a share of the axis. ``locked`` says that the
     learner has fixed the guess, ``confidence`` how sure of it, in percent. A guess is right if it is at most
-    ``within`` away: on a logarithmic slider that factor, of a curve on average that share of the axis.
+    ``within`` away: on a logarithmic slider that factor, of a curve on average that share of the axis. Of a
+    curve the part ``over`` is judged, from one x to another, or all of it.
     ``why`` is the reason for the truth, and is said with it.
     """
 
@@ -53,9 +54,11 @@ class PredictionView(View):
         y: dict[str, Any] | None = None,
         unit: str = "",
         within: float = 0.0,
+        over: tuple[float, float] | None = None,
     ) -> None:
         check_choice("kind", kind, KINDS)
         self.kind, self.question, self.unit, self.within, self.why = kind, question, unit, within, ""
+        self.over = over
         labels = list(options) if kind == "choice" else [self._number(v) for v in values]
         if kind != "curve":
             check_count("number of possible answers", len(labels), low=2)
@@ -121,15 +124,23 @@ class PredictionView(View):
         if self.kind == "choice":
             return int(self.guess[0]) == int(self.truth[0])
         if self.kind == "curve":
-            return sum(self._apart()) / COLUMNS <= self.within
+            return self._average() <= self.within
         guess, truth = self.plan["values"][int(self.guess[0])], self.truth[0]
         if self.plan["log"]:
             return truth > 0 and max(guess / truth, truth / guess) <= self.within
         return abs(guess - truth) <= self.within
 
-    def _apart(self) -> list[float]:
-        """How far guess and truth are apart in each column, as shares of the axis."""
-        return [abs(guess - truth) for guess, truth in zip(self.guess, self.truth, strict=True)]
+    def _apart(self) -> dict[float, float]:
+        """How far guess and truth are apart where they are judged: at each x, as shares of the axis."""
+        ends = low, high = self.plan["x"]["range"]
+        places = np.linspace(low, high, COLUMNS).tolist()
+        first, last = self.over or ends
+        both = zip(places, self.guess, self.truth, strict=True)
+        return {x: abs(guess - truth) for x, guess, truth in both if first <= x <= last}
+
+    def _average(self) -> float:
+        apart = self._apart().values()
+        return sum(apart) / len(apart)
 
     def _judged_in_words(self) -> str:
         """How far a number or a curve is away, and how far would still do."""
@@ -137,13 +148,12 @@ class PredictionView(View):
             off = f"a factor of {label(self.within)}" if self.plan["log"] else self._number(self.within)
             return f" ({off} off counts as right)"
         if self.kind == "curve":
-            apart = self._apart()
-            at = apart.index(max(apart)) / (COLUMNS - 1)
-            low, high = self.plan["x"]["range"]
+            apart, what = self._apart(), self.plan["x"].get("title", "x")
+            part = f" from {what} {label(self.over[0])} to {label(self.over[1])}" if self.over else ""
             return (
-                f". Yours is {self._distance(sum(apart) / COLUMNS)} away on average "
+                f". Yours is {self._distance(self._average())} away on average{part} "
                 f"({self._distance(self.within)} counts as right), and furthest at "
-                f"{self.plan['x'].get('title', 'x')} {label(low + at * (high - low))}"
+                f"{what} {label(max(apart, key=apart.__getitem__))}"
             )
         return ""
 

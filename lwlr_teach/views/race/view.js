@@ -91,9 +91,9 @@ function render({ model, el }) {
   const percent = (share) => `${(100 * share).toFixed(1)}%`;
   const list = rows(view, methods, {
     readout: (i) => percent(medians[place(i)]),
-    // The winner's row has its colour, those that it does not beat are grey.
+    // Who beats all others has a row in its colour; else the first and those that it does not beat are grey.
     tint: (i, colours) => {
-      if (found.winner?.i === i) return { colour: colourOf(methods[i].style, colours), alpha: 0.25, bold: true };
+      if (found.winner?.i === i && found.leads.length === 1) return { colour: colourOf(methods[i].style, colours), alpha: 0.25, bold: true };
       return found.leads.some((m) => m.i === i) ? { colour: colours.text, alpha: 0.07 } : null;
     },
   });
@@ -247,7 +247,7 @@ function render({ model, el }) {
       list.picture("results", drawResults),
       list.picture("byrate", drawRates, "Accuracy at every rate. ", { drags: comparable }),
     ],
-    "Coloured row: the winner. Grey rows: not beaten by it from every seed. Shaded rates: nearly as good as the best." +
+    "Coloured row: beats all others from every seed. Grey rows: the first, and who is not beaten by it. Shaded rates: nearly as good as the best." +
       (defaults.some(([, j]) => j !== null) ? " Tick: the method's default rate." : "") +
       (R > 1 ? " Arrow: the best rate is at the end of the grid." : ""));
 }

@@ -38,8 +38,9 @@ class RaceView(View):
     The dots are the seeds that judge, and the vertical mark is their median. The accuracy at every rate is
     that of the seeds that choose, on the validation images: the shaded rates are nearly as good as the best,
     the tick is the method's default rate, and a triangle at the edge of a row is a best rate at the end of
-    the grid. The row of the winner is tinted, and, more lightly, the rows of those that it does not beat from
-    every seed. The ribbon under the budget shows the winner at each budget, pale where others are not beaten.
+    the grid. A row that beats all others from every seed is tinted; where there is none, the first and those
+    that it does not beat are grey. The ribbon under the budget shows the first at each budget, pale where
+    others are not beaten.
 
     ``budget_index``, ``per``, ``shared``, ``lr_index`` and ``shown`` follow the view's controls, on release,
     and move them when they are set; ``budget`` and ``lr`` are the values there, and ``table`` is the table of
@@ -239,8 +240,8 @@ class RaceView(View):
             wrong = 1 - self.race.judged[i, at[i], :, last[i]]
             draw_seeds(results, row, wrong, (self._edge, 1.0), self._styles[i])
             self._draw_rates(rates, row, i, int(at[i]), int(last[i]))
-            # A first that beats nobody has not won.
-            wins = i == standing[0].contestant and not _nobody_wins(standing)
+            # A first that does not beat all others is one of several.
+            wins = i == standing[0].contestant and sum(stands.leads for stands in standing) == 1
             if any(stands.leads for stands in standing if stands.contestant == i):
                 for ax in (results, rates):
                     colour, alpha = (self._colour(i), 0.3) if wins else ("black", 0.07)

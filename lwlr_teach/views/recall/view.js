@@ -3,7 +3,7 @@ import { OWN_KEYS, element, listen, save } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { questions } = model.get("plan");
-  const root = element("div", { class: "lwlr-view lwlr-recall", role: "group" });
+  const root = element("div", { class: "lwlr-view lwlr-recall", role: "group", tabindex: -1 });
   const group = `lwlr-recall-${Math.random().toString(36).slice(2)}`;
   const blocks = questions.map(({ asks, options, right, why }, i) => {
     const rows = options.map((text, j) => {
@@ -24,6 +24,7 @@ function render({ model, el }) {
       answers[i] = chosen;
       save(model, { answers });
       show();
+      root.focus({ preventScroll: true }); // the button is gone; outside the notebook keys would do nothing
     });
     for (const { input } of rows) input.addEventListener("change", () => (answer.disabled = false));
     answer.disabled = true;

@@ -118,7 +118,8 @@ function render({ model, el }) {
     const ranks = ranking();
     ctx.font = `600 ${colours.font}`;
     const nameOf = (o) => o.m.name + (now.own_best ? ` at ${rates[o.lr]}` : "");
-    const names = 62 + Math.max(60, ...ranks.map((o) => ctx.measureText(nameOf(o)).width));
+    // On a telephone long names get narrower, so that there is room for the results.
+    const names = Math.min(62 + Math.max(60, ...ranks.map((o) => ctx.measureText(nameOf(o)).width)), ctx.cssWidth * 0.55);
     const [low, high] = lossRange(ranks);
     const box = { left: names, top: 26, width: ctx.cssWidth - names - 50, height: ctx.cssHeight - 74 };
     const f = view.plot(ctx, colours, box, { range: [low, high], log: true }, { range: [0, 1] }, { yTicks: 0 });
@@ -158,7 +159,7 @@ function render({ model, el }) {
       marker(ctx, o.loss > high ? "triangle-right" : o.m.style.marker, px(o.loss), y, 5, colour, colours.paper);
       Object.assign(ctx, { font: (leaders.includes(o) ? "600 " : "") + colours.font, fillStyle: colours.text, textBaseline: "middle" });
       ctx.textAlign = "left";
-      ctx.fillText(nameOf(o), 4, y);
+      ctx.fillText(nameOf(o), 4, y, names - 58);
       ctx.textAlign = "right";
       ctx.fillText(short(o.loss), names - 8, y);
       ctx.fillText(percent(o.accuracy), ctx.cssWidth - 4, y);

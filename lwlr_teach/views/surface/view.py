@@ -337,8 +337,8 @@ class SurfaceView(View):
         return kept[key]
 
     def losses_at(self, rates: Tensor) -> Tensor:
-        """The loss above the minimum at the present step of each method at each of these rates, the mean of all
-        walkers, inf where one is lost: (method, rate)."""
+        """The loss above the minimum at the present step of each method at each of these rates, the mean of
+        all walkers, inf where one is lost: (method, rate)."""
         now = self._state()
         runs = self._sweep(now, self.start, self._chosen(now) | {"lr": rates})
         ends = (runs.losses[..., self.step] - runs.surface.lowest).clamp(
