@@ -2,6 +2,7 @@
 
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
+from lwlr_teach.studies.memory import CHANGES, Change, Chase, Sizes, best_memory, chase, guess_sizes
 from lwlr_teach.studies.momentum import MomentumSweep, sweep_momentum
 from lwlr_teach.studies.scheduled import FamilyRuns, Outcome, ScheduleRuns, train_schedules
 from lwlr_teach.studies.split_training import trained_splits

@@ -55,6 +55,8 @@ class Sizes:
     """The root of the mean of all g² so far in this draw: (change, step)."""
     error: Tensor
     """The root mean square of ln √s − ln σ, over all draws and steps: (change, memory)."""
+    never_error: Tensor
+    """The same where nothing is forgotten: (change,)."""
 
     __repr__ = brief
 
@@ -113,13 +115,14 @@ def _guess(
         if step >= before:
             guessed.append(s[:, shown].sqrt())
             error += (s.log() / 2 - logs[step]).square().mean(1)
-    so_far = squares[:, shown].cumsum(0) / torch.arange(1, len(squares) + 1)
+    so_far = squares.cumsum(0).div(torch.arange(1, len(squares) + 1)[:, None])[before:]
     return (
         logs[before:, shown].exp(),
         squares[before:, shown].sqrt(),
         torch.stack(guessed, -1),
-        so_far[before:].sqrt(),
-        (error / (len(walk) - before)).sqrt(),
+        so_far[:, shown].sqrt(),
+        (error / len(so_far)).sqrt(),
+        (so_far.log() / 2 - logs[before:]).square().mean().sqrt(),
     )
 
 
@@ -137,22 +140,23 @@ def best_memory(speed: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Chase:
-    """How well each method followed a goal that jumps, at its own best rate."""
+    """How well each method followed a goal that jumps, at its own best rate for each fall of the gradients."""
 
     names: tuple[str, ...]
     lr: Tensor
     """The rates that were tried: (rate,)."""
     tried: Tensor
-    """The root mean square of the distance over all steps, at each: (method, rate); inf where lost."""
+    """The root mean square of the distance over all steps, at each rate: (fall, method, rate); inf where it
+    overflowed."""
     distance: Tensor
-    """The distance to the goal at each step at the best rate, root mean square over other draws:
-    (method, step)."""
+    """The distance to the goal before each step at the best rate, root mean square over other draws:
+    (fall, method, step)."""
 
     __repr__ = brief
 
     @property
     def best(self) -> Tensor:
-        """Each method's best rate: (method,)."""
+        """Each method's best rate: (fall, method)."""
         return self.lr[self.tried.argmin(-1)]
 
 
@@ -160,7 +164,7 @@ def chase(
     optimizers: Iterable[str | Method],
     *,
     lr: Sequence[float] | Tensor,
-    fall: float = 1.0,
+    falls: Sequence[float] = (1.0,),
     steps: int = 2000,
     every: int = 500,
     draws: int = 400,
@@ -174,40 +178,42 @@ def chase(
     Args:
         optimizers: methods or their names.
         lr: the rates to choose from.
-        fall: by how much the size of all gradients is divided, from the middle between two jumps before
-            the middle of the run on. The size is 1 before.
+        falls: by how much the size of all gradients is divided; 1 leaves it as it is. It falls half-way
+            between the two jumps before the middle of the run and in it; the size is 1 before.
         steps: how many each run takes.
         every: how many steps the goal stands still.
         draws: how many judge; a quarter as many choose.
     """
     methods = check_methods(optimizers)
     rates = check_grid(methods, {"lr": lr}, torch.device("cpu"), torch.float64)["lr"]
-    check_number("fall", fall, above=0)
+    divisors = torch.as_tensor(falls, dtype=torch.float64)
+    check_number("falls", divisors, above=0)
     check_count("steps", steps)
     check_count("every", every)
     check_count("draws", draws, low=4)
     generator = torch.Generator().manual_seed(seed)
     time = torch.arange(steps)
     goal = (time // every % 2).double()
-    size = torch.where(time < steps // 2 - every // 2, 1.0, 1 / fall).double()
+    size = torch.where((time < steps // 2 - every // 2)[:, None], 1.0, 1 / divisors)
     choosing, judging = (
         torch.randn(steps, count, generator=generator, dtype=torch.float64) for count in (draws // 4, draws)
     )
-    tried = torch.stack([_distances(m, rates, goal, size, choosing).square().mean(0).sqrt() for m in methods])
-    tried = tried.nan_to_num(nan=torch.inf)
-    best = rates[tried.argmin(-1)]
-    judged = [
-        _distances(m, rate[None], goal, size, judging)[:, 0] for m, rate in zip(methods, best, strict=True)
-    ]
-    return Chase(tuple(m.name for m in methods), rates, tried, torch.stack(judged))
+    tried, distance = [], []
+    for method in methods:
+        squares = _squares(method, rates.expand(len(divisors), -1), goal, size, choosing)
+        tried.append(squares.mean(0).sqrt().nan_to_num(nan=torch.inf))
+        best = rates[tried[-1].argmin(-1)][:, None]
+        distance.append(_squares(method, best, goal, size, judging)[..., 0].sqrt().T)
+    names = tuple(method.name for method in methods)
+    return Chase(names, rates, torch.stack(tried, 1), torch.stack(distance, 1))
 
 
-def _distances(method: Method, rates: Tensor, goal: Tensor, size: Tensor, noise: Tensor) -> Tensor:
-    """Root mean square over the draws of the distance before each step: (step, rate)."""
-    p = torch.zeros(len(rates), noise.shape[1], dtype=torch.float64)
-    optimizer, found = method([p], lr=rates[:, None]), []
+def _squares(method: Method, rates: Tensor, goal: Tensor, size: Tensor, noise: Tensor) -> Tensor:
+    """Mean over the draws of the squared distance before each step: (step, fall, rate)."""
+    p = torch.zeros(*rates.shape, noise.shape[1], dtype=torch.float64)
+    optimizer, found = method([p], lr=rates[..., None]), []
     for here, times, draw in zip(goal, size, noise, strict=True):
-        found.append((p - here).square().mean(1).sqrt())
-        p.grad = times * (p - here + draw)
+        found.append((p - here).square().mean(-1))
+        p.grad = times[:, None, None] * (p - here + draw)
         optimizer.step()
     return torch.stack(found)

@@ -4,6 +4,7 @@ from lwlr_teach.views.curves.view import CurvesView
 from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
+from lwlr_teach.views.memory.view import MemoryView
 from lwlr_teach.views.microscope.view import Microscope
 from lwlr_teach.views.momentum.view import MomentumView
 from lwlr_teach.views.race.view import RaceView
@@ -22,6 +23,7 @@ __all__ = [
     "GalleryView",
     "InspectorView",
     "LayerRatesView",
+    "MemoryView",
     "Microscope",
     "MomentumView",
     "Playground",
