@@ -21,8 +21,11 @@ from lwlr_teach.studies.transfer import (
 from lwlr_teach.studies.width import Widths, activation_changes, train_widths
 
 __all__ = [
+    "CHANGES",
     "FAMILIES",
     "TRANSFERS",
+    "Change",
+    "Chase",
     "Comparison",
     "Family",
     "FamilyRuns",
@@ -31,12 +34,16 @@ __all__ = [
     "Outcome",
     "Pretrained",
     "ScheduleRuns",
+    "Sizes",
     "Splits",
     "Target",
     "Widths",
     "activation_changes",
     "arrangements",
+    "best_memory",
+    "chase",
     "compare",
+    "guess_sizes",
     "pretrain",
     "readouts",
     "split_losses",

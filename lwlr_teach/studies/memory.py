@@ -140,7 +140,7 @@ def best_memory(speed: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Chase:
-    """How well each method followed a goal that jumps, at its own best rate for each fall of the gradients."""
+    """How well each method followed a goal that jumps, at its own best rate for each fall."""
 
     names: tuple[str, ...]
     lr: Tensor

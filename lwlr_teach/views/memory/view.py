@@ -71,7 +71,9 @@ class MemoryView(Chart):
             Axis(title="typical error, RMSprop", range=(0, 1.05 * sizes.error.max().item()), percent=True),
             [
                 Line(sizes.memories, Over(sizes.error, "change"), beside="change"),
-                Marker(Over(places, "method", "memory_index"), Over(errors, "method", "change", "memory_index")),
+                Marker(
+                    Over(places, "method", "memory_index"), Over(errors, "method", "change", "memory_index")
+                ),
                 Foot(Over(best, "method", "change")),
             ],
         )
