@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from lwlr_teach.core.arithmetic import moving_average
-from lwlr_teach.core.checks import check_count, check_number, check_rising
+from lwlr_teach.core.checks import Number, check_count, check_number, check_rising
 from lwlr_teach.core.text import brief
-from lwlr_teach.optim import Method
+from lwlr_teach.optim import Adadelta, Method
+from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.grid import check_grid, check_methods
 
 
@@ -105,7 +107,7 @@ def _guess(
 ) -> tuple[Tensor, ...]:
     """Size, what is seen, both guesses and the error, of one change."""
     alpha = (1 - 1 / memories)[:, None]
-    fallen = torch.arange(len(walk))[:, None] >= (before + len(walk)) // 2
+    fallen = (torch.arange(len(walk))[:, None] >= (before + len(walk)) // 2).double()
     logs = change.speed * (walk - walk[before, shown]) - math.log(change.fall) * fallen
     squares = (logs.exp() * noise) ** 2
     s = (2 * logs[0]).exp().expand(len(memories), -1)
@@ -165,6 +167,7 @@ def chase(
     *,
     lr: Sequence[float] | Tensor,
     falls: Sequence[float] = (1.0,),
+    fall_at: int = 750,
     steps: int = 2000,
     every: int = 500,
     draws: int = 400,
@@ -178,8 +181,8 @@ def chase(
     Args:
         optimizers: methods or their names.
         lr: the rates to choose from.
-        falls: by how much the size of all gradients is divided; 1 leaves it as it is. It falls half-way
-            between the two jumps before the middle of the run and in it; the size is 1 before.
+        falls: by how much the size of all gradients, which is 1 at first, is divided; 1 leaves it as it is.
+        fall_at: the step from which on they are smaller.
         steps: how many each run takes.
         every: how many steps the goal stands still.
         draws: how many judge; a quarter as many choose.
@@ -190,11 +193,12 @@ def chase(
     check_number("falls", divisors, above=0)
     check_count("steps", steps)
     check_count("every", every)
+    check_count("fall_at", fall_at, low=0)
     check_count("draws", draws, low=4)
     generator = torch.Generator().manual_seed(seed)
     time = torch.arange(steps)
     goal = (time // every % 2).double()
-    size = torch.where((time < steps // 2 - every // 2)[:, None], 1.0, 1 / divisors)
+    size = torch.where((time < fall_at)[:, None], 1.0, 1 / divisors)
     choosing, judging = (
         torch.randn(steps, count, generator=generator, dtype=torch.float64) for count in (draws // 4, draws)
     )
@@ -217,3 +221,13 @@ def _squares(method: Method, rates: Tensor, goal: Tensor, size: Tensor, noise: T
         p.grad = times[:, None, None] * (p - here + draw)
         optimizer.step()
     return torch.stack(found)
+
+
+def _by_eps(params: ParamsT, lr: Number = 1e-6, **options: Unpack[Options]) -> Adadelta:
+    """AdaDelta at the rate 1, whose ε is what is called ``lr`` here."""
+    groups = [dict(p) if isinstance(p, dict) else {"params": [p]} for p in params]
+    return Adadelta([{**group, "eps": group.get("lr", lr), "lr": 1.0} for group in groups], **options)
+
+
+ADADELTA_BY_EPS = Method("Adadelta, its ε", _by_eps)
+"""AdaDelta for a sweep of rates: what is swept is its ε."""
