@@ -89,6 +89,8 @@ def test_each_method_has_its_own_rate_and_other_draws_judge_it():
     assert followed.best.shape == (2, 2)
     assert followed.tried[0, 0, 3] == torch.inf  # SGD beyond its edge
     assert followed.best[0].tolist() == pytest.approx([0.05, 0.05])
+    judged, chose = followed.distance[0, 0].square().mean().sqrt(), followed.tried[0, 0].min()
+    assert judged.item() != pytest.approx(chose.item(), rel=1e-6)
     # Until the gradients fall both targets are the same, for the same rate.
     torch.testing.assert_close(followed.distance[0, 1, :100], followed.distance[1, 1, :100])
     assert (followed.distance[0, 1, 160:] != followed.distance[1, 1, 160:]).any()
