@@ -127,7 +127,7 @@ steady, falling = (dict(zip(names, part, strict=True)) for part in chased.distan
 # %%
 last = {name: curve[1500:1600] for name, curve in steady.items() if name != "RMSprop, α 0.9"}
 last["Adagrad, first jump"] = steady["Adagrad"][500:600]
-CurvesView(last, y="distance to the goal", x="steps after the jump", title="A goal that jumps", at=25)
+CurvesView(last, y="distance to the goal", title="Counted from the jump", at=25)
 
 
 # %%
@@ -182,7 +182,7 @@ claim(
 )
 
 # %% [markdown]
-# SGD's rate has to serve loud and soft at once. RMSProp's need not. **What RMSProp adds to SGD is the scale, and what it adds to Adagrad is that it forgets.**
+# SGD's rate has to serve loud and soft at once. After the fall its steps are too short: it trembles less, and follows late. RMSProp's rate need not. **What RMSProp adds to SGD is the scale, and what it adds to Adagrad is that it forgets.**
 #
 # ## The rule
 #
@@ -215,7 +215,9 @@ claim(
 )
 
 # %% [markdown]
-# The last one concerns the rare words of lesson 5. Adagrad remembers each meeting. RMSProp has forgotten the word by the time it comes again, and takes the longest step that it has. That sounds bad, and it is often said that RMSProp is for moving goals and Adagrad for rare features. So race them on the sentences of lesson 5.
+# So the first step is the longest one. A spike is divided by an s that holds it already. Then it shortens the steps, and at the end of the picture it is not quite forgotten.
+#
+# Silence concerns the rare words of lesson 5. Adagrad remembers each meeting. RMSProp has forgotten the word by the time it comes again, and takes the longest step that it has. That sounds bad, and it is often said that RMSProp is for moving goals and Adagrad for rare features. So race them on the sentences of lesson 5.
 
 # %%
 # This takes a few seconds.
