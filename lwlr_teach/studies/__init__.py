@@ -2,6 +2,16 @@
 
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
+from lwlr_teach.studies.memory import (
+    ADADELTA_BY_EPS,
+    CHANGES,
+    Change,
+    Chase,
+    Sizes,
+    best_memory,
+    chase,
+    guess_sizes,
+)
 from lwlr_teach.studies.momentum import MomentumSweep, sweep_momentum
 from lwlr_teach.studies.scheduled import FamilyRuns, Outcome, ScheduleRuns, train_schedules
 from lwlr_teach.studies.split_training import trained_splits
@@ -20,8 +30,12 @@ from lwlr_teach.studies.transfer import (
 from lwlr_teach.studies.width import Widths, activation_changes, train_widths
 
 __all__ = [
+    "ADADELTA_BY_EPS",
+    "CHANGES",
     "FAMILIES",
     "TRANSFERS",
+    "Change",
+    "Chase",
     "Comparison",
     "Family",
     "FamilyRuns",
@@ -30,12 +44,16 @@ __all__ = [
     "Outcome",
     "Pretrained",
     "ScheduleRuns",
+    "Sizes",
     "Splits",
     "Target",
     "Widths",
     "activation_changes",
     "arrangements",
+    "best_memory",
+    "chase",
     "compare",
+    "guess_sizes",
     "pretrain",
     "readouts",
     "split_losses",

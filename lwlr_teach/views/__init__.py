@@ -5,6 +5,7 @@ from lwlr_teach.views.family.view import FamilyView
 from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
+from lwlr_teach.views.memory.view import MemoryView
 from lwlr_teach.views.microscope.view import Microscope
 from lwlr_teach.views.momentum.view import MomentumView
 from lwlr_teach.views.race.view import RaceView
@@ -24,6 +25,7 @@ __all__ = [
     "GalleryView",
     "InspectorView",
     "LayerRatesView",
+    "MemoryView",
     "Microscope",
     "MomentumView",
     "Playground",

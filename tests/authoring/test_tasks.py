@@ -119,6 +119,36 @@ def test_03_the_first_rate_to_be_cut_is_the_largest_and_the_smallest_is_not():
     assert cut["from 0.005"] == []
 
 
+def test_06_a_short_memory_trembles_a_long_one_lags_and_the_best_follows_the_speed():
+    view = shown("06-rmsprop-adadelta", "MemoryView(")
+    best = {}
+    for change in ("slow drift", "fast drift"):
+        view.change = change
+        found = {}
+        for position, memory in enumerate(view._memories.tolist()):
+            view.memory_index = position
+            said = re.search(r"RMSprop is typically (\d+)% off", view.describe())
+            assert said
+            found[memory] = int(said[1])
+        assert found[min(found)] > 2 * min(found.values())
+        best[change] = [memory for memory, off in found.items() if off == min(found.values())]
+    assert found[max(found)] > 2 * min(found.values())
+    assert min(best["slow drift"]) > 2 * max(best["fast drift"])
+
+
+def test_06_a_best_eps_in_the_bowl_with_a_jam_to_its_left_and_a_crash_to_its_right():
+    view = shown("06-rmsprop-adadelta", "epsilons = ")
+    ends = {}
+    for position, eps in enumerate(view._more["eps"].tolist()):
+        view.more = {"eps": position}
+        ends[eps] = view.run(0, view.start)[1][-1].item()
+    first = view.run(0, view.start)[1][0].item()
+    best = min(ends, key=ends.get)
+    assert 1e-5 < best < 1e-3
+    assert ends[min(ends)] > 0.9 * first
+    assert ends[max(ends)] > 10 * first
+
+
 def test_10_one_rate_is_thrown_by_the_wall_and_its_neighbours_are_not():
     view = shown("10-exploding-gradients", "lrs = ")
     thrown = []

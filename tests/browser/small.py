@@ -13,6 +13,7 @@ from lwlr_teach.runs import QUANTITIES, Contestant, Minibatches, Recording, race
 from lwlr_teach.schedules import Plateau
 from lwlr_teach.studies import (
     compare,
+    guess_sizes,
     pretrain,
     sweep_momentum,
     train_layer_rates,
@@ -22,6 +23,7 @@ from lwlr_teach.studies import (
 from lwlr_teach.views import (
     InspectorView,
     LayerRatesView,
+    MemoryView,
     Microscope,
     MomentumView,
     Playground,
@@ -121,6 +123,11 @@ def schedules() -> View:
     return ScheduleView(train_schedules(names, lr=[0.05, 0.1, 0.5], seeds=2, steps=20, progress=False))
 
 
+def memory() -> View:
+    """Of five memories."""
+    return MemoryView(guess_sizes([2, 5, 10, 40, 150], steps=30, before=50, draws=20))
+
+
 def microscope() -> View:
     """Of two rules; the first step of one is unlike the others."""
     return Microscope(["Adam", "Nesterov"], gradients=[1, -0.3, 0, 0, 20], at_step=2)
@@ -141,6 +148,7 @@ MAKERS: dict[str, Callable[[], View]] = {
     "transfer": transfer,
     "splits": lambda: SplitView(revealed=False),
     "width": width,
+    "memory": memory,
 }
 
 

@@ -1,7 +1,7 @@
 """What the lessons ask: exercises with their known answers, questions to recall, one to explain.
 
 There is one file a lesson, with its ``EXERCISES``, its ``QUESTIONS`` and an ``EXPLANATION``. It is found here
-by itself.
+by itself. What files share has a name that begins with _.
 """
 
 import importlib
@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from lwlr_teach.teaching.items import Exercise, Explanation, Question
 
-_FILES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+_NAMES = [found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")]
+_FILES = [importlib.import_module(f"{__name__}.{name}") for name in _NAMES]
 # In the order of the course.
 _LESSONS = sorted(_FILES, key=lambda file: str(file.QUESTIONS[0].lesson))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
+from lwlr_teach.teaching.bank._steps import play_steps, step_problem, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the step ---------------------------------------------------------------------------------------------
@@ -21,31 +23,10 @@ def step(p: Tensor, g: Tensor, s: Tensor, lr: float, eps: float) -> tuple[Tensor
 
 
 def _step_problem(generator: torch.Generator) -> dict[str, Any]:
-    shape = [(3,), (2, 4), (), (1, 1, 5)][int(torch.randint(4, (), generator=generator))]
-    grads = torch.randn(5, *shape, generator=generator, dtype=torch.float64)
-    grads[1] = 0.0  # a silence
-    return {
-        "p": torch.randn(shape, generator=generator, dtype=torch.float64),
-        "grads": grads,
-        "lr": 0.01 + torch.rand((), generator=generator, dtype=torch.float64).item(),
-        "eps": 0.02 + 0.1 * torch.rand((), generator=generator, dtype=torch.float64).item(),
+    return step_problem(generator) | {
+        "lr": uniform(generator, 0.01, 1.01),
+        "eps": uniform(generator, 0.02, 0.12),
     }
-
-
-def _play_steps(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    """Five steps, each from where the last one led; the second gradient is 0."""
-    came: dict[str, Any] = {}
-    p, s = problem["p"], torch.zeros_like(problem["p"])
-    for i, g in enumerate(problem["grads"], start=1):
-        given = answer(p, g, s, problem["lr"], problem["eps"])
-        if not isinstance(given, tuple | list) or len(given) != 2:
-            return {"p and s (two values, as in: return p, s)": given}
-        new_p, new_s = given
-        came |= {f"p after step {i}": new_p, f"s after step {i}": new_s}
-        if {getattr(new_p, "shape", None), getattr(new_s, "shape", None)} != {p.shape}:
-            break
-        p, s = torch.as_tensor(new_p).detach(), torch.as_tensor(new_s).detach()
-    return came
 
 
 def _rule(answer: Callable[..., Any]) -> Rule:
@@ -99,7 +80,7 @@ STEP = Exercise(
     ),
     answer=step,
     problem=_step_problem,
-    play=_play_steps,
+    play=partial(play_steps, state=["s"], settings=["lr", "eps"]),
     rule=_rule,
     right="Every entry is divided by the root of its own sum, the present gradient included.",
     known=(
