@@ -1,5 +1,6 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
+from lwlr_teach.studies.adaptive_edge import AdaptiveEdge, train_at_the_edge
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
 from lwlr_teach.studies.momentum import MomentumSweep, sweep_momentum
@@ -22,6 +23,7 @@ from lwlr_teach.studies.width import Widths, activation_changes, train_widths
 __all__ = [
     "FAMILIES",
     "TRANSFERS",
+    "AdaptiveEdge",
     "Comparison",
     "Family",
     "FamilyRuns",
@@ -41,6 +43,7 @@ __all__ = [
     "split_losses",
     "sweep_momentum",
     "target",
+    "train_at_the_edge",
     "train_layer_rates",
     "train_schedules",
     "train_widths",
