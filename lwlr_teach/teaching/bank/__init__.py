@@ -1,7 +1,7 @@
 """What the lessons ask: exercises with their known answers, questions to recall, one to explain.
 
 There is one file a lesson, with its ``EXERCISES``, its ``QUESTIONS`` and an ``EXPLANATION``. It is found here
-by itself.
+by itself. A file without ``QUESTIONS`` helps the others.
 """
 
 import importlib
@@ -13,7 +13,9 @@ from lwlr_teach.teaching.items import Exercise, Explanation, Question
 
 _FILES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
 # In the order of the course.
-_LESSONS = sorted(_FILES, key=lambda file: str(file.QUESTIONS[0].lesson))
+_LESSONS = sorted(
+    (file for file in _FILES if hasattr(file, "QUESTIONS")), key=lambda file: str(file.QUESTIONS[0].lesson)
+)
 
 EXERCISES: Mapping[str, Exercise] = MappingProxyType(
     {exercise.name: exercise for lesson in _LESSONS for exercise in lesson.EXERCISES}

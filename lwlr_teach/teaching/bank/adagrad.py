@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
+from lwlr_teach.teaching.bank.steps import play_steps
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the step ---------------------------------------------------------------------------------------------
@@ -33,19 +34,8 @@ def _step_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _play_steps(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    """Five steps, each from where the last one led; the second gradient is 0."""
-    came: dict[str, Any] = {}
-    p, s = problem["p"], torch.zeros_like(problem["p"])
-    for i, g in enumerate(problem["grads"], start=1):
-        given = answer(p, g, s, problem["lr"], problem["eps"])
-        if not isinstance(given, tuple | list) or len(given) != 2:
-            return {"p and s (two values, as in: return p, s)": given}
-        new_p, new_s = given
-        came |= {f"p after step {i}": new_p, f"s after step {i}": new_s}
-        if {getattr(new_p, "shape", None), getattr(new_s, "shape", None)} != {p.shape}:
-            break
-        p, s = torch.as_tensor(new_p).detach(), torch.as_tensor(new_s).detach()
-    return came
+    """Five steps; the second gradient is 0."""
+    return play_steps(answer, problem, ["s"], lambda i: (problem["lr"], problem["eps"]))
 
 
 def _rule(answer: Callable[..., Any]) -> Rule:
