@@ -88,7 +88,10 @@ p.grad = torch.tensor([1e-3, 1.0, 1e3], dtype=torch.float64)
 Adam([p], lr=0.1).step()
 claim("Adam: first gradients of 0.001, 1 and 1,000, first steps of one rate.", (p + 0.1).abs().max() < 1e-5)
 
-raw = [-values["Δp"] / 0.1 for values in Microscope([uncorrected], lr=0.1, steps=100)._runs()["uncorrected"]]
+state, raw = dict.fromkeys("mv", torch.zeros(1)), []
+for t in range(1, 101):
+    direction, state = uncorrected(torch.ones(1), state, t)
+    raw.append(direction.item())
 longest = max(raw)
 claim(
     f"Uncorrected: the first step is {raw[0]:.2f} rates long, step {raw.index(longest) + 1} is {longest:.2f}.",
@@ -118,13 +121,13 @@ silence_guess
 # “The rate” is the usual answer: that is what the correction is for. Ask what t is by now, and what the correction is then.
 
 # %% [markdown]
-# The same silence is broken in three ways: by one gradient, by ten equal ones, and by gradients that grow by 11% a step. **Which of the three has the longest step, and is any of them ever at most one rate?**
+# The same silence is broken in three ways: by one gradient, by ten equal ones, and by gradients of which each is a ninth larger than the last. **Which of the three has the longest step, and is any of them ever at most one rate?**
 
 # %%
 after = torch.zeros(60, 3, dtype=torch.float64)
 after[0, 0] = 1
 after[:10, 1] = 1
-after[:, 2] = 1.11 ** torch.arange(60)
+after[:, 2] = (10 / 9) ** torch.arange(60)
 p = torch.zeros(3, dtype=torch.float64)
 adam, places = Adam([p], lr=1.0), []
 for p.grad in torch.cat([torch.zeros(10_000, 3, dtype=torch.float64), after]):
@@ -206,7 +209,7 @@ claim(
     abs(raised[at] / usual[at] - 1) < 0.1,
 )
 times = trained.lr[large.argmin()] / trained.lr[at]
-claim("With ε = 1 the best rate is more than ten times as large.", times > 10)
+claim("With ε = 1 the best rate is more than five times as large.", times > 5)
 half = torch.zeros(1, dtype=torch.float16)
 claim("In float16 the number 10⁻⁸ is 0, and 10⁻⁶ is not.", half + 1e-8 == 0 and half + 1e-6 > 0)
 half.grad = torch.zeros_like(half)
@@ -235,7 +238,7 @@ CurvesView(
 
 # %%
 settled = edge.product[..., -200:].mean(-1)
-claim("At 0.01, 0.03 and 0.1 the last 200 steps average 2, within 10%.", (settled - 2).abs().max() < 0.2)
+claim("At 0.01, 0.03 and 0.1 the last 200 steps average 2, within 15%.", (settled - 2).abs().max() < 0.3)
 ends = [values[..., -200:].mean((1, 2)) for values in (edge.own_rate, edge.sharpness)]
 grown, flatter = (end[2] / end[0] for end in ends)
 claim("From 0.01 to 0.1, ten times the rate, the own rate grows less than fourfold.", 1.5 < grown < 4)
@@ -244,7 +247,9 @@ claim("The network ends in a place that is more than a third flatter.", flatter 
 # %% [markdown]
 # Below 2 training goes well, and the sharpness grows. Above 2 the run jumps from wall to wall. The gradients grow, $\nu$ grows, the own rate falls, and the jumping drives the network to where it is flatter. So it comes back to 2, from both sides. Cohen et al. (2025) found this by looking at the average over time and not at single steps.
 #
-# It adapts to the *edge*, then: as fast as is possible without exploding. It does not adapt to the goal, and nothing in it knows when to slow down.
+# Adam, with a rate for each weight, comes to an edge of its own: the curvature that its own rates see settles at $38/\eta$ (Cohen et al. 2022).
+#
+# So an adaptive rate adapts to the *edge*: as fast as is possible without exploding. It does not adapt to the goal, and nothing in it knows when to slow down.
 #
 # ## A game that it loses
 #
@@ -338,6 +343,9 @@ def ends(runs):
 
 loss, best = ends(runs)
 own = loss.gather(1, best[:, None]).squeeze(1)
+tenfold = (best + 3).clamp(max=9)
+
+# %%
 right = [runs.table()[name].accuracy for name in ("Momentum", "RMSprop", "Adam")]
 claim(
     "Constant rates: the three are less than four points apart on the test images.",
@@ -350,15 +358,19 @@ claim(
     "At the default 0.001 Adam's loss is more than twice as high as at its best rate.",
     loss[2, 0] > 2 * own[2],
 )
-claim("At ten times its best rate, too, it is clearly higher.", loss[2, best[2] + 3] > 1.4 * own[2])
-claim("For Momentum ten times is more than twice the loss.", loss[0, best[0] + 3] > 2 * own[0])
+claim("At ten times its best rate, too, it is clearly higher.", loss[2, tenfold[2]] > 1.4 * own[2])
+claim("For Momentum ten times is more than twice the loss.", loss[0, tenfold[0]] > 2 * own[0])
+worse = loss[[0, 2], tenfold[[0, 2]]] / own[[0, 2]]
+claim("It loses more by that than Adam does.", worse[0] > worse[1])
 schedule_guess.reveal(
     "the falling one",
     "Noise is divided by its own size. While there is noise, Adam's steps stay long, and only a schedule shortens them.",
 )
 
 # %% [markdown]
-# At equal care no optimizer is ahead. What helped was the schedule, and it helped both. Adam's default was made for long runs, and here it is far too small. So Adam sets the *scale* of its rate and not its size.
+# At equal care neither optimizer is ahead of the other. What helped was the schedule, and it helped both. The default 0.001 is far too small for so short a run. So Adam finds the *scale* of its rate, and you have to find its size.
+#
+# Why does everybody start here, then? Because its number travels. A thousandth of a unit a step means the same in every network, whatever the loss is multiplied by, and a rate that is too large by a factor of ten costs it less than it costs Momentum.
 #
 # It is also said to work well together with **batch normalisation**, which gives the inputs of each unit the mean 0 and the size 1 over the batch. With it:
 
@@ -500,4 +512,4 @@ explain("07-explain")
 #
 # **Where libraries disagree.** PyTorch adds ε to the root of the corrected $v$. Keras adds it to the root of the uncorrected one, and takes $10^{-7}$, so that it counts for more in the first steps. optax has a second ε inside the root, `eps_root`. In AMSGrad PyTorch and Keras take the maximum before the correction, optax after it.
 #
-# **Sources.** Kingma and Ba (2015), *Adam: A method for stochastic optimization*: the rule, the correction, and the step after a silence. Reddi, Kale and Kumar (2018), *On the convergence of Adam and beyond*: the game, and AMSGrad. Cohen, Damian, Talwalkar, Kolter and Lee (2025), *Understanding optimization in deep learning with central flows*: what adaptive methods adapt to. Ioffe and Szegedy (2015), *Batch normalization*: normalised networks.
+# **Sources.** Kingma and Ba (2015), *Adam: A method for stochastic optimization*: the rule, the correction, and the step after a silence. Reddi, Kale and Kumar (2018), *On the convergence of Adam and beyond*: the game, and AMSGrad. Cohen, Damian, Talwalkar, Kolter and Lee (2025), *Understanding optimization in deep learning with central flows*, and Cohen et al. (2022), *Adaptive gradient methods at the edge of stability*: what adaptive methods adapt to. Ioffe and Szegedy (2015), *Batch normalization*: normalised networks.
