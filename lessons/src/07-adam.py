@@ -143,7 +143,7 @@ one, ten, growing = lengths.amax(0).tolist()
 bound = 0.1 / 0.001**0.5 / (1 - 0.9**2 / 0.999) ** 0.5
 claim(f"One gradient: {one:.2f} rates, as (1 − β₁)/√(1 − β₂) says.", abs(one - 0.1 / 0.001**0.5) < 1e-3)
 claim(f"Ten equal ones: up to {ten:.1f}. Growing ones: up to {growing:.2f}.", 6.4 < ten < 6.6)
-claim(f"The most that any gradients can do is {bound:.2f}.", 0.999 * bound < growing < bound)
+claim(f"The most that any gradients can do is {bound:.2f}.", abs(growing / bound - 1) < 0.001)
 silence_guess.reveal(
     "about three times the rate",
     "A silence takes both averages back to 0, as at the start. But the correction counts from the start of the run, and has gone.",
