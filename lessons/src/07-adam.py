@@ -432,11 +432,11 @@ claim(
 #
 # ## Exercise
 #
-# You build Adam from its end to its beginning. First only the last line is missing. All three functions take and return the same.
+# You build Adam from its end to its beginning. First only the last line is missing. All three functions have the same name, and take and return the same.
 
 
 # %%
-def last_line(p, g, m, v, t, lr, betas, eps):
+def step(p, g, m, v, t, lr, betas, eps):
     """The new p, m and v after step t of Adam."""
     m = betas[0] * m + (1 - betas[0]) * g
     v = betas[1] * v + (1 - betas[1]) * g**2
@@ -447,14 +447,14 @@ def last_line(p, g, m, v, t, lr, betas, eps):
     ### END SOLUTION
 
 
-check("07-last-line", last_line)
+check("07-last-line", step)
 
 # %% [markdown]
 # Now the corrections are missing, too.
 
 
 # %%
-def corrected(p, g, m, v, t, lr, betas, eps):
+def step(p, g, m, v, t, lr, betas, eps):
     """The new p, m and v after step t of Adam."""
     m = betas[0] * m + (1 - betas[0]) * g
     v = betas[1] * v + (1 - betas[1]) * g**2
@@ -465,7 +465,7 @@ def corrected(p, g, m, v, t, lr, betas, eps):
     ### END SOLUTION
 
 
-check("07-correction", corrected)
+check("07-correction", step)
 
 # %% [markdown]
 # And all of it, without looking.
