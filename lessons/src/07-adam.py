@@ -223,7 +223,7 @@ claim("So PyTorch's Adam turns a float16 weight with the gradient 0 into 0/0: no
 #
 # To have no noise, each step sees all of 100 digits. **Slide along the curve. Which number does it come to, and is it often above it?**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 # This takes about six seconds.
 edge = train_at_the_edge([0.01, 0.03, 0.1], seeds=2)
 CurvesView(
@@ -231,7 +231,7 @@ CurvesView(
     y="own rate × sharpness",
     first=1,
     title="RMSProp with one average, rate 0.03",
-    at=300,
+    at=250,
 )
 
 # %%
@@ -247,7 +247,7 @@ claim("The network ends in a place that is more than a third flatter.", flatter 
 #
 # Adam, with a rate for each weight, comes to an edge of its own: the curvature that its own rates see settles at $38/\eta$ (Cohen et al. 2022).
 #
-# So an adaptive rate adapts to the *edge*: as fast as is possible without exploding. It does not adapt to the goal, and nothing in it knows when to slow down.
+# So, where there is no noise, an adaptive rate adapts to the *edge*: as fast as is possible without exploding. It does not adapt to the goal, and nothing in it knows when to slow down.
 #
 # ## A game that it loses
 #
@@ -297,7 +297,7 @@ game_guess.reveal(
 )
 
 # %% [markdown]
-# What fails is a memory shorter than the time between important gradients. With 0.999 Adam remembers a thousand steps, and a gradient that comes every third one is not forgotten. Reddi et al. (2018) prove that for every $\beta_2$ below 1 there is such a game, with a rarer 3. It is a warning about rare and large gradients. It is no reason to expect more of AMSGrad on a network.
+# What fails is a memory shorter than the time between important gradients. With 0.999 Adam remembers a thousand steps, and a gradient that comes every third one is not forgotten. Reddi et al. (2018) prove that for every $\beta_2$ below 1 there is such a game, whose large gradient is rarer and larger than our 3. It is a warning about rare and large gradients. It is no reason to expect more of AMSGrad on a network.
 #
 # ## A real network, fairly raced
 #
