@@ -12,7 +12,16 @@ from lwlr_teach.problems.linear_networks import (
     surrogate_error,
     unit,
 )
-from lwlr_teach.problems.models import digits_cnn, init_mlp, init_rnn, linear, mlp, rnn
+from lwlr_teach.problems.models import (
+    batch_norm_mlp,
+    digits_cnn,
+    init_batch_norm_mlp,
+    init_mlp,
+    init_rnn,
+    linear,
+    mlp,
+    rnn,
+)
 from lwlr_teach.problems.quadratics import (
     Best,
     best_rate,
@@ -50,6 +59,7 @@ __all__ = [
     "Sentences",
     "Surface",
     "Task",
+    "batch_norm_mlp",
     "beale",
     "best_rate",
     "best_settings",
@@ -63,6 +73,7 @@ __all__ = [
     "factor",
     "find_surface",
     "himmelblau",
+    "init_batch_norm_mlp",
     "init_mlp",
     "init_rnn",
     "linear",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,33 @@ def mlp(params: Sequence[Tensor], x: Tensor) -> Tensor:
     *hidden, weight, bias = params
     for w, b in zip(hidden[::2], hidden[1::2], strict=True):
         x = torch.relu(x @ w + b)
+    return x @ weight + bias
+
+
+def init_batch_norm_mlp(
+    sizes: Sequence[int], generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
+    """As :func:`init_mlp`, with batch normalisation in the hidden layers: each has a weight (in, out), a gain
+    of ones and a bias of zeros, both (1, out); the last layer has a weight and a bias.
+
+    The weights are those that :func:`init_mlp` draws.
+    """
+    *hidden, weight, bias = init_mlp(sizes, generator, dtype)
+    layers = [[w, torch.ones_like(b), b] for w, b in zip(hidden[::2], hidden[1::2], strict=True)]
+    return [*chain.from_iterable(layers), weight, bias]
+
+
+def batch_norm_mlp(params: Sequence[Tensor], x: Tensor) -> Tensor:
+    """Logits of :func:`mlp` with batch normalisation (Ioffe & Szegedy 2015) before each ReLU.
+
+    Means and variances are always those of the batch ``x``, also where a network is judged: there is no
+    running average, so that what is said of an image depends a little on the images beside it.
+    """
+    *hidden, weight, bias = params
+    for w, gain, shift in zip(hidden[::3], hidden[1::3], hidden[2::3], strict=True):
+        x = x @ w
+        variance, mean = torch.var_mean(x, -2, correction=0, keepdim=True)
+        x = torch.relu((x - mean) * (variance + 1e-5).rsqrt() * gain + shift)
     return x @ weight + bias
 
 

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from lwlr_teach.core.checks import check_count, check_number
 from lwlr_teach.problems.data import Digits, digits
-from lwlr_teach.problems.models import init_mlp, init_rnn, linear, mlp, rnn
+from lwlr_teach.problems.models import (
+    batch_norm_mlp,
+    init_batch_norm_mlp,
+    init_mlp,
+    init_rnn,
+    linear,
+    mlp,
+    rnn,
+)
 from lwlr_teach.problems.texts import Sentences, sentences
 
 
@@ -37,18 +45,24 @@ def digits_task(
     steps: int,
     batch_size: int = 64,
     hidden: Sequence[int] = (32,),
+    batch_norm: bool = False,
     valid: int = 0,
     device: torch.device | str = "cpu",
 ) -> Task:
-    """A small ReLU network on the digits, once a seed; the last ``valid`` training images are held back."""
+    """A small ReLU network on the digits, once a seed; the last ``valid`` training images are held back.
+
+    With ``batch_norm`` its hidden layers are normalised, see
+    :func:`~lwlr_teach.problems.models.batch_norm_mlp`; the first weights are the same.
+    """
     data = data or digits()
     classes = int(data.y_train.max()) + 1
-    names = [*(f"hidden {i}" for i, _ in enumerate(hidden, start=1)), "output"]
+    init, forward = (init_batch_norm_mlp, batch_norm_mlp) if batch_norm else (init_mlp, mlp)
+    names = [f"hidden {i}" for i, _ in enumerate(hidden, start=1) for _ in range(3 if batch_norm else 2)]
     return _task(
         data,
-        lambda generator: init_mlp([data.x_train.shape[-1], *hidden, classes], generator),
-        mlp,
-        tuple(name for name in names for _ in ("weight", "bias")),
+        lambda generator: init([data.x_train.shape[-1], *hidden, classes], generator),
+        forward,
+        (*names, "output", "output"),
         (seeds, steps, batch_size, valid),
         device,
     )

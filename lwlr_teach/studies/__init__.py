@@ -1,5 +1,6 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
+from lwlr_teach.studies.adaptive_edge import AdaptiveEdge, train_at_the_edge
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
 from lwlr_teach.studies.memory import (
@@ -34,6 +35,7 @@ __all__ = [
     "CHANGES",
     "FAMILIES",
     "TRANSFERS",
+    "AdaptiveEdge",
     "Change",
     "Chase",
     "Comparison",
@@ -59,6 +61,7 @@ __all__ = [
     "split_losses",
     "sweep_momentum",
     "target",
+    "train_at_the_edge",
     "train_layer_rates",
     "train_schedules",
     "train_widths",

@@ -97,7 +97,14 @@ COURSE = (
         "The best memory for a drift, a goal that moves, the rate that AdaDelta hides, a recurrent network",
         ready=True,
     ),
-    Lesson("07-adam", _PARAMETER, "Why does everybody start here?", 45),
+    Lesson(
+        "07-adam",
+        _PARAMETER,
+        "Why does everybody start here?",
+        50,
+        "Bias correction, steps after a silence, what ε does, what Adam adapts to, a lost game, a fair race",
+        ready=True,
+    ),
     Lesson("08-adamw", _PARAMETER, "Is weight decay the same as L2?", 35),
     Lesson("09-after-adam", _PARAMETER, "What came next?", 45),
     Lesson(

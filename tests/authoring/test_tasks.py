@@ -149,6 +149,41 @@ def test_06_a_best_eps_in_the_bowl_with_a_jam_to_its_left_and_a_crash_to_its_rig
     assert ends[max(ends)] > 10 * first
 
 
+def test_07_only_gradients_that_agree_get_the_whole_rate():
+    view, lengths = shown("07-adam", "at_step=30"), {}
+    for view.gradients in ("constant", "noisy", "changing sign"):
+        lengths[view.gradients] = abs(view.values["Adam"]["Δp"])
+    assert lengths["constant"] == pytest.approx(0.1)
+    assert 0.02 < lengths["noisy"] < 0.06
+    assert lengths["changing sign"] < 0.01
+
+
+def test_07_without_its_correction_adam_begins_with_its_longest_steps():
+    view, lengths = shown("07-adam", "def uncorrected"), []
+    for view.step_index in range(30):
+        lengths.append([-values["Δp"] for values in view.values.values()])
+    adam, uncorrected = zip(*lengths, strict=True)
+    assert adam[0] == pytest.approx(0.1)
+    assert uncorrected[0] == pytest.approx(0.316, abs=1e-3)
+    assert uncorrected.index(max(uncorrected)) == 11
+
+
+def test_07_an_epsilon_leads_from_adam_to_momentum():
+    view = shown("07-adam", "def momentum")
+
+    def apart(position):
+        view.more = {"epsilon": position}
+        adam, between, momentum = view.sweep.paths.flatten(0, -3)
+        return [(between - other).abs().max().item() for other in (adam, momentum)]
+
+    assert apart(0)[0] < 1e-5
+    assert apart(0)[1] > 0.5
+    assert apart(13)[0] > 0.5
+    assert apart(13)[1] < 0.05
+    low, high = view.surfaces["ravine"].bounds[1]
+    assert ((view.sweep.paths[..., 1] > low) & (view.sweep.paths[..., 1] < high)).all()
+
+
 def test_10_one_rate_is_thrown_by_the_wall_and_its_neighbours_are_not():
     view = shown("10-exploding-gradients", "lrs = ")
     thrown = []

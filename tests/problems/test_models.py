@@ -3,7 +3,15 @@ import torch
 
 from lwlr_teach.layerwise import named_layers
 from lwlr_teach.problems.data import digits
-from lwlr_teach.problems.models import digits_cnn, init_mlp, init_rnn, mlp, rnn
+from lwlr_teach.problems.models import (
+    batch_norm_mlp,
+    digits_cnn,
+    init_batch_norm_mlp,
+    init_mlp,
+    init_rnn,
+    mlp,
+    rnn,
+)
 
 
 def test_the_network_is_torchs():
@@ -35,6 +43,41 @@ def test_weights_keep_the_size_of_the_signal():
     hidden = torch.relu(torch.relu(x @ params[0]) @ params[2])
     assert 0.7 < hidden.square().mean() < 1.4
     assert all((bias == 0).all() for bias in params[1::2])
+
+
+def test_the_normalised_network_is_torchs_in_training():
+    generator = torch.Generator().manual_seed(0)
+    params = [p.double() for p in init_batch_norm_mlp([5, 7, 6, 3], generator)]
+    params = [p + 0.1 * torch.randn(p.shape, generator=generator).double() for p in params]
+    layers, at = [], 0
+    for fan_in, fan_out in [(5, 7), (7, 6)]:
+        layers += [
+            torch.nn.Linear(fan_in, fan_out, bias=False),
+            torch.nn.BatchNorm1d(fan_out),
+            torch.nn.ReLU(),
+        ]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(6, 3)).double()
+    with torch.no_grad():
+        for layer in model:
+            for parameter in layer.parameters():
+                value = params[at].T if parameter.ndim == 2 else params[at][0]
+                assert parameter.shape == value.shape
+                parameter.copy_(value)
+                at += 1
+    assert at == len(params)
+    x = 3 + 2 * torch.randn(4, 5, dtype=torch.float64)
+    torch.testing.assert_close(batch_norm_mlp(params, x), model.train()(x))
+
+
+def test_copies_of_a_normalised_network_are_independent():
+    copies = [init_batch_norm_mlp([5, 7, 3], torch.Generator().manual_seed(s)) for s in range(4)]
+    stacked = [torch.stack(same) for same in zip(*copies, strict=True)]
+    x = torch.randn(6, 5)
+    together = batch_norm_mlp(stacked, x)
+    assert together.shape == (4, 6, 3)
+    for seed, copy in enumerate(copies):
+        torch.testing.assert_close(together[seed], batch_norm_mlp(copy, x))
+        assert torch.equal(copy[0], init_mlp([5, 7, 3], torch.Generator().manual_seed(seed))[0])
 
 
 def test_the_convolutional_network_takes_digits_as_they_are():

@@ -57,6 +57,17 @@ def test_images_that_are_held_back_are_not_trained_on():
     assert torch.equal(task.data.x_test, d.x_test)
 
 
+def test_a_normalised_task_begins_with_the_same_weights_and_batches():
+    plain, normalised = (digits_task(seeds=2, steps=3, hidden=(8, 6), batch_norm=on) for on in (False, True))
+    assert normalised.layers == (*["hidden 1"] * 3, *["hidden 2"] * 3, "output", "output")
+    assert [tuple(p.shape[1:]) for p in normalised.first[:3]] == [(64, 8), (1, 8), (1, 8)]
+    assert torch.equal(plain.batches, normalised.batches)
+    for i, j in [(0, 0), (2, 3), (4, 6)]:
+        assert torch.equal(plain.first[i], normalised.first[j])
+    trained = train_ensemble(["Adam"], lr=[0.01], task=digits_task(seeds=1, steps=80, batch_norm=True))
+    assert trained.test_accuracy.item() > 0.8
+
+
 def test_images_to_hold_back_are_counted():
     with pytest.raises(ValueError, match="valid must be from 0 to 1296, got 1297"):
         digits_task(seeds=1, steps=1, valid=1297)

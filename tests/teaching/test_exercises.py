@@ -197,7 +197,7 @@ def test_a_step_that_is_not_right_yet_does_not_run(capsys):
         assert yours("01-step", answer) == []
         assert capsys.readouterr().out.startswith("Once check says that it is right, run this cell again: ")
     with pytest.raises(
-        ValueError, match="exercise must ask for the step of a method, as 01-step, 02-walk, 05-step"
+        ValueError, match=r"exercise must ask for the step of a method, as 01-step, 02-walk, 05-step, .* do"
     ):
         yours("01-edge", None)
     with pytest.raises(ValueError, match="exercise '01-stap' is not known; did you mean 01-step"):

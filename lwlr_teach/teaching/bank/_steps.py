@@ -22,13 +22,13 @@ def play_steps(
     answer: Callable[..., Any], problem: dict[str, Any], state: Sequence[str], settings: Sequence[str]
 ) -> dict[str, Any]:
     """Five steps, each from where the last one led: ``answer(p, g, *state, *settings)`` returns p and the
-    state, which is zeros at first."""
+    state, which is zeros at first. The setting ``t`` is the number of the step, from 1."""
     came: dict[str, Any] = {}
     names = ["p", *state]
     count = {2: "two", 3: "three"}[len(names)]
     values = [problem["p"], *(torch.zeros_like(problem["p"]) for _ in state)]
     for i, g in enumerate(problem["grads"], start=1):
-        given = answer(values[0], g, *values[1:], *(problem[name] for name in settings))
+        given = answer(values[0], g, *values[1:], *((problem | {"t": i})[name] for name in settings))
         if not isinstance(given, tuple | list) or len(given) != len(names):
             said = (
                 f"{', '.join(names[:-1])} and {names[-1]} ({count} values, as in: return {', '.join(names)})"
