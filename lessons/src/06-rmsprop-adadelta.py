@@ -301,8 +301,7 @@ large_guess
 
 # %%
 # This takes about five seconds.
-swept = [RMSprop.__name__, ADADELTA_BY_EPS]
-ensemble = train_ensemble(swept, lr=exponential_rates(1e-9, 10, 21), steps=200)
+ensemble = train_ensemble(["RMSprop", ADADELTA_BY_EPS], lr=exponential_rates(1e-9, 10, 21), steps=200)
 plain = train_ensemble(["SGD"], lr=[1.0], steps=200)
 
 # %% [markdown]

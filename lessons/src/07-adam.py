@@ -14,13 +14,23 @@
 # %%
 import torch
 
-from lwlr_teach.optim import Adam, Method, RMSprop
+from lwlr_teach.optim import Adam, Method, RMSprop, family
 from lwlr_teach.problems import digits_task, ravine
 from lwlr_teach.runs import Contestant, exponential_rates, race, sweep, train_ensemble
 from lwlr_teach.schedules import Polynomial
 from lwlr_teach.studies import train_at_the_edge
-from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_number, recall, yours
-from lwlr_teach.views import CurvesView, Microscope, RaceView, RatesView, SurfaceView
+from lwlr_teach.teaching import (
+    ask,
+    begin,
+    check,
+    claim,
+    explain,
+    predict_choice,
+    predict_number,
+    recall,
+    yours,
+)
+from lwlr_teach.views import CurvesView, FamilyView, Microscope, RaceView, RatesView, SurfaceView
 
 begin("07-adam")
 
@@ -428,11 +438,31 @@ claim(
 )
 
 # %% [markdown]
-# <!-- family tree -->
+# ## The family
+#
+# Here is where Adam comes from. Each card is a rule as it runs in this course, line by line, with $d$ for the direction. A line with + is in none of the rules above it. **Click on the cards from top to bottom: which one line makes RMSProp of Adagrad? Which line has Adam taken over as it was?**
+
+# %%
+FamilyView(chosen="RMSprop")
+
+# %%
+new = {member.name: member.new for member in family()}
+print("RMSprop:", *new["RMSprop"])
+claim("RMSProp is Adagrad with another line, AMSGrad is Adam with one more.", len(new["RMSprop"]) == 1)
+claim("Of Adam's five lines four are in neither parent.", len(new["Adam"]) == 4)
+
+# %% [markdown]
+# RMSProp puts an average in the place of a sum. Adam takes this average over, and nothing else as it was: in the place of Momentum's sum it has an average, too. Then come the corrections, and a last line in which $\hat m$ stands where RMSProp had $g$.
 #
 # ## Exercise
 #
-# You build Adam from its end to its beginning. First only the last line is missing. All three functions have the same name, and take and return the same.
+# Which rule is this?
+
+# %%
+ask("07-which-sum", "07-beta-zero", "07-large-eps")
+
+# %% [markdown]
+# Now you build Adam, from its end to its beginning. First only the last line is missing. All three functions have the same name, and take and return the same.
 
 
 # %%

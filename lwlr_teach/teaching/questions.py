@@ -73,6 +73,13 @@ def recall(lesson: str, count: int = 3) -> Recall | None:
     return Recall(sorted(earlier, key=urgency)[:count])
 
 
+def ask(*names: str) -> Recall:
+    """Ask these questions of the bank here and now, as ``recall`` would ask them again later."""
+    check_count("number of questions", len(names))
+    bank = {question.name: question for question in QUESTIONS}
+    return Recall([check_choice("question", name, bank) for name in names])
+
+
 def _turn(kept: dict[str, Any]) -> int:
     """When a question was last answered: each round of answers is one turn later."""
     return int(kept.get("turn", 0))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from lwlr_teach.teaching import ask as ask_now
 from lwlr_teach.teaching import explain, recall
 from lwlr_teach.teaching import questions as questions_module
 from lwlr_teach.teaching.bank import EXPLANATIONS, QUESTIONS
@@ -148,6 +149,21 @@ def test_questions_that_are_gone_and_entries_that_were_edited_are_no_obstacle(as
     assert names(ask(4)) == ["a", "c", "d", "b"]
     answer(ask(1), 1)
     assert read_progress()["recall"]["a"] == {"last": "right", "right": 1, "turn": 8}
+
+
+def test_questions_of_the_bank_are_asked_here_and_now(file):
+    asked = ask_now("07-which-sum", "07-large-eps")
+    assert names(asked) == ["07-which-sum", "07-large-eps"]
+    answer(asked, 0, -1)
+    assert read_progress()["recall"]["07-which-sum"]["last"] == "wrong"
+    assert names(recall("08-adamw", 1)) == ["07-which-sum"]
+
+
+def test_a_question_that_is_not_in_the_bank_is_named():
+    with pytest.raises(ValueError, match="question '07-which' is not known; did you mean 07-which-sum"):
+        ask_now("07-which")
+    with pytest.raises(ValueError, match="number of questions must be"):
+        ask_now()
 
 
 # --- bad input ----------------------------------------------------------------------------------------------

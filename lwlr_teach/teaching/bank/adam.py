@@ -370,6 +370,14 @@ QUESTIONS = (
         "m has a tenth of the gradient, √v only a thirtieth of its size: both are too small, and v more so.",
     ),
     Question(
+        "07-which-sum",
+        "07-adam",
+        "s = s + g², and then p = p − η g / (√s + ε). Which rule is this?",
+        ("Momentum", "Adagrad", "RMSProp"),
+        1,
+        "A sum of squares that forgets nothing is Adagrad's. RMSProp has an average in its place.",
+    ),
+    Question(
         "07-beta-zero",
         "07-adam",
         "Adam with β₁ = 0 and without the correction: which method is that?",
