@@ -94,10 +94,10 @@ def _content(path: Path) -> bytes:
     if path.name == README:
         return (path.read_text("utf-8").partition(AUTHORS)[0].rstrip() + "\n").encode()
     content = path.read_bytes()
-    return content if _worked_in(content) else _without_outputs(content)
+    return content if _worked_in(content) else without_outputs(content)
 
 
-def _without_outputs(content: bytes) -> bytes:
+def without_outputs(content: bytes) -> bytes:
     """The notebook as before it was run; what is none, as it is."""
     try:
         notebook = json.loads(content)

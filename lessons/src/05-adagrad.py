@@ -347,7 +347,7 @@ claim("Adagrad at none of 27 rates.", ada_runs.losses[0, :, 0].min() > 1e-6)
 far_guess = predict_number(
     "05-how-far",
     "How many rates away is Adagrad after 10,000 steps of a constant slope?",
-    exponential_rates(20, 2000, 61),
+    exponential_rates(20, 10_000, 61),
     within=1.3,
     log=True,
 )

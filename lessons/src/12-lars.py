@@ -78,7 +78,7 @@ sgd_run = train(model, SGD(model.parameters(), lr=0.1))
 spread_guess = predict_number(
     "12-spread",
     "First step of SGD: how many times as large is the largest relative update as the smallest?",
-    exponential_rates(1, 1000, 31),
+    exponential_rates(1, 10_000, 41),
     within=2.5,
     log=True,
 )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_number
+from lwlr_teach.teaching.claims import demand
 from lwlr_teach.teaching.progress import Record, note, read_progress
 from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionView
 
@@ -66,6 +67,9 @@ class Prediction(PredictionView):
         measured = self._measured(truth)
         with self.hold_trait_notifications():  # the words have the reason in them
             self.why, self.truth = why, measured
+        demand(
+            not self.given_away, f"the knob of {self.name} stands at the answer at first; give other values"
+        )
         _shown.add(self.name)
         right = self.right
         if right is not None:

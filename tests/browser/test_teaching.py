@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from authoring.desk import without_outputs as handed_out
 from authoring.lab import Notebook, View, write_notebook
 from lwlr_teach.teaching import predictions
 from lwlr_teach.teaching.course import COURSE
@@ -181,6 +182,26 @@ def test_what_follows_is_a_screen_away_until_the_guess_is_locked(show):
     bare.page.locator("textarea").fill("Halve it.")
     bare.page.locator("[data-name=keep]").click()
     assert below[1].is_hidden()
+
+
+def test_a_question_stays_in_view_when_the_next_cell_is_chosen(open_notebook, root):
+    """In a learner's copy the next cell is a screen away, and JupyterLab goes there at once."""
+    long = "\n" * 30 + "0"
+    write_notebook(root / "question.ipynb", IMPORTS + long, NUMBER, long, *["2"] * 20)
+    (root / "question.ipynb").write_bytes(handed_out((root / "question.ipynb").read_bytes()))
+    notebook = open_notebook("question.ipynb")
+    notebook.run_cell(0)
+    page = notebook.page
+    page.evaluate(
+        "() => { const { content } = jupyterapp.shell.currentWidget;"
+        " content.activeCellIndex = 1; content.node.focus(); }"
+    )
+    page.keyboard.press("Shift+Enter")
+    question = page.locator(".lwlr-question").first
+    question.wait_for()
+    page.wait_for_timeout(1000)
+    assert notebook.active_cell() == 2
+    assert 50 < question.bounding_box()["y"] < page.viewport_size["height"] - 100
 
 
 def test_after_the_truth_was_shown_there_is_nothing_to_lock(show, file):

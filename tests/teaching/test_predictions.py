@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lwlr_teach.teaching import calibration, predict_choice, predict_curve, predict_number
+from lwlr_teach.teaching import calibration, claims, predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.predictions import Calibration
 from lwlr_teach.teaching.progress import read_progress
 from lwlr_teach.views.prediction.view import COLUMNS
@@ -278,6 +278,16 @@ def test_a_curve_is_right_if_it_is_near_on_average(off, right):
     prediction = curve()
     lock(prediction, [0.5] * COLUMNS)
     assert prediction.reveal([5.0 + off] * 31).right is right  # a tenth is a tenth of the axis
+
+
+def test_the_knob_of_a_lesson_must_not_stand_at_the_answer(monkeypatch):
+    monkeypatch.setattr(claims, "_lesson", "01-learning-rate")
+    monkeypatch.setenv(claims.MODE, "strict")
+    number().reveal(3)
+    with pytest.raises(AssertionError, match="the knob of 01-m stands at the answer"):
+        number("01-m").reveal(6)
+    monkeypatch.delenv(claims.MODE)  # as a learner has it
+    number("01-l").reveal(6)
 
 
 def test_of_a_curve_the_part_is_judged_that_the_question_is_about():

@@ -1,5 +1,5 @@
 // The explain view: room for a sentence of one's own, and a good answer to compare it with, once it is kept.
-import { OWN_KEYS, button, element, emptyScreen, listen, save } from "../kit/controls.js";
+import { OWN_KEYS, button, element, emptyScreen, listen, save, staysInView } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { asks, good } = model.get("plan");
@@ -26,6 +26,7 @@ function render({ model, el }) {
   }
   el.append(root);
   show();
+  if (!model.get("said")) staysInView(root.children[0]);
   return listen(model, ["said"], show);
 }
 

@@ -58,20 +58,21 @@ function render({ model, el }) {
     if (low <= 0) return `${said}, ${least} is ${layers[lowest].name} at ${short(low)}`;
     return `${said}, ${short(high / low)} times the ${least}, ${layers[lowest].name}, at ${short(low)}`;
   }
-  function state(run) {
+  // `brief` leaves out what the picture says at a glance.
+  function state(run, brief = false) {
     const { rows, highest, lowest, still, exploding } = standing(run);
     if (!rows.length) return "no layer is shown";
     if (now.step_index >= lengths[run]) return "the recording has ended";
     const parts = [];
     if (highest !== undefined) parts.push(extremes(run, highest, lowest));
     else if (still.length < rows.length) parts.push("no layer that moves has a number here");
-    if (rows.length > 1) {
+    if (rows.length > 1 && !brief) {
       const [first, last] = [rows[0], rows[rows.length - 1]];
       parts.push(`the first layer, ${layers[first].name}, is at ${number(value(run, first))} ` +
         `and the last, ${layers[last].name}, at ${number(value(run, last))}`);
     }
     if (still.length === rows.length) parts.push("every layer stands still");
-    else if (still.length) parts.push(`standing still: ${listed(still)}`);
+    else if (still.length && !brief) parts.push(`standing still: ${listed(still)}`);
     if (exploding.length) parts.push(`exploding: ${listed(exploding)}`);
     return parts.join("; ");
   }
@@ -80,6 +81,8 @@ function render({ model, el }) {
     if (runs.length === 1) return `${head}: ${state(0)}.`;
     return [`${head}.`, ...runs.map((run) => `${names[run]}: ${state(run)}.`)].join(" ");
   };
+
+  const words = () => runs.map((run) => (runs.length === 1 ? "" : `${names[run]}: `) + `${state(run, true)}.`).join(" ");
 
   // Where a number stands on the colour scale, 0 to 1.
   const share = (v) => {
@@ -236,7 +239,7 @@ function render({ model, el }) {
     element("div", { class: "lwlr-controls" },
       view.dropdown("quantity", "quantity", Object.fromEntries(quantities.map((q) => [q.name, q.title]))),
       view.slider("step_index", "step", steps.map(String)), view.player("step_index", S - 1, PLAY_MS), view.reset()),
-    view.words(), element("div", { class: "lwlr-note" }, "Grey is 0, hatched is no number. Point at a cell to read it."),
+    view.words(words), element("div", { class: "lwlr-note" }, "Grey is 0, hatched is no number. Point at a cell to read it."),
     element("div", { class: "lwlr-body" }, ...records,
       element("div", { class: "lwlr-side" },
         element("div", { class: "lwlr-controls" },

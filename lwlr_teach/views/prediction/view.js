@@ -1,7 +1,7 @@
 // The prediction view: a question, a guess that is locked, and later the guess over the truth.
 import { axes, fit, line, marker, painter, polyline, theme } from "../kit/canvas.js";
 import { frame } from "../kit/geometry.js";
-import { OWN_KEYS, button, element, emptyScreen, live, save, slider } from "../kit/controls.js";
+import { OWN_KEYS, button, element, emptyScreen, live, save, slider, staysInView } from "../kit/controls.js";
 import { pad } from "../kit/pad.js";
 
 const [GUESS, TRUTH] = ["#e69f00", "#0072b2"];
@@ -169,6 +169,7 @@ function render({ model, el }) {
   const root = element("div", { class: "lwlr-view lwlr-prediction", tabindex: -1 },
     element("div", { class: "lwlr-question" }, question), ...rows, body,
     element("div", { class: "lwlr-controls" }, sure.row, lock, status), gap);
+  if (open()) staysInView(root.children[0]);
   return live(model, el, root, ["guess", "confidence", "locked", "truth", "words"], { pull, show, draw });
 }
 

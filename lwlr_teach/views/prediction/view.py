@@ -125,10 +125,19 @@ class PredictionView(View):
             return int(self.guess[0]) == int(self.truth[0])
         if self.kind == "curve":
             return self._average() <= self.within
-        guess, truth = self.plan["values"][int(self.guess[0])], self.truth[0]
+        return self._is_near(int(self.guess[0]))
+
+    def _is_near(self, position: int) -> bool:
+        """Whether a position of the slider is near enough to the measured number."""
+        guess, truth = self.plan["values"][position], self.truth[0]
         if self.plan["log"]:
-            return truth > 0 and max(guess / truth, truth / guess) <= self.within
-        return abs(guess - truth) <= self.within
+            return bool(truth > 0 and max(guess / truth, truth / guess) <= self.within)
+        return bool(abs(guess - truth) <= self.within)
+
+    @property
+    def given_away(self) -> bool:
+        """Whether the knob of an untouched slider, which stands in the middle, stands at the answer."""
+        return self.kind == "number" and bool(self.truth) and self._is_near(len(self.plan["values"]) // 2)
 
     def _apart(self) -> dict[float, float]:
         """How far guess and truth are apart where they are judged: at each x, as shares of the axis."""
