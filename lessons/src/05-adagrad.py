@@ -455,7 +455,7 @@ def step(p, g, s, lr, eps):
 check("05-step", step)
 
 # %% [markdown]
-# Once it is right, it runs in your browser. Both go the same way, so untick *Adagrad*, and there is yours.
+# Once it is right, it runs in your browser. Both go the same way, and yours covers ours: untick yours, and ours comes to light.
 
 # %%
 SurfaceView("beale", ["Adagrad", *yours("05-step", step)], at_lr=0.5)

@@ -54,7 +54,7 @@ memory_guess
 # Most see that it must be shorter. "Half" is what people say who remember that a random walk goes with a root. Let them set the two errors equal, on the board: v√M = 1/√M.
 
 # %% [markdown]
-# The grey columns are what the method sees, the sizes |g|. The black line is the truth, which it does not see. *RMSprop* is its guess √s. *Adagrad* is the root of the mean of all squares since the run began.
+# The grey columns are what the method sees, the sizes |g|. The black line is the truth, which it does not see. *RMSprop* is its guess √s. *Adagrad* is the root of the mean of all squares since the run began, long before the left edge of the picture.
 #
 # **Drag the memory: first to 2, then to 200. What is wrong with each guess? Then find the best memory for the slow drift and for the fast one.** Last choose *one fall*, and see how long each takes to notice.
 
@@ -156,13 +156,13 @@ follow_guess.reveal(
 )
 
 # %% [markdown]
-# So Adagrad is left behind, and further at each jump. But RMSProp's advantage over *SGD* cannot be that it follows. It must be what it divides by.
+# So Adagrad is left behind, further at the last jump than at the first. But RMSProp's advantage over *SGD* cannot be that it follows. It must be what it divides by.
 #
-# The same goal and the same jumps once more. But now, after 750 steps, all gradients become ten times smaller, slope and noise alike, as when the loss is given in another unit. **Who still follows the last jump as fast as before? And what does RMSProp with α = 0.99 do at the jump before that?**
+# The same goal and the same jumps once more. But now, after 750 steps, all gradients become ten times smaller, slope and noise alike, as when the loss is given in another unit. **Who follows the last jump as fast as the first one in the picture, before the fall? And what does RMSProp do at the jump between?** (The one without a number has PyTorch's α, 0.99.)
 
 # %%
-window = {name: curve[700:] for name, curve in falling.items()}
-CurvesView(window, y="distance to the goal", first=700, title="The gradients fall to a tenth", at=1530)
+window = {name: curve[450:] for name, curve in falling.items()}
+CurvesView(window, y="distance to the goal", first=450, title="The gradients fall to a tenth", at=1530)
 
 # %%
 after = {name: halved(curve, 1500) for name, curve in falling.items()}
@@ -231,7 +231,7 @@ claim("On the rare words RMSProp with α = 0.9 is within 5% of Adagrad.", abs(rm
 claim("At a rate that is at least four times smaller.", best_rms * 4 < best_ada)
 
 # %% [markdown]
-# Each at its own best rate, they end equal. A word that takes an equally long step at each meeting is served well enough in so short a run. Here is the rule by hand, ours and PyTorch's.
+# Each at its own best rate, they end equal: the saying is not confirmed here. Now is the rule by hand, ours and PyTorch's.
 
 # %%
 hand = torch.tensor([1.0, -2.0], dtype=torch.float64)
@@ -302,15 +302,15 @@ large_guess
 # %%
 # This takes about five seconds.
 ensemble = train_ensemble(["RMSprop", ADADELTA_BY_EPS], lr=exponential_rates(1e-9, 10, 21), steps=200)
-plain = train_ensemble(["SGD"], lr=[1.0], steps=200)
 
 # %% [markdown]
-# **Drag through all the rates. Where does each of the two learn nothing, and where does it get lost?**
+# **Drag from the left end to the right. Where does each of the two learn nothing? And which of them is never lost again?** (The axis says *learning rate*. For AdaDelta it is ε.)
 
 # %% tags=["nbval-ignore-output"]
 RatesView(ensemble, title="Digits network", at_lr=1e-6)
 
 # %%
+plain = train_ensemble(["SGD"], lr=[1.0], steps=200)
 by_rate, by_eps = ensemble.train_loss.median(-1).values
 claim("At ε = 10⁻⁹ AdaDelta has hardly begun: its loss is above 1.5.", by_eps[0] > 1.5)
 claim("PyTorch's ε = 10⁻⁶ is not the best one: its loss is twice the lowest.", by_eps[6] > 2 * by_eps.min())
@@ -389,7 +389,7 @@ claim(
 #
 # ## A real recurrent network
 #
-# "RMSProp is for recurrent networks", say many guides. Lesson 10 shows why these are hard: the same matrix acts at every step, and gradients grow or vanish on the way. Here is one that reads the digits like a text, four pixels at a time. It races beside the plain digits network, with the same five methods. Three seeds choose the rates, five others judge.
+# "RMSProp is for recurrent networks", say many guides. Lesson 10 shows why these are hard: the same matrix acts at every step, and gradients grow or vanish on the way. Here is one that reads the digits like a text, four pixels at a time. It races beside the plain digits network. In both there are Momentum, Adagrad, RMSProp, AdaDelta, and Adam, which comes in lesson 7. Three seeds choose the rates, five others judge.
 
 # %%
 recurrent_guess = predict_choice(
@@ -397,7 +397,7 @@ recurrent_guess = predict_choice(
     "In the recurrent network, each at its own best rate: how does RMSProp stand?",
     [
         "ahead of all the others",
-        "ahead of Momentum, and level with Adagrad and Adam",
+        "ahead of Momentum, but hardly of Adagrad and Adam",
         "level with Momentum",
     ],
 )
@@ -440,12 +440,12 @@ claim(
     seen["RMSprop"] > 0.95 * seen["Momentum"],
 )
 recurrent_guess.reveal(
-    "ahead of Momentum, and level with Adagrad and Adam",
+    "ahead of Momentum, but hardly of Adagrad and Adam",
     "A rate for each weight is what helps there. Adagrad has that too, and in so short a run nothing need be forgotten.",
 )
 
 # %% [markdown]
-# There is something in the saying: in the recurrent network a rate for each weight pays, and in the plain one it does not. But RMSProp shares that with its relatives. Nor did Momentum have a clip here, which lesson 10 gives it.
+# There is something in the saying: in the recurrent network RMSProp is ahead of Momentum, and in the plain one it is not. But it shares that with its relatives, and what they have in common is a rate for each weight. Nor did Momentum have a clip here, which lesson 10 gives it.
 #
 # ## Exercise
 #
@@ -478,7 +478,7 @@ def adadelta_step(p, g, s, u, rho, eps):
 check("06-adadelta", adadelta_step)
 
 # %% [markdown]
-# Once RMSProp is right, it runs in your browser. Both go the same way, so untick *RMSprop*, and there is yours.
+# Once RMSProp is right, it runs in your browser. Both go the same way, and yours covers ours: untick yours, and ours comes to light.
 
 # %%
 SurfaceView("beale", ["RMSprop", *yours("06-rmsprop", rmsprop_step)], at_lr=0.01)

@@ -131,7 +131,7 @@ silence_guess
 # “The rate” is the usual answer: that is what the correction is for. Ask what t is by now, and what the correction is then.
 
 # %% [markdown]
-# The same silence is broken in three ways: by one gradient, by ten equal ones, and by gradients of which each is a ninth larger than the last. **Which of the three has the longest step, and is any of them ever at most one rate?**
+# The same silence is broken in three ways: by one gradient, by ten equal ones, and by gradients of which each is a ninth larger than the last. **Which of the three has the longest step, and does any of them stay within one rate?**
 
 # %%
 after = torch.zeros(60, 3, dtype=torch.float64)
@@ -164,7 +164,7 @@ silence_guess.reveal(
 #
 # ## What ε is for
 #
-# The divisor is $\sqrt{v}+\varepsilon$ with $\varepsilon = 10^{-8}$. “That is only there so that nobody divides by 0.” Make it larger. Once it is far larger than every root, the divisor is $\varepsilon$ for all weights: they share one rate again, $\eta/\varepsilon$, and what is left is momentum.
+# The divisor is $\sqrt{v}+\varepsilon$ with $\varepsilon = 10^{-8}$. “That is only there so that nobody divides by 0.” So let us make it larger, and see.
 #
 # Below, *between* is Adam with an ε of your choice. Its step is multiplied by $1+\varepsilon$, so that a large ε does not make it short. **Move ε from one end to the other. Whose path does it take at either end, and where does it change over?**
 
@@ -195,9 +195,11 @@ runs = sweep(
 adam_path, (small, large), by_momentum = runs[0, 0, 0, 0], runs[1, 0, :, 0], runs[2, 0, 0, 0]
 claim("ε = 10⁻⁸: between is where Adam is.", (small - adam_path).abs().max() < 1e-5)
 claim("ε = 10⁵: it is where momentum is, within 0.05.", (large - by_momentum).abs().max() < 0.05)
+gentle, steep = valley.grad(torch.tensor([start], dtype=torch.float64)).abs().squeeze().tolist()
+claim(f"At the start the gradients have the sizes {gentle:.1f} and {steep:.0f}.", steep > 10 * gentle)
 
 # %% [markdown]
-# It changes over where ε is about as large as the gradients are. So ε is a size, in the gradient's own unit, and whoever multiplies the loss by ten has to multiply it, too.
+# Once ε is far larger than every root, the divisor is ε for all weights: they share one rate again, $\eta/\varepsilon$, and what is left is momentum. It changes over gradually, where ε comes to the size of the gradients. So ε is a size, in the gradient's own unit, and whoever multiplies the loss by ten has to multiply it, too.
 #
 # A common piece of advice is to raise ε from $10^{-8}$ to $10^{-6}$. Here are the digits with both, and with a large one. **Compare the three training curves at a rate of 0.01. Then look for the rate at which ε = 1 does as well.**
 
@@ -259,7 +261,7 @@ claim("The network ends in a place that is more than a third flatter.", flatter 
 #
 # So, where there is no noise, an adaptive rate adapts to the *edge*: as fast as is possible without exploding. It does not adapt to the goal, and nothing in it knows when to slow down.
 #
-# ## A game that it loses
+# ## A game with one number
 #
 # “Adam always converges where the problem is convex.” Here is a game with one number between −1 and 1. Once in three steps the gradient is 3, else it is −1. Together that is +1 in three steps, so the number should go down, to −1.
 #
@@ -430,6 +432,8 @@ ours = walk(Adam)
 apart = max((torch.stack(way) - ours).abs().max(), (walk(torch.optim.Adam) - ours).abs().max())
 claim("By hand, by PyTorch's and by ours: the same 50 places.", apart < 1e-9)
 claim("Loss × 10: the same places.", (walk(Adam, 10.0) - ours).abs().max() < 1e-6)
+with_eps_too = walk(Adam, 10.0, eps=10.0) - walk(Adam, eps=1.0)
+claim("With a large ε: the same places if ε is multiplied, too.", with_eps_too.abs().max() < 1e-6)
 no_memory = walk(Adam, steps=1, betas=(0.0, 0.999))[0] - torch.tensor(start)
 rms = walk(RMSprop, steps=1, alpha=0.999)[0] - torch.tensor(start)
 claim(
@@ -440,7 +444,7 @@ claim(
 # %% [markdown]
 # ## The family
 #
-# Here is where Adam comes from. Each card is a rule as it runs in this course, line by line, with $d$ for the direction. A line with + is in none of the rules above it. **Click on the cards from top to bottom: which one line makes RMSProp of Adagrad? Which line has Adam taken over as it was?**
+# Here is where Adam comes from. Each card is a rule as it runs in this course, line by line, with $d$ for the direction. A line with + is in none of the rules above it, whatever names they use. **Click on the cards from top to bottom: which one line makes RMSProp of Adagrad? Which line has Adam taken over as it was?**
 
 # %%
 FamilyView(chosen="RMSprop")
@@ -448,11 +452,12 @@ FamilyView(chosen="RMSprop")
 # %%
 new = {member.name: member.new for member in family()}
 print("RMSprop:", *new["RMSprop"])
-claim("RMSProp is Adagrad with another line, AMSGrad is Adam with one more.", len(new["RMSprop"]) == 1)
-claim("Of Adam's five lines four are in neither parent.", len(new["Adam"]) == 4)
+counts = [len(new[name]) for name in ("RMSprop", "AMSGrad", "Adam")]
+claim("One line makes RMSProp of Adagrad, two make AMSGrad of Adam.", counts[:2] == [1, 2])
+claim("Of Adam's five lines four are in neither parent.", counts[2] == 4)
 
 # %% [markdown]
-# RMSProp puts an average in the place of a sum. Adam takes this average over, and nothing else as it was: in the place of Momentum's sum it has an average, too. Then come the corrections, and a last line in which $\hat m$ stands where RMSProp had $g$.
+# RMSProp puts an average in the place of a sum. Adam takes this average over, under the name of $v$, and nothing else as it was: in the place of Momentum's sum it has an average, too. Then come the corrections, and a last line in which $\hat m$ stands where RMSProp had $g$.
 #
 # ## Exercise
 #
@@ -516,7 +521,7 @@ def step(p, g, m, v, t, lr, betas, eps):
 check("07-adam", step)
 
 # %% [markdown]
-# Once it is right, it runs in your browser, and trains the digits. Both go the same way, so untick *Adam*, and there is yours.
+# Once it is right, it runs in your browser, and trains the digits. Both go the same way, and yours covers ours: untick yours, and ours comes to light.
 
 # %%
 SurfaceView("beale", ["Adam", *yours("07-adam", step)], at_lr=0.1)

@@ -78,20 +78,20 @@ class Member(NamedTuple):
 def family(methods: Iterable[str] = tuple(PARENTS)) -> tuple[Member, ...]:
     """The methods with their rules, line by line, each after its parents.
 
-    A line is new if none of the parents computes the same, whatever each of them calls its memory and its
-    hyperparameters. ValueError for a method without a place in the family, and for one before its parents.
+    A line is new if none of the parents computes the same of the same, whatever each of them calls its
+    memories and its hyperparameters. ValueError for a method without a place in the family, and for one
+    before its parents.
     """
     members: list[Member] = []
-    seen: dict[str, set[str]] = {}
+    seen: dict[str, list[_Formula]] = {}
     for name in methods:
         parents = check_choice("methods", name, PARENTS)
         for parent in parents:
             if parent not in seen:
                 raise ValueError(f"methods must have {parent}, of which {name} came, before {name}")
-        formulas = list(_formulas(method(name)))
-        seen[name] = {formula.shape for formula in formulas}
-        known = set().union(*(seen[parent] for parent in parents))
-        lines = tuple(Line(formula.text, formula.shape not in known) for formula in formulas)
+        seen[name] = list(_formulas(method(name)))
+        kept = set().union(*(_kept(seen[name], seen[parent]) for parent in parents))
+        lines = tuple(Line(formula.text, formula not in kept) for formula in seen[name])
         members.append(Member(name, parents, lines))
     return tuple(members)
 
@@ -99,6 +99,23 @@ def family(methods: Iterable[str] = tuple(PARENTS)) -> tuple[Member, ...]:
 class _Formula(NamedTuple):
     text: str
     shape: str  # what is computed, whatever things are called
+    memories: tuple[str, ...]  # what they are called, in the order of the shape
+
+
+def _kept(own: Iterable[_Formula], parents: Iterable[_Formula]) -> set[_Formula]:
+    """The formulas that the parent has, too, with one and the same memory of its own for each of ours."""
+    found: set[_Formula] = set()
+    theirs: dict[str, str] = {}
+    for formula in own:
+        for other in parents:
+            pairs = list(zip(formula.memories, other.memories, strict=False))
+            both = theirs | dict(pairs)
+            agree = all(both[ours] == its for ours, its in [*theirs.items(), *pairs])
+            if other.shape == formula.shape and agree and len(set(both.values())) == len(both):
+                found.add(formula)
+                theirs = both
+                break
+    return found
 
 
 def _formulas(chosen: Method) -> Iterator[_Formula]:
@@ -122,9 +139,12 @@ def _formulas(chosen: Method) -> Iterator[_Formula]:
             alike[name] = plain
             continue
         text = ast.unparse(_Symbols().visit(copy.deepcopy(plain))).replace(" * ", " ").replace("-", "−")
-        shape = ast.unparse(_Nameless(numbers).visit(plain))
-        kind = name if name == DIRECTION else "memory"
-        yield _Formula(f"{_SYMBOLS.get(name, name)} = {text}", f"{kind} = {shape}")
+        nameless = _Nameless(numbers)
+        shape = ast.unparse(nameless.visit(plain))
+        target = () if name == DIRECTION else (name,)
+        kind = "memory" if target else name
+        memories = (*target, *nameless.memories)
+        yield _Formula(f"{_SYMBOLS.get(name, name)} = {text}", f"{kind} = {shape}", memories)
 
 
 def _assigned(statements: Iterable[str]) -> Iterator[tuple[str, ast.expr]]:
@@ -183,16 +203,20 @@ class _Plain(ast.NodeTransformer):
 
 
 class _Nameless(ast.NodeTransformer):
-    """Memories are all alike, and so are hyperparameters."""
+    """Hyperparameters are all alike, and so are ``memories``, which are noted in their order."""
 
     def __init__(self, numbers: set[str]) -> None:
         self.numbers = numbers
+        self.memories: list[str] = []
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Only what the rule is given at each step keeps its name."""
         if node.id in ("grad", "step", "root", "max"):
             return node
-        return ast.Name("hyperparameter" if node.id in self.numbers else "memory")
+        if node.id in self.numbers:
+            return ast.Name("hyperparameter")
+        self.memories.append(node.id)
+        return ast.Name("memory")
 
 
 class _Symbols(ast.NodeTransformer):

@@ -122,13 +122,19 @@ def test_twelve_contestants_are_no_more_than_a_view_may_send():
         (
             [[0.8, 0.8], [0.9, 0.9], [0.95, 0.8], [0.9, 0.8]],
             "Momentum leads with 90% of the test images right, "
-            "and it beats all but Nesterov and Adam from all 2 seeds; "
+            "and it beats only SGD from all 2 seeds; "
             "Nesterov comes next, −5.0 to 10.0 points behind.",
         ),
         (
             [[0.9], [0.8]],
             "SGD leads with 90% of the test images right, and it beats all others from the only seed; "
             "Momentum comes next, 10.0 points behind.",
+        ),
+        (
+            [[0.8, 0.8], [0.9, 0.9], [0.95, 0.8], [0.7, 0.7]],
+            "Momentum leads with 90% of the test images right, "
+            "and it beats all but Nesterov from all 2 seeds; "
+            "Nesterov comes next, −5.0 to 10.0 points behind.",
         ),
         ([[0.845, 0.845]], "SGD gets 85% of the test images right."),
     ],
@@ -138,9 +144,9 @@ def test_the_sentence(test, said):
 
 
 def test_many_unbeaten_are_counted():
-    view = RaceView(at([[0.9, 0.9]] * 5 + [[0.1, 0.1]] * 2, names=list("ABCDEFG")))
+    view = RaceView(at([[0.9, 0.9]] * 6 + [[0.1, 0.1]] * 5, names=list("ABCDEFGHIJK")))
     assert result(view) == (
-        "A leads with 90% of the test images right, and it beats 2 of the 6 others from all 2 seeds; "
+        "A leads with 90% of the test images right, and it beats 5 of the 10 others from all 2 seeds; "
         "B comes next, 0.0 points behind."
     )
 
@@ -191,8 +197,10 @@ def test_the_sentence_agrees_with_the_table_everywhere():
             continue
         assert f"{winner.name} leads with {100 * winner.accuracy:.0f}%" in view.describe()
         if unbeaten:
-            said = view.describe().split("all but ")[1].split(" from")[0]
-            assert set(said.split(" and ")) == unbeaten
+            below = {p.name for p in others} - unbeaten
+            word, named = ("only ", below) if len(below) < len(unbeaten) else ("all but ", unbeaten)
+            said = view.describe().split(f"beats {word}")[1].split(" from")[0]
+            assert set(said.split(" and ")) == named
         else:
             assert "beats all others" in view.describe()
         least, most = (f"{100 * end:.1f}".replace("-", "−") for end in others[0].behind)

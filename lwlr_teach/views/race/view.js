@@ -69,8 +69,10 @@ function render({ model, el }) {
     const percent = Math.round(100 * medians[place(winner.i)]);
     if (!others) return `${winner.name} gets ${percent}% of the test images right`;
     const unbeaten = leads.filter((m) => m !== winner).map((m) => m.name);
+    const below = shown.filter((m) => !leads.includes(m)).map((m) => m.name);
     const names = listed(unbeaten);
-    let beaten = names ? `all but ${names}` : `${others - unbeaten.length} of the ${others} others`;
+    let beaten = names ? `all but ${names}` : `${below.length} of the ${others} others`;
+    if (below.length < unbeaten.length && listed(below)) beaten = `only ${listed(below)}`;
     if (!unbeaten.length) beaten = "all others";
     const next = `${second.name} comes next, ${apart(behind(second.i))} points behind`;
     return `${winner.name} leads with ${percent}% of the test images right, and it beats ${beaten} ${sure}; ${next}`;

@@ -198,7 +198,10 @@ class RaceView(View):
             return f"{name} gets {percent}% of the test images right"
         seeds = self.race.judged.shape[2]
         sure = f"from all {seeds} seeds" if seeds > 1 else "from the only seed"
-        unbeaten = [self.names[other.contestant] for other in others if other.leads]
+        unbeaten, below = (
+            [self.names[other.contestant] for other in others if other.leads is leads]
+            for leads in (True, False)
+        )
         if _nobody_wins(standing):
             return (
                 f"nobody wins: from {percents[-1]}% to {percent}% of the test images right, and the first "
@@ -206,7 +209,7 @@ class RaceView(View):
             )
         return (
             f"{name} leads with {percent}% of the test images right, and it beats "
-            f"{_beaten(unbeaten, len(others))} {sure}; "
+            f"{_beaten(unbeaten, below)} {sure}; "
             f"{self.names[others[0].contestant]} comes next, {_behind(others[0])} points behind"
         )
 
@@ -321,12 +324,14 @@ def _behind(stands: Standing) -> str:
     return " to ".join(dict.fromkeys(ends))
 
 
-def _beaten(unbeaten: Sequence[str], others: int) -> str:
-    """Whom the winner beats from every seed, when these stay unbeaten among so many."""
+def _beaten(unbeaten: Sequence[str], below: Sequence[str]) -> str:
+    """Whom the first beats from every seed: those below, and not the unbeaten."""
     if not unbeaten:
         return "all others"
+    if len(below) < len(unbeaten) and _listed(below):
+        return f"only {_listed(below)}"
     names = _listed(unbeaten)
-    return f"all but {names}" if names else f"{others - len(unbeaten)} of the {others} others"
+    return f"all but {names}" if names else f"{len(below)} of the {len(below) + len(unbeaten)} others"
 
 
 def _ranks(race: Race) -> Tensor:
