@@ -108,7 +108,7 @@ silence_guess.reveal(
 # %% [markdown]
 # So a schedule counts time, and Adagrad counts what a weight has lived through. Two things follow. The first step of a weight is the whole rate, however small its gradient. And a word that comes late in the run is studied as hard as if the run had just begun.
 #
-# Now the real words, with the rate 0.1 and batches of 32 sentences. "The" is in every second sentence, "valley" in a few, "hiker" in hardly any. A curve begins where its word comes for the first time. **Where does each begin, and which of them is still falling in the end?**
+# Now the real words, with the rate 0.1 and batches of 32 sentences. "The" is in every second sentence, "valley" in a few, "hiker" and "comfort" in hardly any. A curve begins where its word comes for the first time. **Which word comes late, and at which rate does it begin? Order the four by their rates at the end.**
 
 
 # %%
@@ -125,17 +125,26 @@ def train(optimizer, weights, seed=0):
 weights = torch.zeros(len(text.words), 2, requires_grad=True)
 adagrad = Adagrad([weights], lr=0.1)
 sums = torch.stack([adagrad.state[weights]["sum"][:, 0].clone() for _ in train(adagrad, weights)])
-rates = {word: 0.1 / sums[:, text.words.index(word)].sqrt() for word in ("the", "valley", "hiker")}
+rates = {word: 0.1 / sums[:, text.words.index(word)].sqrt() for word in ("the", "valley", "hiker", "comfort")}
 CurvesView(rates, y="a word's own rate", first=1, log=True, title="Adagrad on the sentences")
 
 # %%
 counts = ", ".join(f"“{word}” in {seen[text.words.index(word)]:.0f}" for word in rates)
 claim(f"Of the sentences to learn from, {counts}.", seen[text.words.index("the")] > 500)
-the, valley, hiker = (rates[word] for word in rates)
+
+# %%
+the, valley, hiker, comfort = rates.values()
+late = comfort.isfinite().int().argmax() + 1
+claim(
+    f"“Comfort” comes for the first time at step {late}, and its rate is higher then than that of the other three.",
+    late > 20 and comfort[late - 1] > max(rate[late - 1] for rate in (the, valley, hiker)),
+)
 claim(
     "In the end the rate of “hiker” is more than ten times that of “the”, and “valley” is in between.",
     hiker[-1] > 10 * the[-1] and the[-1] < valley[-1] < hiker[-1],
 )
+
+# %%
 claim("Each rate only falls: none ever rises.", all((r[1:] <= r[:-1]).all() for r in rates.values()))
 
 # %% [markdown]
@@ -182,6 +191,8 @@ claim(
     "Adagrad is lower after 60 steps than SGD after 200, from every seed.",
     ada[:, 5].max() < sgd[:, -1].min(),
 )
+
+# %%
 gap = sgd[:, -1].median() - ada[:, -1].median()
 claim(
     "The schedule closes less than a third of the gap.",
@@ -247,21 +258,13 @@ for name in ("SGD", "Adagrad"):
 #
 # What has a valley to do with words? The loss is curved steeply along the weight of a common word, and gently along that of a rare one, which few sentences feel. So a text is a long, narrow valley, and it lies **along the axes**: the steep directions are single weights, and so are the gentle ones.
 #
-# Here is one with two weights. It is 50 times more curved from bottom to top. The picture on the right has the loss after 100 steps for every rate. **Compare the lowest places of the two curves. Then drag the start.**
+# Here is one with two weights. It is 50 times more curved from bottom to top. The lowest picture has the loss at the present step, for every rate. **Compare the lowest places of the two curves: which method can be lower?** Then drag the start to the axis of the valley and back: does it stay so?
 
 # %%
 straight, turned = ravine(50, degrees=0), ravine(50, degrees=30)
 slider = exponential_rates(0.005, 2, 79)
-SurfaceView(
-    straight,
-    ["SGD", "Adagrad"],
-    lr=slider,
-    start=(-2.2, -0.8),
-    steps=100,
-    at_lr=0.5,
-    at_step=30,
-    every_rate=True,
-)
+how = {"lr": slider, "steps": 100, "at_lr": 0.03, "at_step": 30, "every_rate": True}
+SurfaceView(straight, ["SGD", "Adagrad"], start=(-2.2, -0.8), **how)
 
 # %%
 turned_guess = predict_choice(
@@ -274,17 +277,11 @@ turned_guess
 # %% [markdown] tags=["teacher"]
 # "Neither" is tempting: it is the same valley. It is the right answer for SGD, which knows no axes. Ask which of the two weights is the steep one now.
 
+# %% [markdown]
+# Here is the turned valley. **Compare the lowest places of the two curves once more.**
+
 # %%
-SurfaceView(
-    turned,
-    ["SGD", "Adagrad"],
-    lr=slider,
-    start=(-1.505, -1.793),
-    steps=100,
-    at_lr=0.5,
-    at_step=30,
-    every_rate=True,
-)
+SurfaceView(turned, ["SGD", "Adagrad"], start=(-1.505, -1.793), **how)
 
 
 # %%

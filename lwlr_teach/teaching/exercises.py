@@ -307,7 +307,9 @@ def _what_differs(
 
 def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[float, str]]:
     """How far two results are apart in each of their parts that differs, and in words."""
-    differ = []
+    # What was played and is not known here says how many values there should be.
+    strange = [name for name in mine if name not in theirs]
+    differ = [(math.inf, f"Return {name}.") for name in strange]
     for name, right in theirs.items():
         found = mine.get(name)
         if found is None:

@@ -8,7 +8,7 @@ def test_a_click_and_an_arrow_key_choose_a_card(show):
     view, page = bare.view(), bare.page
     drawn = view.picture("edges")
     page.locator(".lwlr-option", has_text="Adadelta").click()
-    assert view.sentence().startswith("Adadelta came of RMSprop")
+    assert view.sentence().startswith("Adadelta comes from RMSprop")
     assert view.picture("edges") != drawn
     strong = page.locator(".lwlr-descent > span").all_inner_texts()
     assert strong == ["SGD", "Adagrad", "RMSprop", "Adadelta"]

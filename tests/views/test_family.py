@@ -5,7 +5,9 @@ from lwlr_teach.views import FamilyView
 
 def test_the_sentence_tells_what_a_method_came_of():
     view = FamilyView(chosen="RMSprop")
-    assert view.describe() == ("RMSprop came of Adagrad. New: s = α s + (1 − α) g². Kept: d = g / (√s + ε).")
+    assert view.describe() == (
+        "RMSprop comes from Adagrad. New: s = α s + (1 − α) g². Kept: d = g / (√s + ε)."
+    )
     view.chosen = "SGD"
     assert view.describe() == "SGD begins the family. New: d = g."
 

@@ -114,6 +114,11 @@ STEP = Exercise(
             "You add up sizes. Adagrad adds up squares, and takes the root of the sum.",
         ),
         Known(
+            _summing(lambda s, g: s + g.abs(), lambda p, g, s, lr, eps: p - lr * g / (s + eps)),
+            "You add up sizes and divide by their sum. Adagrad adds up squares, and divides by the root "
+            "of the sum.",
+        ),
+        Known(
             _summing(lambda s, g: s + (g**2).mean()),
             "You average g² over the entries, so that all have one rate. Each entry has a sum of its own.",
         ),

@@ -249,6 +249,11 @@ _AVERAGES = (
         "Your m is a sum, as SGD's buffer. Adam's is an average: the new gradient counts 1 − β₁.",
     ),
     Known(
+        _wrong(m=lambda m, g, b: b[0] * m + g, v=lambda v, g, m, b: b[1] * v + g**2),
+        "Both are sums, as in Momentum. In an average the new part is weighted with what the old one gives "
+        "up: 1 − β.",
+    ),
+    Known(
         _wrong(v=lambda v, g, m, b: b[1] * v + g**2),
         "Your v is a sum that fades. It is an average: the new square counts 1 − β₂.",
     ),
@@ -304,7 +309,13 @@ LAST_LINE = Exercise(
     play=_play,
     rule=_rule,
     right="The corrected average, divided by its corrected size. m and v are handed on as they are.",
-    known=_LAST_LINE,
+    known=(
+        *_LAST_LINE,
+        _moving(
+            lambda p, g, m, v, hats, lr, eps: p - lr * m / (v.sqrt() + eps),
+            "You step with the raw averages, which begin too small. Take m̂ and v̂ in their places.",
+        ),
+    ),
     hints=(
         "Which way, and how far: m̂ says which way, √v̂ + ε how large it usually is.",
         "The new p is p − lr · m̂ / (√v̂ + ε). Hand on m and v, without their hats.",

@@ -98,7 +98,7 @@ class FamilyView(View):
 
 
 def _came(member: Member) -> str:
-    came = f"came of {' and '.join(member.parents)}" if member.parents else "begins the family"
+    came = f"comes from {' and '.join(member.parents)}" if member.parents else "begins the family"
     return f"{member.name} {came}"
 
 
