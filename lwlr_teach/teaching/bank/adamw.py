@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lwlr_teach.core.arithmetic import State
-from lwlr_teach.optim.update import Rule
 from lwlr_teach.teaching.bank import adam
 from lwlr_teach.teaching.bank._steps import play_steps, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
@@ -40,25 +38,6 @@ def step(
 
 def _problem(generator: torch.Generator) -> dict[str, Any]:
     return adam.ADAM.problem(generator) | {"decay": uniform(generator, 0.1, 0.6)}
-
-
-def _rule(answer: Callable[..., Any]) -> Rule:
-    """The whole step at rate 1 from p, backwards: AdamW with a decay of 0 is Adam, and so is its picture."""
-
-    def yours(
-        grad: Tensor,
-        state: State,
-        number: int,
-        *,
-        momentum: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-    ) -> tuple[Tensor, State]:
-        zero = torch.zeros_like(grad)
-        new, m, v = answer(zero, grad, state["m"], state["v"], number, 1.0, (momentum, beta2), eps, 0.0)
-        return -new, {"m": m, "v": v}
-
-    return yours
 
 
 def _shrinking(factor: Callable[[float, float, int], float], says: str, answer: Any = adam.step) -> Known:
@@ -183,7 +162,6 @@ ADAMW = Exercise(
     answer=step,
     problem=_problem,
     play=partial(play_steps, state=["m", "v"], settings=["t", "lr", "betas", "eps", "decay"]),
-    rule=_rule,
     right="The weights shrink by themselves, and Adam's step is what it was.",
     known=(
         *_DECAY,
