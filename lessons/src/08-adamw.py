@@ -255,13 +255,13 @@ CurvesView(curves, y="loss on other images", x="decay λ", over=decays, title="1
 adamw, l2 = with_decay.loss.mean(-1), with_l2.loss.mean(-1)  # (λ, rate)
 at = decays.index
 claim(
-    "AdamW: at all three rates λ = 0.3 is within 15% of the lowest loss.",
-    (adamw[at(0.3)] < 1.15 * adamw.amin(0)).all(),
+    "AdamW: at all three rates λ = 0.3 is within 20% of the lowest loss.",
+    (adamw[at(0.3)] < 1.2 * adamw.amin(0)).all(),
 )
 claim("At 0.004, λ = 3 has the same ηλ, and twice the loss.", adamw[at(3), 0] > 2 * adamw[at(0.3), 0])
 claim(
-    "Adam + L2: at all three rates λ = 0.003 is within 20% of the lowest loss.",
-    (l2[at(0.003)] < 1.2 * l2.amin(0)).all(),
+    "Adam + L2: at all three rates λ = 0.003 is within 30% of the lowest loss.",
+    (l2[at(0.003)] < 1.3 * l2.amin(0)).all(),
 )
 times = [decays[i] / decays[j] for i, j in zip(adamw.argmin(0), l2.argmin(0), strict=True)]
 claim("At each rate the best λ of AdamW is at least ten times that of Adam + L2.", min(times) >= 9.9)
