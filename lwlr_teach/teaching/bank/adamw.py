@@ -335,7 +335,7 @@ EXPLANATION = Explanation(
         "In Adam the decay is part of the gradient and is divided by the gradient's size. Where gradients "
         "are small, 0.003 pulls hard. In AdamW it is what it says: each step takes 0.003 times the rate of "
         "every weight, which may be hardly anything. So λ has to be looked for anew; on our digits it was "
-        "about a hundred times as large. When he halves the rate, each step takes half as much. That need not "
+        "about a hundred times as large. At half the rate each step takes half as much. That need not "
         "be wrong: the pull of the gradients is halved as well. On our digits the best λ stayed."
     ),
 )
