@@ -1,6 +1,7 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
 from lwlr_teach.studies.adaptive_edge import AdaptiveEdge, train_at_the_edge
+from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
 from lwlr_teach.studies.memory import (
@@ -39,6 +40,7 @@ __all__ = [
     "Change",
     "Chase",
     "Comparison",
+    "DecayRuns",
     "Family",
     "FamilyRuns",
     "LayerRates",
@@ -55,13 +57,16 @@ __all__ = [
     "best_memory",
     "chase",
     "compare",
+    "decay_in_noise",
     "guess_sizes",
+    "normalised_layer",
     "pretrain",
     "readouts",
     "split_losses",
     "sweep_momentum",
     "target",
     "train_at_the_edge",
+    "train_decays",
     "train_layer_rates",
     "train_schedules",
     "train_widths",

@@ -105,7 +105,14 @@ COURSE = (
         "Bias correction, steps after a silence, what ε does, what Adam adapts to, a lost game, a fair race",
         ready=True,
     ),
-    Lesson("08-adamw", _PARAMETER, "Is weight decay the same as L2?", 35),
+    Lesson(
+        "08-adamw",
+        _PARAMETER,
+        "Is weight decay the same as L2?",
+        35,
+        "Decay in the gradient and beside it, decay times rate, normalised layers, the best decay on digits",
+        ready=True,
+    ),
     Lesson("09-after-adam", _PARAMETER, "What came next?", 45),
     Lesson(
         "10-exploding-gradients",

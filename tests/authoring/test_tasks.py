@@ -184,6 +184,30 @@ def test_07_an_epsilon_leads_from_adam_to_momentum():
     assert ((view.sweep.paths[..., 1] > low) & (view.sweep.paths[..., 1] < high)).all()
 
 
+def test_08_noise_of_the_pulls_own_size_leaves_l2_beside_decay():
+    view = shown("08-adamw", "Pure noise")
+    view.step_index = len(view._steps) - 1
+    left = {
+        name: number(re.search(rf"{re.escape(name)} ([\d.]+)[;.]", view.describe())[1]) for name in view.names
+    }
+    assert left["AdamW, any size"] == pytest.approx(0.22, abs=0.01)
+    assert left["Adam + L2, size 1"] == pytest.approx(0.24, abs=0.02)
+    assert left["Adam + L2, size 0.1"] < 0.05
+    assert left["Adam + L2, size 10"] > 0.75
+
+
+def test_08_only_the_rate_that_falls_alone_leaves_the_balance():
+    view = shown("08-adamw", "A normalised layer")
+    seen = {}
+    for view.step_index in (400, 1950):
+        found = re.findall(r"(rate [\w λ]+) ([\d.]+)[;.]", view.describe())
+        seen[view.step_index] = {name: float(value) for name, value in found}
+    assert set(seen[400]) == set(view.names)
+    assert all(value == pytest.approx(1, abs=0.15) for value in seen[400].values())
+    assert seen[1950]["rate falls"] > 2
+    assert seen[1950]["rate and λ fall"] == seen[1950]["rate and λ stay"] == 1
+
+
 def test_10_one_rate_is_thrown_by_the_wall_and_its_neighbours_are_not():
     view = shown("10-exploding-gradients", "lrs = ")
     thrown = []

@@ -38,6 +38,13 @@ def test_few_steps_have_a_tick_each_and_nothing_between():
     assert list(CurvesView({"a": range(50)}, y="loss").main.x.ticks) == []
 
 
+def test_other_numbers_than_steps_stand_on_a_logarithmic_axis():
+    view = CurvesView(TWO, y="loss", x="decay", over=[0.01, 0.1, 1], at=0.2)
+    assert view.describe() == "Curves, loss at decay 0.1: down 2; up 2."
+    assert (view.main.x.log, list(view.main.x.ticks)) == (True, [0.01, 0.1, 1])
+    view.figure()
+
+
 @pytest.mark.parametrize(
     ("curves", "options", "says"),
     [
@@ -49,6 +56,9 @@ def test_few_steps_have_a_tick_each_and_nothing_between():
         ({"a": [float("nan")] * 2}, {}, "must hold a finite number"),
         ({"a": [0.0, 1.0]}, {"log": True}, "curves must be"),
         (TWO, {"at": 3}, "at must be"),
+        (TWO, {"over": [1, 2]}, "over must have a number for each of 3, got 2"),
+        (TWO, {"over": [0, 1, 2]}, "over must be positive and rise"),
+        (TWO, {"over": [1, 2, 3], "at": 4}, "at must be"),
         (TWO, {"shown": ["left"]}, "left"),
     ],
 )

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lwlr_teach.core.checks import check_count, check_number
+from lwlr_teach.core.checks import check_count, check_number, check_rising
 from lwlr_teach.views.chart.declare import Axis, Line, Over, Panel
 from lwlr_teach.views.chart.view import Chart
 from lwlr_teach.views.kit.style import MOST
-from lwlr_teach.views.kit.traits import Position
+from lwlr_teach.views.kit.traits import Position, nearest
 
 _FEW = 12  # steps, that each have a tick
 
@@ -27,9 +27,10 @@ class CurvesView(Chart):
         y: what they are, above the picture and in the sentence.
         first: the number of the first step.
         x: what is counted, if it is not steps.
+        over: numbers in the place of the steps, positive and rising, on a logarithmic axis.
         log: whether the vertical axis is logarithmic; then numbers must be positive.
         title: begins the sentence that describes the view.
-        at: the step at which the slider stands at first, the last one by default.
+        at: the step at which the slider stands at first, the last one by default; of ``over`` the nearest.
         shown: names of the curves that are visible at first; all by default.
     """
 
@@ -42,9 +43,10 @@ class CurvesView(Chart):
         y: str,
         first: int = 0,
         x: str = "step",
+        over: Sequence[float] | None = None,
         log: bool = False,
         title: str = "Curves",
-        at: int | None = None,
+        at: float | None = None,
         shown: Sequence[str] | None = None,
     ) -> None:
         check_count("number of curves", len(curves), high=MOST)
@@ -52,15 +54,19 @@ class CurvesView(Chart):
         values = _together(curves)
         found = values[values.isfinite()]
         check_number("curves", found, low=torch.finfo(torch.float32).tiny if log else -torch.inf)
-        self._steps = range(first, first + values.shape[1])
+        self._steps: Sequence[float] = range(first, first + values.shape[1]) if over is None else over
+        steps = torch.tensor(self._steps, dtype=torch.float64)
+        if over is not None:
+            check_rising("over", steps)
+            if len(steps) != values.shape[1]:
+                raise ValueError(f"over must have a number for each of {values.shape[1]}, got {len(steps)}")
         at = self._steps[-1] if at is None else at
-        check_count("at", at, low=first, high=self._steps[-1])
+        check_number("at", at, low=self._steps[0], high=self._steps[-1])
         low, high = found.min().item(), found.max().item()
         range_ = (low / 1.2, high * 1.2) if log else _with_room(low, high)
-        steps = torch.tensor(self._steps, dtype=torch.float64)
         few = len(steps) <= _FEW  # between layer 1 and layer 2 is nothing
         lines = Panel(
-            Axis(title=x, trait="step_index", ticks=steps.tolist() if few else ()),
+            Axis(title=x, log=over is not None, trait="step_index", ticks=steps.tolist() if few else ()),
             Axis(title=y, range=range_, log=log),
             [Line(steps, Over(values, "method"))],
         )
@@ -73,7 +79,7 @@ class CurvesView(Chart):
             readout=(y, "{value}"),
             words={"title": title, "what": y, "value": Over(values, "method", "step_index")},
             shown=shown,
-            step_index=at - first,
+            step_index=nearest(steps, at),
         )
 
 
