@@ -112,11 +112,12 @@ def test_03_at_one_rate_the_mean_stays_and_the_lowest_mean_is_at_a_small_rate():
 
 
 def test_03_the_first_rate_to_be_cut_is_the_largest_and_the_smallest_is_not():
-    view = shown("03-schedules", "windy = ", "floor_rates = ", "one = {")
+    view = shown("03-schedules", "windy = ", "floor_rates = ", "usual = {")
     rates = dict(zip(view.names, view.main.marks[0].y.values, strict=True))
     cut = {name: (curve < curve[0]).nonzero().flatten()[:1].tolist() for name, curve in rates.items()}
     assert cut["from 0.1"] < cut["from 0.02"]
-    assert cut["from 0.005"] == []
+    assert cut["from 0.01"] == cut["from 0.005"] == []
+    assert rates["from 0.1"][-1] < 1e-3 * rates["from 0.1"][0]  # cut again and again
 
 
 def test_06_a_short_memory_trembles_a_long_one_lags_and_the_best_follows_the_speed():
