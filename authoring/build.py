@@ -72,6 +72,7 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
         notebook.cells = [cell for cell in notebook.cells if not cells.is_teachers(cell)]
         for cell in _answering(notebook):  # an answer that is read before it is guessed teaches nothing
             cell.metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
+            cell.source = f"{cells.FOLDED}\n{cell.source}"  # JupyterLab shows the first line
     return notebook
 
 

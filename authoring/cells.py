@@ -18,6 +18,9 @@ _SOLUTION = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
+FOLDED = "# What was measured. A click on the dots shows how."
+"""The first line of a cell that is folded in a learner's notebook, because it answers what is asked."""
+
 
 def student_code(code: str) -> str:
     """The code with each solution replaced by one line that says: not written yet."""

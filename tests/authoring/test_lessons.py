@@ -32,6 +32,16 @@ def test_the_notebook_is_its_source(source):
     assert build.differences(source) == []
 
 
+def test_what_answers_a_prediction_is_folded_and_its_first_line_tells_nothing(tmp_path):
+    source = tmp_path / "x.py"
+    asks = "a = predict_choice('a', '?', ['b', 'c'])"
+    codes = ["claim('free', True)", asks, "claim('2 is even', True)", "a.reveal('b')", "claim('free', True)"]
+    source.write_text("".join(f"# %%\n{code}\n" for code in codes), "utf-8")
+    folded = [cell.source for cell in build.read(source).cells if "jupyter" in cell.metadata]
+    assert folded == [f"{cells.FOLDED}\n{code}" for code in codes[2:4]]
+    assert not any("jupyter" in cell.metadata for cell in build.read(source, teacher=True).cells)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 def test_every_picture_has_a_png_and_words_and_no_widget_state(source):
     notebook = nbformat.read(build.notebook_of(source), as_version=4)

@@ -184,10 +184,14 @@ def test_what_follows_is_a_screen_away_until_the_guess_is_locked(show):
     assert below[1].is_hidden()
 
 
-def test_a_question_stays_in_view_when_the_next_cell_is_chosen(open_notebook, root):
+PICTURE = "from lwlr_teach.views import SurfaceView\nSurfaceView('quadratic', ['SGD'], lr=[0.1], steps=9)"
+
+
+@pytest.mark.parametrize(("cell", "part"), [(NUMBER, ".lwlr-question"), (PICTURE, ".lwlr-map")])
+def test_what_a_cell_shows_stays_in_view_when_the_next_one_is_chosen(open_notebook, root, cell, part):
     """In a learner's copy the next cell is a screen away, and JupyterLab goes there at once."""
     long = "\n" * 30 + "0"
-    write_notebook(root / "question.ipynb", IMPORTS + long, NUMBER, long, *["2"] * 20)
+    write_notebook(root / "question.ipynb", IMPORTS + long, cell, long, *["2"] * 20)
     (root / "question.ipynb").write_bytes(handed_out((root / "question.ipynb").read_bytes()))
     notebook = open_notebook("question.ipynb")
     notebook.run_cell(0)
@@ -197,11 +201,11 @@ def test_a_question_stays_in_view_when_the_next_cell_is_chosen(open_notebook, ro
         " content.activeCellIndex = 1; content.node.focus(); }"
     )
     page.keyboard.press("Shift+Enter")
-    question = page.locator(".lwlr-question").first
-    question.wait_for()
+    shown = page.locator(part).first
+    shown.wait_for()
     page.wait_for_timeout(1000)
     assert notebook.active_cell() == 2
-    assert 50 < question.bounding_box()["y"] < page.viewport_size["height"] - 100
+    assert 50 < shown.bounding_box()["y"] < page.viewport_size["height"] - 100
 
 
 def test_after_the_truth_was_shown_there_is_nothing_to_lock(show, file):

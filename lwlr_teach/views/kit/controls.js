@@ -76,10 +76,13 @@ export function live(model, el, root, names, { pull, show, draw }) {
 /** @param {string} words */
 export const emptyScreen = (words) => element("div", { class: "lwlr-gap" }, words);
 
-// Shift+Enter goes on to the next cell, which lies a screen below a question: then the question comes back.
+// Shift+Enter goes on to the next cell, below what the cell has put on the page: then that comes back.
 const AFTER_THAT = 400; // milliseconds
-/** @param {Element} question */
-export const staysInView = (question) => setTimeout(() => question.scrollIntoView({ block: "nearest" }), AFTER_THAT);
+/** @param {Element} part */
+export const staysInView = (part) => setTimeout(() => {
+  const next = part.closest(".jp-Cell")?.nextElementSibling;
+  if (next?.classList.contains("jp-mod-active")) part.scrollIntoView({ block: "nearest" });
+}, AFTER_THAT);
 
 // What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none.
 /** @param {string} text */

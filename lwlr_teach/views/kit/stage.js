@@ -3,7 +3,7 @@
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
-  OWN_KEYS, button, check, choice, copyable, dropdown, element, leave, legend, listen, player, save, slider, toggled,
+  OWN_KEYS, button, check, choice, copyable, dropdown, element, leave, legend, listen, player, save, slider, staysInView, toggled,
 } from "./controls.js";
 import { dragged } from "./pointer.js";
 import { label, short } from "./text.js";
@@ -217,6 +217,7 @@ export function stage({ model, el }) {
     traits.forEach(pull);
     take();
     el.append(root);
+    staysInView(root);
     const unlisten = [...traits, ...followed].map((name) => listen(model, [name], () => {
       if (traits.includes(name)) pull(name);
       take();
