@@ -77,14 +77,17 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
 
 
 def _answering(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    """The cells that reveal the answer to a prediction, and those with claims before it that was revealed."""
-    asked = 0
+    """The cells that reveal the answer to a prediction, those with claims before it that was revealed, and those
+    with claims behind a picture, beside which a task stands."""
+    asked, behind_a_picture = 0, False
     for _, cell in cells.code_cells(notebook):
         asked += len(cells.calls(cell.source, r"predict_\w+"))
         reveals = len(cells.calls(cell.source, "reveal"))
-        if reveals or (asked and cells.calls(cell.source, "claim")):
+        claims = cells.calls(cell.source, "claim")
+        if reveals or (claims and (asked or behind_a_picture)):
             yield cell
         asked -= reveals
+        behind_a_picture = bool(cells.calls(cell.source, r"\w+View|Microscope"))
 
 
 def _marked(source: Path) -> NotebookNode:

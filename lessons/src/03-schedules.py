@@ -63,7 +63,7 @@ longer_guess
 # %%
 windy = noisy("quadratic", 1.0)
 slider = torch.logspace(-2.5, -0.75, 36)
-SurfaceView(windy, ["SGD"], lr=slider, steps=300, at_lr=0.1, walkers=32)
+SurfaceView(windy, ["SGD"], lr=slider, steps=300, at_lr=0.1, walkers=32, seed=2)
 
 # %% [markdown]
 # At a constant rate the run does not arrive. It comes near and then it trembles, for ever, at one and the same level: its **noise floor**. In a direction with the curvature $\lambda$, with noise of variance $\sigma^2$ in the gradient, the mean square of the distance settles at

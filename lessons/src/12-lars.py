@@ -239,7 +239,7 @@ paths = [
 claim("In other clothes LARS goes the same way.", (paths[0] - paths[1]).abs().max() < 0.001)
 
 # %% [markdown]
-# One colour: this is what LARS does, and all that it does. It has not made the gradients equal. They have even grown a lot, because layers that have moved pass on more. It has stopped listening to their length. And in other clothes LARS goes the same way, while SGD went another. (Weight decay breaks this a little: it adds a share of the weights to the gradient, and the two no longer scale alike.)
+# One colour: this is what LARS does, and all that it does. It has not made the gradients equal, though they have come closer. They have even grown a lot, because layers that have moved pass on more. It has stopped listening to their length. And in other clothes LARS goes the same way, while SGD went another. (Weight decay breaks this a little: it adds a share of the weights to the gradient, and the two no longer scale alike.)
 #
 # There is a price. Near a minimum gradients become short, and SGD's steps with them. A layer under LARS moves by the same share as before: it has no brake of its own. Here are three layers once more, with all images in each step, so that nothing is left to chance. **Which of the three comes to rest by itself, and which needs help?**
 
@@ -296,7 +296,7 @@ adam_guess = predict_choice(
     "12-adam",
     "Adam gets gradients that were multiplied by the trust ratio. What do its steps look like?",
     [
-        "every layer moves by the same share, as in LARS",
+        "a single colour: every layer moves by exactly the same share, as in LARS",
         "hardly different from plain Adam's",
         "hundreds of times as long as plain Adam's",
     ],

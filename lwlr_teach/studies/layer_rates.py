@@ -78,7 +78,8 @@ class LayerRates:
 
     def score(self, loss: float) -> int:
         """How many percent of the other settings have a higher loss than this, rounded down."""
-        return min(100, 100 * int((self.loss > loss).sum()) // (self.loss.numel() - 1))
+        others = self.loss.numel() - int((self.loss == loss).any())  # a rival's loss need not be one of them
+        return 100 * int((self.loss > loss).sum()) // others
 
 
 def train_layer_rates(

@@ -35,10 +35,18 @@ def test_the_notebook_is_its_source(source):
 def test_what_answers_a_prediction_is_folded_and_its_first_line_tells_nothing(tmp_path):
     source = tmp_path / "x.py"
     asks = "a = predict_choice('a', '?', ['b', 'c'])"
-    codes = ["claim('free', True)", asks, "claim('2 is even', True)", "a.reveal('b')", "claim('free', True)"]
+    measured = ["claim('2 is even', True)", "a.reveal('b')", "claim('free', True)"]
+    codes = [
+        "claim('free', True)",
+        asks,
+        *measured,
+        "CurvesView({})",
+        "claim('it falls', True)",
+        "claim('1', 1)",
+    ]
     source.write_text("".join(f"# %%\n{code}\n" for code in codes), "utf-8")
     folded = [cell.source for cell in build.read(source).cells if "jupyter" in cell.metadata]
-    assert folded == [f"{cells.FOLDED}\n{code}" for code in codes[2:4]]
+    assert folded == [f"{cells.FOLDED}\n{codes[i]}" for i in (2, 3, 6)]
     assert not any("jupyter" in cell.metadata for cell in build.read(source, teacher=True).cells)
 
 

@@ -96,12 +96,12 @@ def test_02_from_10_to_1000_the_fastest_setting_needs_about_ten_times_as_many_st
 
 
 def test_03_at_one_rate_the_mean_stays_and_the_lowest_mean_is_at_a_small_rate():
-    view = shown("03-schedules", "walkers=32)")
+    view = shown("03-schedules", "walkers=32, seed=2)")
     later = []
     for step in (100, 300):
         view.step = step
         later.append(view.mean_loss(0, view.start)[step].item())
-    assert 0.5 < later[1] / later[0] < 2
+    assert 0.8 < later[1] / later[0] < 1.25
     means = {}
     for position, rate in enumerate(view._rates.tolist()):
         view.lr_index = position

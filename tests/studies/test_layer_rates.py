@@ -90,6 +90,7 @@ def test_the_score_counts_the_settings_that_are_worse(runs):
     assert changed.score(torch.inf) == 0
     assert changed.best == (2, 1)
     assert changed.score(grid[2, 1].item()) == 100
+    assert changed.score(0.41) == 88  # of a rival that is none of the settings: eight of nine
 
 
 def test_bad_input():
