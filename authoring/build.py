@@ -77,8 +77,7 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
 
 
 def _answering(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    """The cells that reveal the answer to a prediction, those with claims before it that was revealed, and those
-    with claims behind a picture, beside which a task stands."""
+    """What reveals the answer to a prediction, what claims before that, and what claims behind a picture."""
     asked, behind_a_picture = 0, False
     for _, cell in cells.code_cells(notebook):
         asked += len(cells.calls(cell.source, r"predict_\w+"))
