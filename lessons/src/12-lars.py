@@ -243,7 +243,7 @@ claim("In other clothes LARS goes the same way.", (paths[0] - paths[1]).abs().ma
 #
 # There is a price. Near a minimum gradients become short, and SGD's steps with them. A layer under LARS moves by the same share as before: it has no brake of its own. Here are three layers once more, with all images in each step, so that nothing is left to chance. **Which of the three comes to rest by itself, and which needs help?**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 every_image = [(data.x_train, data.y_train)]
 ends = {}
 for name, optimizer, lr, schedule in [
