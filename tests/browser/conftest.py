@@ -123,6 +123,7 @@ def run_again(desk: Desk, kept: dict[str, Notebook]) -> Callable[..., Iterator[N
             notebook.run_cell(cell)
         if not cells:
             notebook.run_all()
+        notebook.page.wait_for_timeout(500)  # until what was shown last has come into view
         yield notebook
         assert notebook.page_errors == []
         assert notebook.cell_errors() == []
