@@ -334,6 +334,7 @@ class View:
     def drag(self, name: str, share: float) -> None:
         """Drag a slider's knob with the mouse to a share of its length."""
         slider = self.slider(name)
+        slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         assert box is not None
         low, high = (int(slider.get_attribute(end) or 0) for end in ("min", "max"))
