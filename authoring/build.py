@@ -7,9 +7,9 @@
 
 A notebook is never edited. It keeps texts and pictures but no widget state, and two builds on one machine
 give the same bytes. lessons/NAME.ipynb is the learner's: what its source has from ``### BEGIN SOLUTION`` to
-``### END SOLUTION`` is one line there, cells tagged "teacher" are left out, and what answers a prediction, or
-claims something behind a picture, is folded. The teacher's pack has all of it. Every build also writes the list in
-lessons/README.md, which is the course's.
+``### END SOLUTION`` is one line there, cells tagged "teacher" are left out, and what answers a prediction,
+or claims something behind a picture, is folded. The teacher's pack has all of it. Every build also writes
+the list in lessons/README.md, which is the course's.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     python authoring/desk.py    makes the folder or completes it, and says where it is
 
-The copies have no outputs, so that no question stands above its answer; where a question will stand, there is
-an empty screen. What a learner changed is never written over. A copy that is still as it was handed out follows the course; beside one that was changed, the
-course's newer version is put under a name of its own, once. What was deleted comes back, so that a lesson
-can be started again. To tell these apart, a hidden file in the folder keeps the hashes of all that was
-handed out.
+The copies have no outputs, so that no question stands above its answer; where a question will stand, there
+is an empty screen. What a learner changed is never written over. A copy that is still as it was handed out
+follows the course; beside one that was changed, the course's newer version is put under a name of its own,
+once. What was deleted comes back, so that a lesson can be started again. To tell these apart, a hidden file
+in the folder keeps the hashes of all that was handed out.
 
 This is no part of the package, which may be installed where there are no lessons, and it imports nothing but
 the standard library: it runs before every start of JupyterLab, and torch alone would take seconds.
