@@ -42,18 +42,26 @@ ADJUSTMENTS = {
 def orthogonalise(
     matrix: Tensor, coefficients: tuple[float, float, float], *, steps: int, eps: float
 ) -> Tensor:
-    """The matrix with its singular values brought near to 1, in bfloat16."""
+    """The matrix (rows, columns) with its singular values brought near to 1, in bfloat16."""
     a, b, c = coefficients
-    x = matrix.bfloat16()
+    x = _rounded(matrix)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T  # the smaller of the two squares
-    x = x / x.norm().clamp(min=eps)
+    x = _rounded(x / x.norm().clamp(min=eps))
     for _ in range(steps):
-        square = x @ x.T
-        square = torch.addmm(square, square, square, beta=b, alpha=c)  # b XXᵀ + c (XXᵀ)²
-        x = torch.addmm(x, square, x, beta=a)
+        square = _rounded(x @ x.T)
+        square = _rounded(torch.addmm(square, square, square, beta=b, alpha=c))  # b XXᵀ + c (XXᵀ)²
+        x = _rounded(torch.addmm(x, square, x, beta=a))
     return x.T if tall else x
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """In bfloat16; on a CPU, the same numbers in float32.
+
+    Most laptops' processors have no bfloat16, and a product of matrices in it takes a dozen times as long.
+    """
+    return x.bfloat16().float() if x.device.type == "cpu" else x.bfloat16()
 
 
 def muon(

@@ -87,7 +87,7 @@ CONDITIONS = {
 
 ABSENT = {
     "AMSGrad with optax": "optax takes the maximum of the corrected v̂, torch and we that of v.",
-    "Muon with optax": "optax iterates in the gradient's precision, torch and we in bfloat16.",
+    "Muon with optax": "torch and we round to bfloat16, optax iterates in the gradient's precision.",
     "LARS with decay": "neither torch nor optax has the paper's sum of the norms.",
     "SGDHD": "neither torch nor optax has it.",
     "Prodigy with `growth_rate`, Schedule-Free with `r`": "optax has neither.",

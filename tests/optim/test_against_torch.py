@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from lwlr_teach.clipping import by_global_norm, by_value
 from lwlr_teach.optim import RuleOptimizer
 from lwlr_teach.optim.engine import Options
 from tests.optim.agreement import difference, show
+from tests.optim.runs import exact_muon
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -99,6 +101,7 @@ class Training:
         self.odd = [nn.Parameter(draw(*shape)) for shape in shapes]
         self.odd.append(nn.Parameter(draw(3, 4).T))  # not contiguous
         self.inputs, self.targets = draw(4, 8, 3), draw(4, 8, 2)
+        self.exactly = exact_muon if matrices else nullcontext
 
     @property
     def parameters(self):
@@ -118,7 +121,8 @@ class Training:
                 p.grad = torch.cos(p.detach() + step).add_(p.detach(), alpha=0.2 + i / 5)
             if clip is not None:
                 clip(self.parameters)
-            optimizer.step()
+            with self.exactly():
+                optimizer.step()
         return [p.detach() for p in self.parameters]
 
 
@@ -149,6 +153,19 @@ def test_same_steps_in_float32(name, kwargs, record_property):
     found = compare(name, kwargs, [3], torch.float32)
     record_property("agreement", [name, f"torch.optim.{name}", "float32", show(kwargs), found])
     assert found <= FLOAT32
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (40, 20), (3, 50)], ids=str)
+def test_one_step_of_muon_in_bfloat16_as_it_is_used(shape):
+    """torch's products are in bfloat16, which each processor sums and rounds in its own way."""
+    grad = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    moved = []
+    for cls in (ours.Muon, torch.optim.Muon):
+        parameter = nn.Parameter(torch.zeros(shape))
+        parameter.grad = grad.clone()
+        cls([parameter], lr=1.0).step()
+        moved.append(parameter.detach())
+    assert (moved[0] - moved[1]).norm() <= 0.08 * moved[1].norm()
 
 
 # torch's Muon without Nesterov works on its buffer itself if that is in bfloat16, and so forgets the average.

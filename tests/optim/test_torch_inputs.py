@@ -6,12 +6,14 @@ torch's list takes seconds to load, so that it is loaded when the tests run and 
 import functools
 import re
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 import torch
 
 import lwlr_teach.optim as ours
 from tests.optim.agreement import difference, show
+from tests.optim.runs import exact_muon
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -73,8 +75,9 @@ def move(optimizer, step=0):
 def train(cls, kwargs, seed):
     params = fresh(seed)
     optimizer = cls(params, **kwargs)
-    for step in range(STEPS):
-        move(optimizer, step)
+    with exact_muon() if cls.__name__ == "Muon" else nullcontext():
+        for step in range(STEPS):
+            move(optimizer, step)
     return [p.detach() for p in params]
 
 

@@ -97,9 +97,10 @@ WRONG = {
         "p after 1 step should be a tensor, and is a list of 1. Its last entry would be right.",
     ),
     "only the rate": (BEST, lambda c: BEST.answer(c)[0], "That is the rate alone, and it is right."),
-    "one number, and wrong": (BEST, lambda c: c.max(), "the rate is missing."),
-    "three": (BEST, lambda c: (*BEST.answer(c), 1.0), "the rate should be a tensor, and is a tuple of 3."),
-    "text": (BEST, lambda c: "??", "the rate should be a tensor, and is '??'"),
+    "one number, and wrong": (BEST, lambda c: c.max(), "Return two numbers, the rate and the momentum."),
+    "three": (BEST, lambda c: (*BEST.answer(c), 1.0), "Return two numbers, the rate and the momentum."),
+    "text": (BEST, lambda c: "??", "Return two numbers, the rate and the momentum."),
+    "two texts": (BEST, lambda c: ("?", "?"), "the rate should be a tensor, and is '?'"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What exercises share that ask for a step of a method with a state."""
+"""What exercises share that ask for several values: a step of a method with a state, or two numbers."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def play_steps(
             break
         values = [torch.as_tensor(value).detach() for value in given]
     return came
+
+
+def two_numbers(given: Any, first: str, second: str) -> dict[str, Any]:
+    """What was returned, by name, if it is a pair: a tuple, a list, a tensor or an array."""
+    pair = isinstance(given, tuple | list) and len(given) == 2
+    if pair or tuple(getattr(given, "shape", ())) == (2,):
+        return {first: given[0], second: given[1]}
+    return {f"two numbers, {first} and {second}": given}
 
 
 def uniform(generator: torch.Generator, low: float, high: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lwlr_teach.teaching.bank._steps import two_numbers
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- one step of one number -------------------------------------------------------------------------------
@@ -124,9 +125,7 @@ def _norms_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _play_norms(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    given = answer(*problem.values())
-    first, second = (None, None) if given is None else given
-    return {"the first layer's rate": first, "the second layer's rate": second}
+    return two_numbers(answer(*problem.values()), "the first layer's rate", "the second layer's rate")
 
 
 def _shares(weight: Callable[[Tensor], Tensor]) -> Callable[..., Any]:

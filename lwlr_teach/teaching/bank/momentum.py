@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
+from lwlr_teach.teaching.bank._steps import two_numbers
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the walk ---------------------------------------------------------------------------------------------
@@ -219,11 +220,7 @@ def _best_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _play_best(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    given = answer(problem["curvatures"])
-    if getattr(given, "shape", None) == (2,) or (isinstance(given, tuple | list) and len(given) == 2):
-        return {"the rate": given[0], "the momentum": given[1]}
-    alone = isinstance(given, float | Tensor) and torch.as_tensor(given).ndim == 0
-    return {"a single number" if alone else "the rate": given}
+    return two_numbers(answer(problem["curvatures"]), "the rate", "the momentum")
 
 
 def _pair(rate: Callable[..., Any], momentum: Callable[..., Any]) -> Callable[..., Any]:
