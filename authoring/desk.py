@@ -2,11 +2,11 @@
 
     python authoring/desk.py    makes the folder or completes it, and says where it is
 
-The copies have no outputs, so that no question stands above its answer; where a question will stand, there
-is an empty screen. What a learner changed is never written over. A copy that is still as it was handed out
-follows the course; beside one that was changed, the course's newer version is put under a name of its own,
-once. What was deleted comes back, so that a lesson can be started again. To tell these apart, a hidden file
-in the folder keeps the hashes of all that was handed out.
+The copies have no outputs, so that no question stands above its answer; where a question will stand, and
+where what it asks will be shown, there is an empty screen. What a learner changed is never written over. A
+copy that is still as it was handed out follows the course; beside one that was changed, the course's newer
+version is put under a name of its own, once. What was deleted comes back, so that a lesson can be started
+again. To tell these apart, a hidden file in the folder keeps the hashes of all that was handed out.
 
 This is no part of the package, which may be installed where there are no lessons, and it imports nothing but
 the standard library: it runs before every start of JupyterLab, and torch alone would take seconds.
@@ -32,7 +32,8 @@ README = "README.md"
 AUTHORS = "\n## For authors and teachers\n"
 """The heading in the README of the lessons at which the learners' part of it ends."""
 
-ASKS = re.compile(r"\b(predict_\w+|explain)\(")
+PREDICTS, REVEALS = re.compile(r"\bpredict_\w+\("), re.compile(r"\.reveal\(")
+ASKS = re.compile(rf"{PREDICTS.pattern}|\bexplain\(")
 GAP = 35
 """So many lines are a screen."""
 
@@ -100,20 +101,29 @@ def without_outputs(content: bytes) -> bytes:
     """The notebook as before it was run; what is none, as it is."""
     try:
         notebook = json.loads(content)
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                cell |= {"outputs": _gap(cell["source"]), "execution_count": None}
+        cells = notebook["cells"]
+        open_questions = 0
+        for cell, following in zip(cells, [*cells[1:], None], strict=True):
+            if cell["cell_type"] != "code":
+                continue
+            source = "".join(cell["source"])
+            open_questions += len(PREDICTS.findall(source))
+            asks = bool(ASKS.search(source))
+            tells = open_questions > 0 and following is not None and following["cell_type"] == "markdown"
+            open_questions -= len(REVEALS.findall(source))
+            cell |= {"outputs": _gap(asks) if asks or tells else [], "execution_count": None}
     except (ValueError, LookupError, TypeError, RecursionError):
         return content
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _gap(source: str | list[str]) -> list[dict[str, object]]:
-    """What stands below a cell that asks, until it is run: the text that follows would tell."""
-    if not ASKS.search("".join(source)):
-        return []
-    lines = ["Run this cell. It asks a question, and what follows is the answer."] + [""] * GAP
-    return [{"output_type": "stream", "name": "stdout", "text": "\n".join(lines)}]
+def _gap(asks: bool) -> list[dict[str, object]]:
+    """What stands below a cell that asks, or shows what was asked, until it is run: the text would tell."""
+    says = (
+        "It asks a question, and what follows is the answer." if asks else "What follows tells what it shows."
+    )
+    text = "\n".join([f"Run this cell. {says}"] + [""] * GAP)
+    return [{"output_type": "stream", "name": "stdout", "text": text}]
 
 
 def _worked_in(content: bytes) -> bool:

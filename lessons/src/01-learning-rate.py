@@ -160,6 +160,8 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 #
 # The same valley, with five more methods. You will meet each of them in a lesson of its own; here only one thing matters: **how each of them answers to the same rate**. The slider is now logarithmic, from 0.001 to 1: each third of it is a factor of ten.
 #
+# One hint: three of them, Adagrad, RMSprop and Adam, divide the gradient by its own size. So their steps are about one rate long, wherever they are.
+#
 # "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left.
 
 # %%
@@ -209,14 +211,12 @@ shared_guess.reveal(
 # %% [markdown]
 # ## Two valleys
 #
-# A loss that goes up looks like an explosion. Is it always one?
-#
 # This surface has two valleys of equal depth. The left one is narrow, with curvature 50. The right one is wide, with curvature 2. The run starts in the narrow one, almost at its lowest point: the loss there is 0.03. You know the edge of the narrow valley: 2/50. We take a rate well above it. Draw what the loss will do.
 
 # %%
 spike_guess = predict_curve(
     "01-spike",
-    "Rate 0.1 in the narrow valley: draw the loss over 30 steps.",
+    "From 0.03 in the narrow valley (curvature 50), a wide one (curvature 2) beside it, rate 0.1: draw the loss.",
     x={"range": [0, 30], "title": "step"},
     y={"range": [1e-6, 100], "title": "loss", "log": True},
 )
@@ -244,7 +244,7 @@ first, highest, last = runs.losses[0, :, 0, 0], runs.losses[0, :, 0].amax(-1), r
 claim(f"The first loss is {first[1]:.2f}.", abs(first[1] - 0.03) < 0.005)
 claim("Rate 0.03: stays in the narrow valley and never climbs.", highest[0] == first[0] and last[0] < 1e-6)
 claim(
-    f"Rate 0.1: the loss climbs to {highest[1] / first[1]:.0f} times its first value, and ends below a millionth.",
+    f"Rate 0.1: the loss climbs to {highest[1] / first[1]:.0f} times its first value; after 100 steps it is below a millionth.",
     highest[1] > 100 * first[1] and last[1] < 1e-6,
 )
 claim("Rate 1.1: no valley can hold it.", runs.diverged_at[0, 2, 0] > 0)

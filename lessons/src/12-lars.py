@@ -72,13 +72,13 @@ model = network(6)
 sgd_run = train(model, SGD(model.parameters(), lr=0.1))
 
 # %% [markdown]
-# We use plain SGD at the rate 0.1. In its very first step some layer moves fastest, in per cent, and some layer moves slowest. What do you expect?
+# We use plain SGD at the rate 0.1. In its very first step some layer moves fastest, in per cent, and some layer moves slowest. The gradient enters at the last layer and is handed back from layer to layer, and each one makes it longer or shorter by some factor. What do you expect?
 
 # %%
 spread_guess = predict_number(
     "12-spread",
     "First step of SGD: how many times as large is the largest relative update as the smallest?",
-    exponential_rates(1, 10_000, 41),
+    exponential_rates(1, 1_000_000, 61),
     within=2.5,
     log=True,
 )
@@ -88,7 +88,7 @@ spread_guess
 # Guesses are mostly between 1 and 5: six layers that are made alike ought to learn alike. Ask where the gradient comes from: it enters at the last layer and loses a part in each layer on its way back.
 
 # %% [markdown]
-# Each row is a layer, the first on top, and each column a step. Drag the step. **Which layer is fastest, and which ones hardly move?** Then choose *gradient* and *weights* from the list. Which of the two is to blame?
+# Each row is a layer, the first on top, and each column a step. **Drag the step: does the fastest layer stay the fastest?** Then choose *gradient* and *weights* from the list. Which of the two is to blame?
 
 # %%
 InspectorView(sgd_run.recording, title="Six layers, SGD at 0.1", at_step=0)
@@ -104,6 +104,9 @@ claim(f"Weights differ {weights.max() / weights.min():.1f} times.", weights.max(
 claim(
     f"Gradients differ {gradients.max() / gradients.min():.0f} times.", gradients.max() > 8 * gradients.min()
 )
+made = nn.Linear(1000, 1000).weight
+short = (2 / 1000) ** 0.5 / made.std()
+claim(f"PyTorch's first weights are {short:.1f} times too small for ReLU.", 2.3 < short < 2.6)
 last_loss = sgd_run.losses[-10:].mean()
 claim(f"After 200 steps the loss is {last_loss:.2f}; guessing has 2.30.", abs(last_loss - 2.303) < 0.05)
 spread_guess.reveal(
@@ -146,7 +149,7 @@ front, middle, _ = by_hand.lars_rates[1]  # medians over its steps
 claim("Its rate for the first layer is more than 500 times the one for the second.", front > 500 * middle)
 
 # %% [markdown]
-# The first layer wants a huge rate, the second a tiny one. Two factors meet here. To turn the function as far as before, a layer with weights 8 times as long needs a **step** 8 times as long. And its **gradient** is 8 times as short, since what follows is divided by 8. Together that is 64. In the second layer it is 1/64. Let us check it on three layers from above, exactly.
+# The first layer wants a far larger rate than the second. Two factors meet here. To turn the function as far as before, a layer with weights 8 times as long needs a **step** 8 times as long. And its **gradient** is 8 times as short, since what follows is divided by 8. Together that is 64. In the second layer it is 1/64. Let us check it on three layers from above, exactly.
 
 
 # %%
@@ -241,7 +244,7 @@ claim("In other clothes LARS goes the same way.", (paths[0] - paths[1]).abs().ma
 # %% [markdown]
 # One colour: this is what LARS does, and all that it does. It has not made the gradients equal, though they have come closer. They have even grown a lot, because layers that have moved pass on more. It has stopped listening to their length. And in other clothes LARS goes the same way, while SGD went another. (Weight decay breaks this a little: it adds a share of the weights to the gradient, and the two no longer scale alike.)
 #
-# There is a price. Near a minimum gradients become short, and SGD's steps with them. A layer under LARS moves by the same share as before: it has no brake of its own. Here are three layers once more, with all images in each step, so that nothing is left to chance. **Which of the three comes to rest by itself, and which needs help?**
+# There is a price. Near a minimum gradients become short, and SGD's steps with them. A layer under LARS moves by the same share as before. Here are three layers once more, with all images in each step, so that nothing is left to chance. **Which of the three comes to rest by itself, and which needs help?**
 
 # %% tags=["nbval-ignore-output"]
 every_image = [(data.x_train, data.y_train)]
@@ -268,7 +271,7 @@ claim(
 )
 
 # %% [markdown]
-# So **LARS needs a schedule** to come to rest, also where plain SGD does so by itself. You, Gitman and Ginsburg (2017) trained with one.
+# LARS has no brake of its own. So **it needs a schedule** to come to rest, also where plain SGD does so by itself. You, Gitman and Ginsburg (2017) trained with one.
 #
 # ## Scale the gradient or scale the rate?
 #

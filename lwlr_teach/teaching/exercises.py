@@ -321,7 +321,7 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[flo
         try:
             value = _as_number(found)
         except Exception:  # text, an object
-            differ.append((math.inf, f"{name} should be a tensor, and is {_short(found)}."))
+            differ.append((math.inf, f"{name} should be {_kind(right)}, and is {_short(found)}."))
             continue
         target = torch.as_tensor(right, dtype=torch.float64)
         if value.shape != target.shape:
@@ -344,7 +344,7 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[flo
 
 def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
     """What to say of a list where a tensor is expected: which part of it would be right, if one would."""
-    text = f"{name} should be a tensor, and is a {type(found).__name__} of {len(found)}."
+    text = f"{name} should be {_kind(right)}, and is a {type(found).__name__} of {len(found)}."
     for part, advice in (
         (lambda: torch.stack([torch.as_tensor(value) for value in found]), "As a tensor it"),
         (lambda: found[-1], "Its last entry"),
@@ -357,6 +357,10 @@ def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
         if fits:
             return f"{text} {advice} would be right."
     return text
+
+
+def _kind(right: Any) -> str:
+    return "a tensor" if torch.as_tensor(right).ndim else "a number"
 
 
 def _brief(value: Any) -> str:

@@ -97,6 +97,26 @@ def test_what_follows_a_question_is_a_screen_below_it_until_it_is_asked(lay_out,
         assert output["text"].count("\n") >= 30
 
 
+def test_what_a_picture_answers_is_a_screen_below_it_until_it_is_shown(lay_out, lessons, mine):
+    cells = {
+        "p = 1": False,
+        'guess = predict_number("x", "How far?", range(9))\nguess': True,
+        "View(p)": True,
+        "claim(p)": False,  # the reveal comes at once
+        'guess.reveal(3, "It goes.")': True,
+        "q = 2": False,
+    }
+    notebook = []
+    for source in cells:
+        notebook.append({"cell_type": "code", "source": source, "outputs": [], "metadata": {}})
+        if not source.startswith("claim"):
+            notebook.append({"cell_type": "markdown", "source": "What was seen."})
+    (lessons / FIRST).write_text(json.dumps({"cells": notebook, "metadata": {"language_info": {}}}), "utf-8")
+    lay_out()
+    given = [cell for cell in json.loads(held(mine)[FIRST])["cells"] if cell["cell_type"] == "code"]
+    assert [bool(cell["outputs"]) for cell in given] == list(cells.values())
+
+
 def test_what_somebody_did_in_the_folder_of_the_lessons_keeps_its_outputs(lay_out, lessons, mine):
     run = {
         "cell_type": "code",

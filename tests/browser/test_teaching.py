@@ -184,7 +184,9 @@ def test_what_follows_is_a_screen_away_until_the_guess_is_locked(show):
     assert below[1].is_hidden()
 
 
-PICTURE = "from lwlr_teach.views import SurfaceView\nSurfaceView('quadratic', ['SGD'], lr=[0.1], steps=9)"
+PICTURE = (
+    "from lwlr_teach.views import SurfaceView\nSurfaceView('quadratic', ['SGD'], lr=[0.1, 0.2], steps=9)"
+)
 
 
 @pytest.mark.parametrize(("cell", "part"), [(NUMBER, ".lwlr-question"), (PICTURE, ".lwlr-map")])
@@ -206,6 +208,50 @@ def test_what_a_cell_shows_stays_in_view_when_the_next_one_is_chosen(open_notebo
     page.wait_for_timeout(1000)
     assert notebook.active_cell() == 2
     assert 50 < shown.bounding_box()["y"] < page.viewport_size["height"] - 100
+
+
+def test_what_is_needed_to_think_stays_above_the_question(open_notebook, root):
+    long = "\n" * 30 + "0"
+    write_notebook(root / "above.ipynb", IMPORTS + long, "print('needed to think')", NUMBER, *["2"] * 20)
+    notebook = open_notebook("above.ipynb")
+    notebook.run_cell(0)
+    page = notebook.page
+    page.evaluate(
+        "() => { const { content } = jupyterapp.shell.currentWidget;"
+        " content.activeCellIndex = 1; content.node.focus(); }"
+    )
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Shift+Enter")
+    lock = page.locator("[data-name=lock]")
+    lock.wait_for()
+    page.wait_for_timeout(1000)
+    screen = page.viewport_size["height"]
+    assert lock.bounding_box()["y"] > 0.8 * screen
+    assert 50 < page.get_by_text("needed to think").last.bounding_box()["y"] < screen
+
+
+@pytest.mark.parametrize(
+    ("cell", "control"),
+    [(PICTURE, "[data-name=play]"), (PICTURE, "[data-name=lr]"), (RECALL, "[data-option='1']")],
+    ids=["a button", "a slider", "an option"],
+)
+def test_a_control_hands_on_what_runs_a_cell(open_notebook, root, cell, control):
+    write_notebook(root / "control.ipynb", IMPORTS, cell, "3 + 4", "5 + 6")
+    notebook = open_notebook("control.ipynb")
+    for i in (0, 1):
+        notebook.run_cell(i)
+    page = notebook.page
+    page.locator(control).first.click()
+    for _ in range(2):  # the picture's cell, and the next
+        page.keyboard.press("Shift+Enter")
+    page.locator(".jp-OutputArea-output pre", has_text="7").wait_for()
+    page.locator(control).first.wait_for()
+    page.locator(control).first.focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate("!document.activeElement.closest('.lwlr-view')")
+    before = notebook.active_cell()
+    page.keyboard.press("ArrowDown")
+    assert notebook.active_cell() == before + 1
 
 
 def test_after_the_truth_was_shown_there_is_nothing_to_lock(show, file):

@@ -100,7 +100,7 @@ WRONG = {
     "one number, and wrong": (BEST, lambda c: c.max(), "Return two numbers, the rate and the momentum."),
     "three": (BEST, lambda c: (*BEST.answer(c), 1.0), "Return two numbers, the rate and the momentum."),
     "text": (BEST, lambda c: "??", "Return two numbers, the rate and the momentum."),
-    "two texts": (BEST, lambda c: ("?", "?"), "the rate should be a tensor, and is '?'"),
+    "two texts": (BEST, lambda c: ("?", "?"), "the rate should be a number, and is '?'"),
 }
 
 

@@ -87,6 +87,12 @@ def _memory_shrinks(
     return new, (1 - lr * decay) * m, v
 
 
+def _constant(
+    p: Tensor, g: Tensor, m: Tensor, v: Tensor, t: int, lr: float, b: Any, eps: float, decay: float
+) -> Any:
+    return adam.step(p - lr * decay, g, m, v, t, lr, b, eps)
+
+
 def _by_sign(
     p: Tensor, g: Tensor, m: Tensor, v: Tensor, t: int, lr: float, b: Any, eps: float, decay: float
 ) -> Any:
@@ -147,6 +153,11 @@ _DECAY = (
         "You shrink the average m. The decay is for the weights: multiply p.",
     ),
     Known(
+        _constant,
+        "You subtract lr · decay itself, which pulls a negative weight away from 0. The decay takes a share "
+        "of each weight: lr · decay · p.",
+    ),
+    Known(
         _by_sign,
         "You subtract lr · decay from every weight, whatever its size. The decay takes a share of it: "
         "lr · decay · p.",
@@ -196,8 +207,8 @@ def _left_problem(generator: torch.Generator) -> dict[str, Any]:
 LEFT = Exercise(
     name="08-left",
     asks=(
-        "Write left(rates, decay): the share of a weight that AdamW leaves after steps with these rates, if "
-        "the weight has no gradient."
+        "Write left(rates, decay): the share of a weight that AdamW leaves after steps with these rates, a "
+        "list of numbers, if the weight has no gradient. Return one number."
     ),
     answer=left,
     problem=_left_problem,
@@ -213,6 +224,10 @@ LEFT = Exercise(
             lambda rates, decay: 1 - decay * sum(rates),
             "You subtract a share of the first weight in each step. The decay takes a share of what is still "
             "there: multiply the factors.",
+        ),
+        Known(
+            lambda rates, decay: 1 - sum(rates),
+            "You subtract the rates themselves. A step takes a share, lr · decay, of what is still there.",
         ),
         Known(
             lambda rates, decay: (1 - decay) ** len(rates),

@@ -1,5 +1,5 @@
 // The map of the course: a list of lessons with links, and what was done in each.
-import { element, listen } from "../kit/controls.js";
+import { element, listen, mount } from "../kit/controls.js";
 
 const MARKS = { done: "●", begun: "◐", new: "○", later: "·" };
 const SAID = { done: "done", begun: "begun", new: "not begun", later: "still to be written" };
@@ -13,7 +13,7 @@ function render({ model, el }) {
       element("div", { class: "lwlr-part" }, element("div", { class: "lwlr-question" }, title),
         element("ul", {}, ...lessons.map(entry)))), element("div", { class: "lwlr-status" }, summary));
   };
-  el.append(root);
+  mount(el, root);
   show();
   return listen(model, ["plan"], show);
 }

@@ -1,5 +1,5 @@
 // The explain view: room for a sentence of one's own, and a good answer to compare it with, once it is kept.
-import { OWN_KEYS, button, element, emptyScreen, listen, save, staysInView } from "../kit/controls.js";
+import { OWN_KEYS, button, element, emptyScreen, listen, mount, save, staysInView } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { asks, good } = model.get("plan");
@@ -24,9 +24,9 @@ function render({ model, el }) {
     gap.hidden = Boolean(said);
     answer.textContent = said ? `A good answer: ${good} Does yours say the same? Change it if you like.` : "";
   }
-  el.append(root);
+  mount(el, root);
   show();
-  if (!model.get("said")) staysInView(root.children[0]);
+  if (!model.get("said")) staysInView(root.children[0], answer);
   return listen(model, ["said"], show);
 }
 

@@ -1,5 +1,5 @@
 // The help under an exercise: a button that shows one hint more, and one for the solution.
-import { button, element, listen, save } from "../kit/controls.js";
+import { button, element, listen, mount, save } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { hints, solution } = model.get("plan");
@@ -25,7 +25,7 @@ function render({ model, el }) {
     solve.textContent = solved ? "hide the solution" : "solution";
     code.hidden = !solved;
   }
-  el.append(root);
+  mount(el, root);
   show();
   return listen(model, ["hints", "solved"], show);
 }

@@ -46,6 +46,25 @@ export function listen(model, names, callback) {
   };
 }
 
+// Puts a view on the page. Its controls have the keyboard to themselves (OWN_KEYS); what runs a cell, and Escape, go on
+// to the notebook. In a text a new line may be meant.
+/**
+ * @param {HTMLElement} el
+ * @param {HTMLElement} root
+ */
+export function mount(el, root) {
+  root.addEventListener("keydown", (event) => {
+    const control = /** @type {HTMLElement} */ (event.target);
+    const notebook = control.closest(".jp-Notebook");
+    const runs = event.key === "Enter" && (event.shiftKey || event.ctrlKey) && control.tagName !== "TEXTAREA";
+    if (!notebook || !(runs || event.key === "Escape")) return;
+    event.preventDefault(); // a button is not pressed
+    leave(control);
+    if (runs) notebook.dispatchEvent(new KeyboardEvent("keydown", event));
+  });
+  el.append(root);
+}
+
 // Puts a view on the page and keeps it true to the kernel's values of these names, to the theme and to the page's width.
 // Returns what ends that.
 /**
@@ -58,7 +77,7 @@ export function listen(model, names, callback) {
 export function live(model, el, root, names, { pull, show, draw }) {
   pull();
   show();
-  el.append(root);
+  mount(el, root);
   const unlisten = listen(model, names, () => {
     pull();
     show();
@@ -76,12 +95,18 @@ export function live(model, el, root, names, { pull, show, draw }) {
 /** @param {string} words */
 export const emptyScreen = (words) => element("div", { class: "lwlr-gap" }, words);
 
-// Shift+Enter goes on to the next cell, below what the cell has put on the page: then that comes back.
+// Shift+Enter goes on to the next cell, below what the cell has put on the page: then that comes back. With `last`, the
+// last line of a question, as much as fits of what stands above is seen as well: it is needed to think.
 const AFTER_THAT = 400; // milliseconds
-/** @param {Element} part */
-export const staysInView = (part) => setTimeout(() => {
+/**
+ * @param {Element} part
+ * @param {Element} [last]
+ */
+export const staysInView = (part, last) => setTimeout(() => {
   const next = part.closest(".jp-Cell")?.nextElementSibling;
-  if (next?.classList.contains("jp-mod-active")) part.scrollIntoView({ block: "nearest" });
+  if (!next?.classList.contains("jp-mod-active")) return;
+  last?.scrollIntoView({ block: "end" });
+  part.scrollIntoView({ block: "nearest" });
 }, AFTER_THAT);
 
 // What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none.
@@ -108,7 +133,7 @@ export function nearest(values, wanted) {
 
 // Gives the keyboard back to the notebook, if the view is in one.
 /** @param {HTMLElement} control */
-export function leave(control) {
+function leave(control) {
   control.blur();
   /** @type {HTMLElement | null} */ (control.closest(".jp-Notebook"))?.focus();
 }
@@ -158,7 +183,6 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   input.addEventListener("change", () => onRelease(Number(input.value)));
   const STEPS = { ArrowLeft: -10, ArrowDown: -10, ArrowRight: 10, ArrowUp: 10 };
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") leave(input);
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     if (plain && /^[\d.,−-]$/.test(event.key) && !shown.readOnly) shown.focus(); // which takes the key
     if (!event.shiftKey || !STEPS[event.key]) return;
@@ -186,7 +210,6 @@ export function slider(name, title, labels, { onInput, onRelease }) {
     if (event.key !== "Escape") return;
     done();
     show(Number(input.value));
-    leave(shown);
   });
   const row = element("label", { class: "lwlr-slider" }, element("span", {}, title), input, shown);
   return { row, show };

@@ -3,7 +3,7 @@
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
-  OWN_KEYS, button, check, choice, copyable, dropdown, element, leave, legend, listen, player, save, slider, staysInView, toggled,
+  OWN_KEYS, button, check, choice, copyable, dropdown, element, legend, listen, mount, player, save, slider, staysInView, toggled,
 } from "./controls.js";
 import { dragged } from "./pointer.js";
 import { label, short } from "./text.js";
@@ -216,7 +216,7 @@ export function stage({ model, el }) {
     }
     traits.forEach(pull);
     take();
-    el.append(root);
+    mount(el, root);
     staysInView(root);
     const unlisten = [...traits, ...followed].map((name) => listen(model, [name], () => {
       if (traits.includes(name)) pull(name);
@@ -331,7 +331,6 @@ function movable(canvas, { goal, handles, commit, halt }) {
   canvas.tabIndex = 0;
   for (const [name, value] of Object.entries(OWN_KEYS)) canvas.setAttribute(name, value);
   canvas.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") leave(canvas);
     const way = ARROWS[event.key];
     const p = canvas.plots?.find(({ handles }) => handles?.length);
     if (!p || !(way || event.key === " ")) return;

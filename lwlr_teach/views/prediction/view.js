@@ -169,7 +169,7 @@ function render({ model, el }) {
   const root = element("div", { class: "lwlr-view lwlr-prediction", tabindex: -1 },
     element("div", { class: "lwlr-question" }, question), ...rows, body,
     element("div", { class: "lwlr-controls" }, sure.row, lock, status), gap);
-  if (open()) staysInView(root.children[0]);
+  if (open()) staysInView(root.children[0], status);
   return live(model, el, root, ["guess", "confidence", "locked", "truth", "words"], { pull, show, draw });
 }
 

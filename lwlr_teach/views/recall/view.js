@@ -1,5 +1,5 @@
 // The recall view: each question is answered once, and the reason follows at once.
-import { OWN_KEYS, element, listen, save } from "../kit/controls.js";
+import { OWN_KEYS, element, listen, mount, save } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { questions } = model.get("plan");
@@ -48,7 +48,7 @@ function render({ model, el }) {
     root.setAttribute("aria-label", model.get("words"));
   };
   root.append(...blocks.map((b) => b.block));
-  el.append(root);
+  mount(el, root);
   show();
   return listen(model, ["answers", "words"], show);
 }
