@@ -1,8 +1,10 @@
 """Optimizers you can read. One file per method: the rule as a pure function, then its torch.optim class."""
 
 from lwlr_teach.optim.adadelta import Adadelta
+from lwlr_teach.optim.adafactor import Adafactor
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
+from lwlr_teach.optim.adam_mini import AdamMini
 from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.optim.dog import DoG, LDoG, polynomial_average
@@ -12,6 +14,7 @@ from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.javascript import Program, to_javascript
 from lwlr_teach.optim.lamb import LAMB
 from lwlr_teach.optim.lars import LARS
+from lwlr_teach.optim.lion import Lion
 from lwlr_teach.optim.lookahead import Lookahead
 from lwlr_teach.optim.muon import Muon
 from lwlr_teach.optim.novograd import NovoGrad
@@ -32,13 +35,16 @@ __all__ = [
     "SGD",
     "SGDHD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
+    "AdamMini",
     "AdamW",
     "AdamWScheduleFree",
     "DoG",
     "LDoG",
     "Line",
+    "Lion",
     "Lookahead",
     "Member",
     "Method",

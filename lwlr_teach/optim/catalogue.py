@@ -15,13 +15,16 @@ from torch.optim.optimizer import ParamsT
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import Number, check_choice, check_function
 from lwlr_teach.optim.adadelta import Adadelta
+from lwlr_teach.optim.adafactor import Adafactor
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
+from lwlr_teach.optim.adam_mini import AdamMini
 from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.lamb import LAMB
 from lwlr_teach.optim.lars import LARS
+from lwlr_teach.optim.lion import Lion
 from lwlr_teach.optim.novograd import NovoGrad
 from lwlr_teach.optim.radam import RAdam
 from lwlr_teach.optim.ranger import Ranger
@@ -126,8 +129,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         Method("Adam", Adam, memory="beta1"),
         Method("AMSGrad", Adam, {"amsgrad": True}, memory="beta1"),
         Method("AdamW", AdamW, memory="beta1"),
+        Method("Adafactor", Adafactor),
         Method("RAdam", RAdam, memory="beta1"),
+        Method("Adam-mini", AdamMini, memory="beta1"),
         Method("Ranger", Ranger, memory="beta1"),
+        Method("Lion", Lion, memory="beta1"),
         Method("NovoGrad", NovoGrad, memory="beta1"),
         Method("LARS", LARS, memory="momentum"),
         Method("LAMB", LAMB, memory="beta1"),

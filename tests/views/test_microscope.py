@@ -138,6 +138,9 @@ SLIDERS = {
     "Adadelta": "lr rho eps weight_decay",
     "LARS": "lr momentum weight_decay trust_coefficient eps",
     "Ranger": "lr beta1 beta2 alpha eps weight_decay",
+    "Adafactor": "lr beta2_decay d weight_decay",
+    "Adam-mini": "lr beta1 beta2 eps weight_decay",
+    "Lion": "lr beta1 beta2 weight_decay",
     "Hypergradient": "lr weight_decay hypergrad_lr",
 }
 

@@ -19,6 +19,9 @@ _SHARES = [k / 100 for k in range(100)] + [k / 1000 for k in range(991, 1000)]
 _SHARED = {"momentum", "dampening"}  # also where the method's own is 0
 _DECADES = {"lr": (-3, 3), "eps": (-5, 8)}  # from the method's own value
 
+# Where a slider must end, because the method takes nothing beyond: Adafactor's.
+_ENDS = {"beta2_decay": (-math.inf, 0.0), "d": (1.0, math.inf)}
+
 
 @dataclass(frozen=True)
 class Slider:
@@ -74,7 +77,9 @@ def sliders_of(method: Method, program: Program, at: Mapping[str, float]) -> lis
         if not re.search(rf"\bh\.{name}\b", program.text):
             continue
         start = float(begins.get(name, default))
-        values = sorted({*_values(name, default), default, start})
+        least, most = _ENDS.get(name, (-math.inf, math.inf))
+        within = (value for value in _values(name, default) if least <= value <= most)
+        values = sorted({*within, default, start})
         made.append(Slider(f"{method.name} {name}", name, values, values.index(default), values.index(start)))
     return made
 
