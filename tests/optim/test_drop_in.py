@@ -12,6 +12,7 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
 from torch.optim import lr_scheduler, swa_utils
 
+import lwlr_teach.optim
 from lwlr_teach.clipping import adaptive, by_global_norm, by_layer_norm, by_value, centralize, in_turn
 from lwlr_teach.core.arithmetic import sqrt_with_eps
 from lwlr_teach.layerwise import by_trust_ratio
@@ -813,26 +814,33 @@ def test_a_dict_that_does_not_fit_is_refused_and_nothing_is_changed():
     assert optimizer.state_dict()["state"][0]["step"] == 1
 
 
-@pytest.mark.parametrize(
-    "create", [lambda p: AdamW(p, weight_decay=0.5), METHODS["Ranger"]], ids=["AdamW", "Ranger"]
-)
+DECOUPLED = {name: cls for name, cls in vars(lwlr_teach.optim).items() if getattr(cls, "fixed", None)}
+
+
+@pytest.mark.parametrize("cls", [*DECOUPLED.values(), METHODS["Ranger"]], ids=[*DECOUPLED, "Ranger"])
 @pytest.mark.parametrize(
     "other",
     [Adam, torch.optim.Adam, torch.optim.RAdam, SGD],
     ids=["Adam", "torch Adam", "torch RAdam", "SGD"],
 )
-def test_decay_stays_decoupled_whatever_is_loaded(create, other):
+def test_decay_stays_decoupled_whatever_is_loaded(cls, other):
     """As torch's AdamW has it since its flag stands in the group."""
-    optimizer = create(fresh((3,)))
-    optimizer.load_state_dict(other(fresh((3,)), weight_decay=0.5).state_dict())
-    optimizer.param_groups[0] |= {"betas": (0.9, 0.999), "eps": 1e-8}
+    optimizer = cls(fresh((3, 2)))
+    own = dict(optimizer.param_groups[0])
+    optimizer.load_state_dict(other(fresh((3, 2)), weight_decay=0.5).state_dict())
+    group = optimizer.param_groups[0]
+    flag = "decoupled_weight_decay"
+    group |= {k: v for k, v in own.items() if k not in ("params", "lr", "weight_decay", flag)}
     before = values(optimizer)
-    for p in optimizer.param_groups[0]["params"]:
+    for p in group["params"]:
         p.grad = torch.zeros_like(p)
     optimizer.step()
-    lr = optimizer.param_groups[0]["lr"]
-    torch.testing.assert_close(values(optimizer)[0], (1 - lr * 0.5) * before[0])
-    assert copy.deepcopy(optimizer).param_groups[0]["decoupled_weight_decay"] is True
+    torch.testing.assert_close(values(optimizer)[0], (1 - group["lr"] * 0.5) * before[0])
+    assert copy.deepcopy(optimizer).param_groups[0][flag] is True
+
+
+def test_these_are_all_that_decouple():
+    assert sorted(DECOUPLED) == ["AdamMini", "AdamW", "Adafactor", "Lion", "Muon"]
 
 
 def test_adam_takes_a_decoupled_decay_over_as_torchs_does():
