@@ -840,7 +840,7 @@ def test_decay_stays_decoupled_whatever_is_loaded(cls, other):
 
 
 def test_these_are_all_that_decouple():
-    assert sorted(DECOUPLED) == ["AdamMini", "AdamW", "Adafactor", "Lion", "Muon"]
+    assert set(DECOUPLED) == {"AdamW", "AdamMini", "Adafactor", "Lion", "Muon"}
 
 
 def test_adam_takes_a_decoupled_decay_over_as_torchs_does():
