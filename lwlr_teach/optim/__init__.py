@@ -12,6 +12,7 @@ from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.javascript import Program, to_javascript
 from lwlr_teach.optim.lamb import LAMB
 from lwlr_teach.optim.lars import LARS
+from lwlr_teach.optim.lion import Lion
 from lwlr_teach.optim.lookahead import Lookahead
 from lwlr_teach.optim.muon import Muon
 from lwlr_teach.optim.novograd import NovoGrad
@@ -39,6 +40,7 @@ __all__ = [
     "DoG",
     "LDoG",
     "Line",
+    "Lion",
     "Lookahead",
     "Member",
     "Method",

@@ -50,8 +50,8 @@ def adam(
     return m_hat / sqrt_with_eps(v_hat, eps, eps_in_root), new_state
 
 
-def check_adam(group: dict[str, Any]) -> None:
-    """Raise unless the hyperparameters that Adam and its kin share are in range; ``betas`` is a pair."""
+def check_betas(group: dict[str, Any]) -> None:
+    """Raise unless ``betas`` is a pair of numbers in range, and the rate and the decay are."""
     RuleOptimizer.check(group)
     try:
         beta1, beta2 = group["betas"]
@@ -59,6 +59,11 @@ def check_adam(group: dict[str, Any]) -> None:
         raise TypeError(f"betas must be a pair of numbers, got {group['betas']!r}") from None
     check_number("betas[0]", beta1, low=0, below=1)
     check_number("betas[1]", beta2, low=0, below=1)
+
+
+def check_adam(group: dict[str, Any]) -> None:
+    """Raise unless the hyperparameters that Adam and its kin share are in range."""
+    check_betas(group)
     check_number("eps", group["eps"], low=0)
 
 

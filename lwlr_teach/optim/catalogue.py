@@ -22,6 +22,7 @@ from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.hypergradient import SGDHD
 from lwlr_teach.optim.lamb import LAMB
 from lwlr_teach.optim.lars import LARS
+from lwlr_teach.optim.lion import Lion
 from lwlr_teach.optim.novograd import NovoGrad
 from lwlr_teach.optim.radam import RAdam
 from lwlr_teach.optim.ranger import Ranger
@@ -128,6 +129,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         Method("AdamW", AdamW, memory="beta1"),
         Method("RAdam", RAdam, memory="beta1"),
         Method("Ranger", Ranger, memory="beta1"),
+        Method("Lion", Lion, memory="beta1"),
         Method("NovoGrad", NovoGrad, memory="beta1"),
         Method("LARS", LARS, memory="momentum"),
         Method("LAMB", LAMB, memory="beta1"),

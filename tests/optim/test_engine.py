@@ -26,6 +26,7 @@ from lwlr_teach.optim import (
     Adagrad,
     Adam,
     AdamW,
+    Lion,
     Lookahead,
     Muon,
     NovoGrad,
@@ -621,7 +622,7 @@ BAD = [
     (Adagrad, {"eps": INF}, "eps must be a finite number ≥ 0, got inf"),
     *[
         (cls, {"betas": betas}, f"betas[{i}] must be a finite number ≥ 0 and < 1, got {betas[i]:g}")
-        for cls in (AdamW, RAdam, Ranger, LAMB, NovoGrad)
+        for cls in (AdamW, RAdam, Ranger, LAMB, Lion, NovoGrad)
         for i, betas in enumerate([(-0.1, 0.9), (0.9, 1.0)])
     ],
     *[
@@ -690,7 +691,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("betas", PAIRS, ids=lambda b: type(b).__name__)
-@pytest.mark.parametrize("cls", [Adam, AdamW, RAdam, Ranger, LAMB, NovoGrad], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", [Adam, AdamW, RAdam, Ranger, LAMB, Lion, NovoGrad], ids=lambda c: c.__name__)
 def test_betas_may_be_any_pair(cls, betas):
     """At the beginning, in a group, and as somebody sets them later; they are never taken for a batch."""
     expected, given, grouped, late = (fresh((4, 3), (4,)) for _ in range(4))

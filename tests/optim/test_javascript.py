@@ -382,6 +382,7 @@ OPERATIONS = [
     lambda a, b: a / b + 1 / a - b.reciprocal(),
     lambda a, b: torch.stack([a.abs() ** n for n in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 2.5)]).sum(),
     lambda a, b: a.abs() ** b + 2**b + a.abs().sqrt() * a.abs().rsqrt(),
+    lambda a, b: (a - a).sign() + 2 * (a - 2).sign() + 4 * (b - a.floor()).sign(),
     lambda a, b: a.sign() + b.floor() + b.ceil() + a.remainder(b),
     lambda a, b: torch.lerp(a, b, 0.0),
     lambda a, b: torch.lerp(a, b, 1.0),

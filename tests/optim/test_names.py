@@ -30,6 +30,7 @@ NAMES = {
     "AdamW": ADAM,
     "RAdam": RADAM,
     "Ranger": RADAM,
+    "Lion": "grad c m direction",
     "NovoGrad": "grad square v size normalised m direction",
     "LARS": "grad ratio buffer direction",
     "LAMB": "grad direction r ratio returned",

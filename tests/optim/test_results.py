@@ -18,6 +18,7 @@ from lwlr_teach.optim import (
     Adagrad,
     Adam,
     AdamW,
+    Lion,
     Lookahead,
     Muon,
     NovoGrad,
@@ -382,6 +383,25 @@ def test_momentum_amplifies_ten_times_and_a_damped_buffer_does_not():
         x = torch.zeros(1, dtype=torch.float64)
         last = step_sizes(SGD([x], lr=1.0, momentum=0.9, dampening=dampening), double(1), 100)[-1]
         assert last.item() == pytest.approx(gain, abs=5e-5)
+
+
+def test_lion_steps_by_the_rate_and_asks_another_average_than_it_keeps():
+    """Chen et al. 2023, by hand. m is 1 − β₂ of the first gradient, which one against it outweighs at once."""
+    x = double(3, -2, 0)
+    optimizer = Lion([x], lr=0.5)
+    first, second = double(100, -1e-6, 0), double(-1, 1e-6, 0)
+    assert run(optimizer, lambda *_: first, 1).tolist() == [2.5, -1.5, 0]
+    (m,) = [state["exp_avg"] for state in optimizer.state.values()]
+    assert m.tolist() == pytest.approx([1, -1e-8, 0])
+    # c = 0.9 · 1 − 0.1 · 1 is on the old side, 0.9 · (−1e-8) + 0.1 · 1e-6 on the new one.
+    assert run(optimizer, lambda *_: second, 1).tolist() == [2.0, -2.0, 0]
+    (m,) = [state["exp_avg"] for state in optimizer.state.values()]
+    assert m.tolist() == pytest.approx([0.99 - 0.01, 1e-10, 0], rel=1e-5)
+
+
+def test_lions_decay_does_not_pass_through_the_sign():
+    x = double(4, -4)
+    assert run(Lion([x], lr=0.5, weight_decay=0.1), lambda *_: double(1, 0), 1).tolist() == [3.3, -3.8]
 
 
 def test_novograd_amplifies_twentyfold_unless_it_averages():
