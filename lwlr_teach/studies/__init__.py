@@ -13,9 +13,9 @@ from lwlr_teach.studies.after_adam import (
     lookahead_floor,
     lookahead_speed,
     noise_floor,
+    published,
     rectifier,
     remember,
-    under_two_names,
 )
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
@@ -88,6 +88,7 @@ __all__ = [
     "noise_floor",
     "normalised_layer",
     "pretrain",
+    "published",
     "readouts",
     "rectifier",
     "remember",
@@ -100,5 +101,4 @@ __all__ = [
     "train_schedules",
     "train_widths",
     "trained_splits",
-    "under_two_names",
 ]

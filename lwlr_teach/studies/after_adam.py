@@ -230,7 +230,7 @@ class Paper:
         return self.right[method, rate, self.choosers :].mean().item()
 
 
-def under_two_names(optimizer: str = "Adam", *, lr: Tensor, seeds: int = 8, steps: int = 200) -> Paper:
+def published(optimizer: str = "Adam", *, lr: Tensor, seeds: int = 8, steps: int = 200) -> Paper:
     """Run one method twice on the digits, with a rate that falls to 0, the second time from other seeds."""
     task = digits_task(seeds=2 * seeds, steps=steps, batch_size=16, valid=300)
     runs = race([Contestant(optimizer, Polynomial(steps))], lr=lr, task=task, checkpoints=1)
