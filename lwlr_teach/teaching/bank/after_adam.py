@@ -201,11 +201,8 @@ LION = Exercise(
 
 
 def gain(old: Tensor, new: Tensor, choosers: int) -> Tensor:
-    def judged(losses: Tensor) -> Tensor:
-        best = losses[:, :choosers].mean(1).argmin()
-        return losses[best, choosers:].mean()
-
-    return judged(old) - judged(new)
+    at_old, at_new = (losses[:, :choosers].mean(1).argmin() for losses in (old, new))
+    return old[at_old, choosers:].mean() - new[at_new, choosers:].mean()
 
 
 def _gain_problem(generator: torch.Generator) -> dict[str, Any]:
@@ -330,7 +327,7 @@ TABLE = Exercise(
         ),
     ),
     hints=(
-        "The same thing is done with both tables. Write it once, for one table, and subtract.",
+        "The same is done with both tables: choose a rate, then judge it by the other seeds. Subtract.",
         "losses[:, :choosers].mean(1) has a number for each rate; argmin() is the place of the lowest.",
         "best = losses[:, :choosers].mean(1).argmin(), and then losses[best, choosers:].mean()",
     ),
