@@ -6,13 +6,14 @@ of a batch of models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import Number
-from lwlr_teach.core.sharding import whole
+from lwlr_teach.core.sharding import summed, whole
 
 State = dict[str, Tensor]
 
@@ -80,6 +81,21 @@ def total_norm(tensors: Sequence[Tensor]) -> Tensor:
     """The norm of several layers together, as a scalar."""
     norms = [norm(x) for x in tensors]
     return torch.stack([n.to(norms[0].device) for n in norms]).norm()
+
+
+def mean_over(x: Tensor, axes: Iterable[int]) -> Tensor:
+    """The mean over these axes, which stay with one entry each; of all shards if the tensor is sharded."""
+    over = tuple(axes)
+    if not over:  # torch would take it for all
+        return x
+    count = math.prod(x.shape[axis] for axis in over)
+    return summed(x.sum(over, keepdim=True)) / max(1, count)
+
+
+def mean_square(x: Tensor, axes: Iterable[int]) -> Tensor:
+    """The mean of x² over these axes, as :func:`mean_over`, and in the precision of norms."""
+    x = x.to(norm_dtype(x))
+    return mean_over(x * x, axes)
 
 
 def norm_dtype(x: Tensor) -> torch.dtype:

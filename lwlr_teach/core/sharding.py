@@ -21,6 +21,17 @@ def whole(x: Any) -> Tensor:
     return full
 
 
+def summed(x: Any) -> Tensor:
+    """The tensor itself, with what the processes have each summed over their own parts added up."""
+    if is_sharded(x) and any(placement.is_partial() for placement in x.placements):
+        from torch.distributed.tensor import Replicate
+
+        added = [Replicate() if placement.is_partial() else placement for placement in x.placements]
+        x = x.redistribute(x.device_mesh, added)
+    found: Tensor = x
+    return found
+
+
 def shard(x: Any) -> Tensor:
     """The part of the tensor that this process holds: all of it unless it is sharded."""
     part: Tensor = x.to_local() if is_sharded(x) else x

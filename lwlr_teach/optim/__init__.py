@@ -3,6 +3,7 @@
 from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
+from lwlr_teach.optim.adam_mini import AdamMini
 from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.optim.dog import DoG, LDoG, polynomial_average
@@ -35,6 +36,7 @@ __all__ = [
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamMini",
     "AdamW",
     "AdamWScheduleFree",
     "DoG",

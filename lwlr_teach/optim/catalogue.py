@@ -17,6 +17,7 @@ from lwlr_teach.core.checks import Number, check_choice, check_function
 from lwlr_teach.optim.adadelta import Adadelta
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
+from lwlr_teach.optim.adam_mini import AdamMini
 from lwlr_teach.optim.adamw import AdamW
 from lwlr_teach.optim.engine import Options
 from lwlr_teach.optim.hypergradient import SGDHD
@@ -128,6 +129,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         Method("AMSGrad", Adam, {"amsgrad": True}, memory="beta1"),
         Method("AdamW", AdamW, memory="beta1"),
         Method("RAdam", RAdam, memory="beta1"),
+        Method("Adam-mini", AdamMini, memory="beta1"),
         Method("Ranger", Ranger, memory="beta1"),
         Method("Lion", Lion, memory="beta1"),
         Method("NovoGrad", NovoGrad, memory="beta1"),

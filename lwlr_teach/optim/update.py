@@ -65,7 +65,9 @@ class Update:
                     direction, new_state = find(param, grad, state)
                     state.update({n: v.clone() if v is grad else v for n, v in new_state.items()})
                     # At once, so that a large direction need not be kept; and lists hold no DTensors.
-                    if param.numel() > PIECE or is_sharded(param):
+                    if is_sharded(param):  # of one entry, parts and copies look alike to torch
+                        _move([param], [align(direction, like=param)], bucket.settings)
+                    elif param.numel() > PIECE:
                         _move([param], [direction], bucket.settings)
                     else:
                         small.append((param, direction))

@@ -89,6 +89,10 @@ ABSENT = {
     "AMSGrad with optax": "optax takes the maximum of the corrected v̂, torch and we that of v.",
     "Muon with optax": "optax iterates in the gradient's precision, torch and we in bfloat16.",
     "LARS with decay": "neither torch nor optax has the paper's sum of the norms.",
+    "Adam-mini": (
+        "no library has it. With blocks of one entry it is Adam to the last digit; for other blocks, "
+        "`test_adam_mini.py` computes its steps entry by entry."
+    ),
     "SGDHD": "neither torch nor optax has it.",
     "Prodigy with `growth_rate`, Schedule-Free with `r`": "optax has neither.",
 }

@@ -25,6 +25,7 @@ from lwlr_teach.optim import (
     Adadelta,
     Adagrad,
     Adam,
+    AdamMini,
     AdamW,
     Lion,
     Lookahead,
@@ -161,7 +162,7 @@ def test_weight_decay_zero_in_a_batch_leaves_the_others_their_decay(cls):
     torch.testing.assert_close(together.detach(), torch.stack(alone), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("cls", [LARS, LAMB, NovoGrad, Ranger, SGDHD], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", [AdamMini, LARS, LAMB, NovoGrad, Ranger, SGDHD], ids=lambda c: c.__name__)
 def test_a_group_without_a_hyperparameter_of_its_own_belongs_to_the_batch_as_well(cls):
     first, second = fresh((3, 2), (3, 4, 2))
     alone = [[p[i].detach().clone() for p in (first, second)] for i in range(3)]
@@ -622,15 +623,16 @@ BAD = [
     (Adagrad, {"eps": INF}, "eps must be a finite number ≥ 0, got inf"),
     *[
         (cls, {"betas": betas}, f"betas[{i}] must be a finite number ≥ 0 and < 1, got {betas[i]:g}")
-        for cls in (AdamW, RAdam, Ranger, LAMB, Lion, NovoGrad)
+        for cls in (AdamMini, AdamW, RAdam, Ranger, LAMB, Lion, NovoGrad)
         for i, betas in enumerate([(-0.1, 0.9), (0.9, 1.0)])
     ],
     *[
         (cls, {"eps": -1}, "eps must be a finite number ≥ 0, got -1")
-        for cls in (Adadelta, AdamW, RAdam, Ranger, LAMB, NovoGrad, LARS, Muon)
+        for cls in (Adadelta, AdamMini, AdamW, RAdam, Ranger, LAMB, NovoGrad, LARS, Muon)
     ],
     (Adadelta, {"rho": 1.5}, "rho must be a finite number ≥ 0 and ≤ 1, got 1.5"),
     (Adadelta, {"rho": -0.1}, "rho must be a finite number ≥ 0 and ≤ 1, got -0.1"),
+    (AdamMini, {"block_axes": -1}, "block_axes must be at least 0, got -1"),
     (LARS, {"momentum": -1}, "momentum must be a finite number ≥ 0, got -1"),
     (LARS, {"trust_coefficient": -1}, "trust_coefficient must be a finite number ≥ 0, got -1"),
     (SGDHD, {"hypergrad_lr": -1}, "hypergrad_lr must be a finite number ≥ 0, got -1"),
@@ -691,7 +693,9 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("betas", PAIRS, ids=lambda b: type(b).__name__)
-@pytest.mark.parametrize("cls", [Adam, AdamW, RAdam, Ranger, LAMB, Lion, NovoGrad], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "cls", [Adam, AdamMini, AdamW, RAdam, Ranger, LAMB, Lion, NovoGrad], ids=lambda c: c.__name__
+)
 def test_betas_may_be_any_pair(cls, betas):
     """At the beginning, in a group, and as somebody sets them later; they are never taken for a batch."""
     expected, given, grouped, late = (fresh((4, 3), (4,)) for _ in range(4))

@@ -28,6 +28,7 @@ NAMES = {
     "Adam": ADAM,
     "AMSGrad": "grad m v m_hat v_max v_hat direction",
     "AdamW": ADAM,
+    "Adam-mini": "grad m square v m_hat v_hat direction",
     "RAdam": RADAM,
     "Ranger": RADAM,
     "Lion": "grad c m direction",

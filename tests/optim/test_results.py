@@ -386,7 +386,7 @@ def test_momentum_amplifies_ten_times_and_a_damped_buffer_does_not():
 
 
 def test_lion_steps_by_the_rate_and_asks_another_average_than_it_keeps():
-    """Chen et al. 2023, by hand. m is 1 − β₂ of the first gradient, which one against it outweighs at once."""
+    """Chen et al. 2023, by hand: a large gradient is remembered against a small one, a small one is not."""
     x = double(3, -2, 0)
     optimizer = Lion([x], lr=0.5)
     first, second = double(100, -1e-6, 0), double(-1, 1e-6, 0)

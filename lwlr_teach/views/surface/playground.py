@@ -45,9 +45,11 @@ def schedules(steps: int) -> dict[str, Schedule | None]:
 
 
 CLIPS: dict[str, Any] = {"by value": by_value, "by norm": by_global_norm}
-# Noise has a slider. A rate that the method finds itself follows no schedule.
+# Noise has a slider. A rate that the method finds itself follows no schedule. Not all of the others would go
+# into a tenth of a megabyte.
 _SURFACES = {name: make() for name, make in SURFACES.items() if name != "noisy quadratic"}
-OFFERED = {name: method for name, method in METHODS.items() if name != "Hypergradient"}
+LEFT_OUT = ("Hypergradient", "Lion", "Adam-mini")
+OFFERED = {name: method for name, method in METHODS.items() if name not in LEFT_OUT}
 
 
 class Playground(SurfaceView):
