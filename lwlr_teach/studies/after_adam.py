@@ -165,7 +165,7 @@ class Memory:
         return int(last.argmin())
 
     def learnt(self, below: float = 0.1) -> Tensor:
-        """The first step at which each item's loss is below, at the best rate; inf for never: (item,)"""
+        """The first step after which each item's loss is below, at the best rate; inf for never: (item,)"""
         there = self.loss[self.best] < below
         return torch.where(there.any(0), there.int().argmax(0).double(), torch.inf)
 
@@ -183,7 +183,7 @@ def remember(
 ) -> Memory:
     """Learn a matrix W that maps as many orthonormal keys to orthonormal values, item i as often as 1/iᵖᵒʷᵉʳ.
 
-    Each step sees all items, weighted by how often they come. ``turned``: keys and values point in random
+    Each step sees all items, weighted by how often they come, and the rate falls linearly to 0. ``turned``: keys and values point in random
     directions; else each is a coordinate, and item i is one entry of W.
     """
     check_count("items", items)
@@ -198,7 +198,8 @@ def remember(
     weights = torch.zeros(len(lr), items, items, dtype=torch.float64)
     optimizer = make([weights], lr=lr.double(), **settings)
     losses = []
-    for _ in range(steps + 1):
+    for t in range(steps + 1):
+        optimizer.param_groups[0]["lr"] = lr.double() * (1 - t / steps)
         off = weights @ keys - values  # a column an item
         losses.append(off.square().sum(-2))
         weights.grad = (off * frequency) @ keys.T
