@@ -6,7 +6,6 @@ of a batch of models.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -88,8 +87,8 @@ def mean_over(x: Tensor, axes: Iterable[int]) -> Tensor:
     over = tuple(axes)
     if not over:  # torch would take it for all
         return x
-    count = math.prod(x.shape[axis] for axis in over)
-    return summed(x.sum(over, keepdim=True)) / max(1, count)
+    added = summed(x.sum(over, keepdim=True))
+    return added / max(1, x.numel() // max(1, added.numel()))
 
 
 def mean_square(x: Tensor, axes: Iterable[int]) -> Tensor:

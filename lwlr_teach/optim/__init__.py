@@ -1,6 +1,7 @@
 """Optimizers you can read. One file per method: the rule as a pure function, then its torch.optim class."""
 
 from lwlr_teach.optim.adadelta import Adadelta
+from lwlr_teach.optim.adafactor import Adafactor
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
 from lwlr_teach.optim.adam_mini import AdamMini
@@ -34,6 +35,7 @@ __all__ = [
     "SGD",
     "SGDHD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamMini",

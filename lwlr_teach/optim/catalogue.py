@@ -15,6 +15,7 @@ from torch.optim.optimizer import ParamsT
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import Number, check_choice, check_function
 from lwlr_teach.optim.adadelta import Adadelta
+from lwlr_teach.optim.adafactor import Adafactor
 from lwlr_teach.optim.adagrad import Adagrad
 from lwlr_teach.optim.adam import Adam
 from lwlr_teach.optim.adam_mini import AdamMini
@@ -128,6 +129,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         Method("Adam", Adam, memory="beta1"),
         Method("AMSGrad", Adam, {"amsgrad": True}, memory="beta1"),
         Method("AdamW", AdamW, memory="beta1"),
+        Method("Adafactor", Adafactor),
         Method("RAdam", RAdam, memory="beta1"),
         Method("Adam-mini", AdamMini, memory="beta1"),
         Method("Ranger", Ranger, memory="beta1"),

@@ -69,6 +69,11 @@ CONDITIONS = {
         "no warm-up, of which optax's first rate is 0, and ours, as the authors', one n-th of the whole. The "
         "parameters y are compared, which hold x and z."
     ),
+    "Adafactor with torch": (
+        "without the tensor that has no entries, by whose number torch divides; and without complex numbers, "
+        "which torch refuses."
+    ),
+    "Lion with optax": "the same decay, because optax has one of 0.001 by default.",
     "`by_global_norm` with torch": "`eps=1e-6`, which torch adds to the norm.",
     "JavaScript": (
         "on surfaces of two parameters, a setting being eight or four runs at random rates, memories and "
@@ -89,6 +94,7 @@ ABSENT = {
     "AMSGrad with optax": "optax takes the maximum of the corrected v̂, torch and we that of v.",
     "Muon with optax": "optax iterates in the gradient's precision, torch and we in bfloat16.",
     "LARS with decay": "neither torch nor optax has the paper's sum of the norms.",
+    "Adafactor with optax": "optax has other ε, other caps, and factors large matrices only.",
     "Adam-mini": (
         "no library has it. With blocks of one entry it is Adam to the last digit; for other blocks, "
         "`test_adam_mini.py` computes its steps entry by entry."

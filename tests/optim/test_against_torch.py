@@ -52,6 +52,10 @@ TABLE = [
     ("AdamW", dict(lr=0.05, weight_decay=0.0)),
     ("AdamW", dict(lr=0.05, betas=(0.5, 0.9), eps=0.1, weight_decay=0.3)),
     ("AdamW", dict(lr=0.05, amsgrad=True, betas=(0.9, 0.5), maximize=True)),
+    ("Adafactor", dict()),
+    ("Adafactor", dict(lr=0.3, weight_decay=0.1)),  # the cap of 1/√t comes into it at step 12
+    ("Adafactor", dict(lr=0.05, beta2_decay=-0.3, eps=(1e-3, 0.1), d=2.0)),
+    ("Adafactor", dict(lr=0.02, beta2_decay=-1.0, eps=(0.1, 1e-3), d=1.5, maximize=True)),
     ("RAdam", dict()),
     ("RAdam", dict(lr=0.05, betas=(0.5, 0.9), eps=0.1)),
     ("RAdam", dict(lr=0.05, betas=(0.9, 0.6))),  # never divides
@@ -82,10 +86,11 @@ def rows():
 class Training:
     """A small network and parameters of odd shapes, in two groups; one of them is seen now and then.
 
-    ``matrices``: nothing but matrices (Muon moves no others): tall, wide, square, a row, a column.
+    ``matrices``: nothing but matrices (Muon moves no others): tall, wide, square, a row, a column. ``empty``:
+    one tensor without entries, by whose number torch's Adafactor divides.
     """
 
-    def __init__(self, seed, dtype, matrices=False):
+    def __init__(self, seed, dtype, matrices=False, empty=True):
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape):
@@ -96,6 +101,7 @@ class Training:
         for parameter in self.network.parameters():
             parameter.data = draw(*parameter.shape)
         shapes = [(4, 4), (1, 3), (4, 1), (7, 2)] if matrices else [(), (1,), (0,), (2, 1, 3, 2), (4, 3)]
+        shapes = shapes if empty else [shape for shape in shapes if shape != (0,)]
         self.odd = [nn.Parameter(draw(*shape)) for shape in shapes]
         self.odd.append(nn.Parameter(draw(3, 4).T))  # not contiguous
         self.inputs, self.targets = draw(4, 8, 3), draw(4, 8, 2)
@@ -122,9 +128,14 @@ class Training:
         return [p.detach() for p in self.parameters]
 
 
+def training_of(name, seed, dtype):
+    """What the method of this name can move."""
+    return Training(seed, dtype, matrices=name == "Muon", empty=name != "Adafactor")
+
+
 def train(cls, kwargs, seed, dtype):
     """The parameters after all steps."""
-    training = Training(seed, dtype, matrices=cls.__name__ == "Muon")
+    training = training_of(cls.__name__, seed, dtype)
     return training.run(training.optimizer(cls, **kwargs))
 
 
@@ -159,7 +170,7 @@ def test_same_steps_in_float32(name, kwargs, record_property):
 )
 def test_a_few_steps_in_bfloat16_stay_within_some_roundings(name, kwargs):
     def run(cls):
-        training = Training(0, torch.bfloat16, matrices=name == "Muon")
+        training = training_of(name, 0, torch.bfloat16)
         return training.run(training.optimizer(cls, **kwargs), range(5))
 
     mine, theirs = run(getattr(ours, name)), run(getattr(torch.optim, name))
@@ -239,7 +250,7 @@ def test_what_only_we_have_is_given_by_name(name):
 def test_a_state_dict_is_handed_over_in_the_middle(name, kwargs, way):
     mine, theirs = getattr(ours, name), getattr(torch.optim, name)
     first, second = (theirs, mine) if way == "from torch" else (mine, theirs)
-    training = Training(0, torch.float64, matrices=name == "Muon")
+    training = training_of(name, 0, torch.float64)
     before = training.optimizer(first, **kwargs)
     training.run(before, range(5))
     # Nothing is shared, as with a file; and the settings, too, come from it.
@@ -286,7 +297,7 @@ def test_momentum_can_be_switched_on_later():
     assert difference(run(ours.SGD), run(torch.optim.SGD)) <= FLOAT64
 
 
-@pytest.mark.parametrize("name", sorted(set(BOTH) - {"Muon"}))
+@pytest.mark.parametrize("name", sorted(set(BOTH) - {"Muon", "Adafactor"}))  # which torch keeps real
 def test_complex_parameters_move_as_in_torch(name):
     def run(cls):
         parameter = torch.tensor([1 + 2j, -3j, 0.5], dtype=torch.complex128, requires_grad=True)

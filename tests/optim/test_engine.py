@@ -23,6 +23,7 @@ from lwlr_teach.optim import (
     SGD,
     SGDHD,
     Adadelta,
+    Adafactor,
     Adagrad,
     Adam,
     AdamMini,
@@ -162,7 +163,9 @@ def test_weight_decay_zero_in_a_batch_leaves_the_others_their_decay(cls):
     torch.testing.assert_close(together.detach(), torch.stack(alone), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("cls", [AdamMini, LARS, LAMB, NovoGrad, Ranger, SGDHD], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "cls", [Adafactor, AdamMini, LARS, LAMB, NovoGrad, Ranger, SGDHD], ids=lambda c: c.__name__
+)
 def test_a_group_without_a_hyperparameter_of_its_own_belongs_to_the_batch_as_well(cls):
     first, second = fresh((3, 2), (3, 4, 2))
     alone = [[p[i].detach().clone() for p in (first, second)] for i in range(3)]
@@ -632,6 +635,10 @@ BAD = [
     ],
     (Adadelta, {"rho": 1.5}, "rho must be a finite number ≥ 0 and ≤ 1, got 1.5"),
     (Adadelta, {"rho": -0.1}, "rho must be a finite number ≥ 0 and ≤ 1, got -0.1"),
+    (Adafactor, {"beta2_decay": 0.1}, "beta2_decay must be a finite number ≤ 0, got 0.1"),
+    (Adafactor, {"d": 0.5}, "d must be a finite number ≥ 1, got 0.5"),
+    (Adafactor, {"eps": (-1, 1e-3)}, "eps[0] must be a finite number ≥ 0, got -1"),
+    (Adafactor, {"eps": (None, -1)}, "eps[1] must be a finite number ≥ 0, got -1"),
     (AdamMini, {"block_axes": -1}, "block_axes must be at least 0, got -1"),
     (LARS, {"momentum": -1}, "momentum must be a finite number ≥ 0, got -1"),
     (LARS, {"trust_coefficient": -1}, "trust_coefficient must be a finite number ≥ 0, got -1"),

@@ -29,6 +29,7 @@ NAMES = {
     "AMSGrad": "grad m v m_hat v_max v_hat direction",
     "AdamW": ADAM,
     "Adam-mini": "grad m square v m_hat v_hat direction",
+    "Adafactor": "grad beta2 V u size late direction",
     "RAdam": RADAM,
     "Ranger": RADAM,
     "Lion": "grad c m direction",

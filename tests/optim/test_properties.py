@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from lwlr_teach import clipping
 from lwlr_teach.core.arithmetic import norm_dtype
 from lwlr_teach.layerwise import by_trust_ratio
-from lwlr_teach.optim import SGDHD, AdamMini, Ranger, update
+from lwlr_teach.optim import SGDHD, Adafactor, AdamMini, Ranger, update
 from tests.optim.runs import MUONS, RUNS, SHARED, gradient, layer, make, train
 
 # Their sizes of blocks and rows are in the precision of norms, also where a block is one entry.
-KEEP_SIZES = (AdamMini,)
+KEEP_SIZES = (AdamMini, Adafactor)
 every_run = pytest.mark.parametrize("run", RUNS + MUONS, ids=lambda m: m.name)
 many = settings(max_examples=15, deadline=None, derandomize=True)
 

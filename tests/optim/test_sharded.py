@@ -43,7 +43,17 @@ CLIPPED = [
 ] + [Method("LARS, all at once", LARS, {"clip": CLIPS["in_turn"], "scale": by_trust_ratio()})]
 EVERY_RUN = RUNS + CLIPPED
 # One for each kind of state.
-KEPT = ("Momentum", "Adam", "Ranger", "NovoGrad", "LAMB", "Adam-mini, rows", "Muon", "Hypergradient")
+KEPT = (
+    "Momentum",
+    "Adam",
+    "Ranger",
+    "NovoGrad",
+    "LAMB",
+    "Adam-mini, rows",
+    "Adafactor",
+    "Muon",
+    "Hypergradient",
+)
 SAVED = [run for run in RUNS + MUONS if run.name in KEPT]
 
 

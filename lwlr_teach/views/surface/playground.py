@@ -48,7 +48,7 @@ CLIPS: dict[str, Any] = {"by value": by_value, "by norm": by_global_norm}
 # Noise has a slider. A rate that the method finds itself follows no schedule. Not all of the others would go
 # into a tenth of a megabyte.
 _SURFACES = {name: make() for name, make in SURFACES.items() if name != "noisy quadratic"}
-LEFT_OUT = ("Hypergradient", "Lion", "Adam-mini")
+LEFT_OUT = ("Hypergradient", "Lion", "Adam-mini", "Adafactor")
 OFFERED = {name: method for name, method in METHODS.items() if name not in LEFT_OUT}
 
 
