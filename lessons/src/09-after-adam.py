@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lwlr_teach.core.text import table
-from lwlr_teach.optim import METHODS, Adam, AdamMini, Lookahead, Method, Muon, RAdam
+from lwlr_teach.optim import METHODS, Adafactor, Adam, AdamMini, Lookahead, Method, Muon, RAdam
 from lwlr_teach.problems import best_rate, best_settings, digits_task, steps_per_digit, worst_factor
 from lwlr_teach.runs import Contestant, exponential_rates, operations, race, time_ratios
 from lwlr_teach.schedules import Chained, Polynomial, Warmup
@@ -50,7 +50,7 @@ recall("09-after-adam")
 # %%
 shapes = [(64, 64), (64,), (64, 64), (64,), (10, 64), (10,)]
 mini = Method("Adam-mini", AdamMini, {"block_axes": 1})
-methods = METHODS | {"Adam-mini": mini, "Adafactor": torch.optim.Adafactor}
+methods = METHODS | {"Adam-mini": mini}
 ladder = ["SGD", "Momentum", "Lion", "NovoGrad", "Adam-mini", "Adafactor", "Adam"]
 state = {name: kept(methods[name], shapes) for name in ladder}
 rows = [(name, f"{s.direction:.0f}", f"{s.size:.4f}") for name, s in state.items()]
@@ -71,7 +71,7 @@ claim(
 )
 sizes = [state[name].size for name in ladder[2:]]
 claim("The ladder goes up: each rung keeps more sizes than the one below.", sizes == sorted(set(sizes)))
-claim("Adafactor, as PyTorch has it, keeps no directions.", state["Adafactor"].direction == 0)
+claim("Adafactor keeps no directions.", state["Adafactor"].direction == 0)
 
 # %% [markdown]
 # “Adaptive methods are too slow for production.” All of these need one gradient a step, as SGD does. The rest can be counted. The gradient of a batch of 64 images costs some hundred operations for each weight. Adam's formula costs about ten. A large model is bound by the memory that Adam fills, and that is what the ladder is for.
@@ -321,7 +321,7 @@ claim("The same numbers, dealt across the blocks: 34,525.", counts[2] == 34525)
 
 # %% tags=["nbval-ignore-output"]
 # This takes about ten seconds.
-rungs = ["Momentum", "NovoGrad", "Adam-mini", "Adam", "Lion"]
+rungs = ["Momentum", "NovoGrad", "Adam-mini", "Adafactor", "Adam", "Lion"]
 steps_up = [Contestant(methods[name], falling, name=name) for name in rungs]
 climbed = race(steps_up, lr=exponential_rates(0.001, 1, 10), task=digits_task(**setting), checkpoints=1)
 print(climbed.table())
@@ -341,18 +341,25 @@ claim("Lion's best rate is at most a third of Adam's.", best[-1] < 0.34 * best[-
 
 
 # %%
-def adafactor_step(start):
+def adafactor_step(make, start):
     """How far one step at rate 0.01 moves a parameter that has this value everywhere (root mean square)."""
     p = nn.Parameter(torch.full((8, 8), start))
     p.grad = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
     before = p.detach().clone()
-    torch.optim.Adafactor([p], lr=0.01).step()
+    make([p], lr=0.01).step()
     return (p.detach() - before).square().mean().sqrt().item()
 
 
 # %%
-claim("A matrix of size 2 moves by at most 0.02.", 0.01 < adafactor_step(2.0) < 0.0201)
-claim("A parameter that is 0 moves by at most 0.00001.", 0.5e-5 < adafactor_step(0.0) < 1.01e-5)
+ours, theirs = (
+    [adafactor_step(made, start) for start in (2.0, 0.0)] for made in (Adafactor, torch.optim.Adafactor)
+)
+claim("A matrix of size 2 moves by 0.02, within a hundredth.", abs(ours[0] - 0.02) < 2e-4)
+claim("A parameter that is 0 moves by 0.00001, within a hundredth.", abs(ours[1] - 1e-5) < 1e-7)
+claim(
+    "PyTorch's Adafactor takes the same steps.",
+    all(abs(a / b - 1) < 1e-3 for a, b in zip(ours, theirs, strict=True)),
+)
 
 # %% [markdown]
 # ## The rule
@@ -417,41 +424,44 @@ rare_guess
 # A frequency of 1/64 suggests 64 times as long, and for SGD at a small rate that is right. Ask what a step with equal singular values knows of the frequencies.
 
 # %% [markdown]
-# The loss of the rarest item, at a rate that falls to 0 in 60 steps. Each method begins at the best of 33 rates: that with the lowest mean loss over all that comes. **Which curve is the first below 0.1? Which is the lowest at the end?**
+# The loss of the rarest item, at a rate that falls to 0 in 60 steps. Each method begins at the best of 25 rates: that with the lowest mean loss over all that comes. **Which curve is the first below 0.1? Which is the lowest at the end?**
 
 # %%
 makers = {name: METHODS[name] for name in ("SGD", "Momentum", "Adam")}
 makers["Muon"] = lambda params, lr: Muon(params, lr=lr, weight_decay=0)
-rates = exponential_rates(0.001, 10, 33)
+rates = exponential_rates(0.01, 10, 25)
 memories = {name: remember(make, rates, steps=60) for name, make in makers.items()}
 rarest = {name: memory.loss[memory.best, :, -1] for name, memory in memories.items()}
 CurvesView(rarest, y="loss of the rarest item", title="A memory")
 
 
 # %%
-def ends(name, steps):
-    """The loss of all that comes and of the rarest item in the end: medians of three other memories."""
-    others = [remember(makers[name], rates, steps=steps, seed=seed) for seed in (1, 2, 3)]
+def ends(name, steps, seeds=range(1, 6)):
+    """The loss of all that comes and of the rarest item in the end: medians over other memories."""
+    others = [remember(makers[name], rates, steps=steps, seed=seed) for seed in seeds]
     last = torch.stack([memory.loss[memory.best, -1] for memory in others])
-    return (last @ others[0].frequency).median(), last[:, -1].median()
+    return (last @ others[0].frequency).median().item(), last[:, -1].median().item()
 
 
 # %%
+# This takes about five seconds.
 common, rare = memories["Muon"].learnt()[[0, -1]].tolist()
 claim(
     "Muon: the rarest is first below 0.1 within a factor of 1.5 of the commonest.",
     1 / 1.5 < rare / common < 1.5,
 )
-slow_sgd = remember(METHODS["SGD"], torch.tensor([0.1]), steps=6000).learnt()
+slow_sgd = remember(METHODS["SGD"], torch.tensor([0.3]), steps=2000).learnt()
 claim("SGD at a small rate: more than 50 times as late.", slow_sgd[-1] > 50 * slow_sgd[0])
-short, long = ({name: ends(name, steps) for name in makers} for steps in (60, 120))
-rivals = [name for name in makers if name != "Muon"]
+muon, adam = ends("Muon", 60), ends("Adam", 60)
+sgd, momentum = (
+    ends(name, 60, [1]) for name in ("SGD", "Momentum")
+)  # they are the same however it is turned
 claim(
-    "60 steps, three other memories: Muon's loss is less than 0.6 of any other's.",
-    short["Muon"][0] < 0.6 * min(short[name][0] for name in rivals),
+    "60 steps, five other memories: Muon's loss is less than 0.8 of any other's.",
+    muon[0] < 0.8 * min(adam[0], sgd[0], momentum[0]),
 )
-claim("So is its loss of the rarest item.", short["Muon"][1] < 0.6 * min(short[name][1] for name in rivals))
-claim("120 steps: Momentum's is less than 0.7 of Muon's.", long["Momentum"][0] < 0.7 * long["Muon"][0])
+claim("So is its loss of the rarest item.", muon[1] < 0.8 * min(adam[1], sgd[1], momentum[1]))
+claim("120 steps: Momentum's is lower than Muon's.", ends("Momentum", 120, [1])[0] < ends("Muon", 120)[0])
 rare_guess.reveal(
     "about then",
     "With equal singular values every item moves equally far in each step, whatever its frequency.",
@@ -599,8 +609,9 @@ made_for = {
     "Lookahead": ("noise", "a falling rate does as much", 3),
     "NovoGrad": ("memory", "within a factor of 2", 1),
     "Adam-mini": ("blocks that differ", "all or nothing", 1),
+    "Adafactor": ("memory, and layers of any scale", "within a factor of 2", 0),
     "Lion": ("memory", "cannot settle by itself", 1),
-    "Muon": ("rare directions", "all items at once", 1),
+    "Muon": ("rare directions", "all items at once; a lead in short runs", 1),
 }
 methods = methods | {"Lookahead": slow, "Muon": Method("Muon", Muon)}
 matrices = [shape for shape in shapes if len(shape) == 2]
@@ -613,9 +624,10 @@ print(
         ]
     )
 )
-right = all(abs(found[n].direction + found[n].size - count) < 0.03 for n, (_, _, count) in made_for.items())
+right = all(abs(found[n].direction + found[n].size - count) < 0.06 for n, (_, _, count) in made_for.items())
 claim(
-    "Kept for each weight of a matrix: 2 by RAdam, 3 by Lookahead around Adam, about 1 by the others.", right
+    "Kept for each weight of a matrix: 2 by RAdam, 3 by Lookahead around Adam, hardly any by Adafactor, about 1 by the others.",
+    right,
 )
 
 # %% [markdown]

@@ -183,8 +183,8 @@ def remember(
 ) -> Memory:
     """Learn a matrix W that maps as many orthonormal keys to orthonormal values, item i as often as 1/iᵖᵒʷᵉʳ.
 
-    Each step sees all items, weighted by how often they come, and the rate falls linearly to 0. ``turned``: keys and values point in random
-    directions; else each is a coordinate, and item i is one entry of W.
+    Each step sees all items, weighted by how often they come, and the rate falls linearly to 0. ``turned``:
+    keys and values point in random directions; else each is a coordinate, and item i is one entry of W.
     """
     check_count("items", items)
     check_count("steps", steps)
