@@ -248,7 +248,7 @@ claim("And these are fewer than a fifth of what Lookahead needed.", steps_a_digi
 # %% [markdown]
 # So Lookahead mends a momentum that is too large. To choose the right one mends more.
 #
-# **Ranger** (Wright 2019) is RAdam inside Lookahead. On a network there are two ways to get rid of noise: slow weights, or a rate that falls. The digits, in batches of 16, each with its own best rate; three seeds choose, five judge.
+# **Ranger** (Wright 2019) is RAdam inside Lookahead, on gradients whose mean is taken away. On a network there are two ways to get rid of noise: slow weights, or a rate that falls. The digits, in batches of 16, each with its own best rate; three seeds choose, five judge.
 
 # %% tags=["nbval-ignore-output"]
 # This takes about fifteen seconds.
@@ -287,7 +287,7 @@ claim(
 claim("At a rate of 0.45 Adam's loss is more than four times RAdam's.", loss[2, 5] > 4 * loss[5, 5])
 
 # %% [markdown]
-# What Lookahead gives to a constant rate, a falling one gives as well. RAdam forgives a large rate, since in so short a run its factor stays below 0.4. Its best rate is a larger number for the same steps.
+# What Lookahead gives to a constant rate, a falling one gives as well. Warm-up, RAdam and Ranger end close to an Adam whose rate falls. RAdam forgives a large rate, since in so short a run its factor stays below 0.4. Its best rate is a larger number for the same steps.
 
 # %%
 claim("After 300 steps RAdam's factor is below 0.4.", rectifier(300)[-1] < 0.4)
@@ -337,7 +337,7 @@ claim("Lion's best rate is at most a third of Adam's.", best[-1] < 0.34 * best[-
 # %% [markdown]
 # On a network as small as this, the lower rungs lose little. What they save is memory. Whether they lose little on yours, a race must tell.
 #
-# **Adafactor** (Shazeer and Stern 2018) does one thing more. Its rate is relative to the size of the layer: a matrix moves by a share of its own root mean square. So layers of any scale can have one rate. A bias that begins at 0 has no size to take a share of, and is given 0.001 instead.
+# **Adafactor** (Shazeer and Stern 2018) does one thing more. Its rate is relative to the size of the layer: a matrix moves by a share of its own root mean square. So layers of any scale can have one rate. A bias that begins at 0 has no size to take a share of, and is given 0.001 instead: it creeps at first.
 
 
 # %%
