@@ -1,6 +1,22 @@
 """What one lesson measures with the runs: a module a study, and at most one a lesson."""
 
 from lwlr_teach.studies.adaptive_edge import AdaptiveEdge, train_at_the_edge
+from lwlr_teach.studies.after_adam import (
+    FirstSteps,
+    Kept,
+    Memory,
+    Paper,
+    equally_fast,
+    first_steps,
+    kept,
+    lookahead_factor,
+    lookahead_floor,
+    lookahead_speed,
+    noise_floor,
+    published,
+    rectifier,
+    remember,
+)
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
@@ -43,9 +59,13 @@ __all__ = [
     "DecayRuns",
     "Family",
     "FamilyRuns",
+    "FirstSteps",
+    "Kept",
     "LayerRates",
+    "Memory",
     "MomentumSweep",
     "Outcome",
+    "Paper",
     "Pretrained",
     "ScheduleRuns",
     "Sizes",
@@ -58,10 +78,20 @@ __all__ = [
     "chase",
     "compare",
     "decay_in_noise",
+    "equally_fast",
+    "first_steps",
     "guess_sizes",
+    "kept",
+    "lookahead_factor",
+    "lookahead_floor",
+    "lookahead_speed",
+    "noise_floor",
     "normalised_layer",
     "pretrain",
+    "published",
     "readouts",
+    "rectifier",
+    "remember",
     "split_losses",
     "sweep_momentum",
     "target",

@@ -113,7 +113,14 @@ COURSE = (
         "Decay in the gradient and beside it, decay times rate, normalised layers, the best decay on digits",
         ready=True,
     ),
-    Lesson("09-after-adam", _PARAMETER, "What came next?", 45),
+    Lesson(
+        "09-after-adam",
+        _PARAMETER,
+        "What came next?",
+        50,
+        "RAdam, Lookahead, NovoGrad, Adafactor, Lion and Muon: what each is for; how to read a table",
+        ready=True,
+    ),
     Lesson(
         "10-exploding-gradients",
         _LAYER,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from authoring import build, cells
+from lwlr_teach.views import SurfaceView
 from lwlr_teach.views.kit.base import View
 
 
@@ -37,6 +38,11 @@ def outcomes(view: Any, name: str, index: str, values: Any) -> list[tuple[float,
         assert said
         found.append((float(value), said[1]))
     return found
+
+
+def lines(view: Any) -> Any:
+    """The curves of a picture of curves, one a name."""
+    return view.main.marks[0].y.values
 
 
 def number(said: str) -> float:
@@ -207,6 +213,58 @@ def test_08_only_the_rate_that_falls_alone_leaves_the_balance():
     assert all(value == pytest.approx(1, abs=0.15) for value in seen[400].values())
     assert seen[1950]["rate falls"] > 2
     assert seen[1950]["rate and λ fall"] == seen[1950]["rate and λ stay"] == 1
+
+
+def test_09_the_upper_case_is_wild_at_first_and_tame_at_50():
+    view, upper = shown("09-after-adam", "1/√v̂"), {}
+    for view.step_index in (0, 4, 49):
+        upper[view._steps[view.step_index]] = number(
+            re.search(r"95% are below ([\d.]+)\.$", view.describe())[1]
+        )
+    assert upper[1] > 15
+    assert 2 < upper[5] < 2.3
+    assert upper[50] < 1.3
+
+
+def test_09_lookahead_is_sgd_at_a_small_rate_and_noisier_at_half():
+    view, apart = shown("09-after-adam", "floors = "), {}
+    for rate in (0.02, 0.5):
+        view.step_index = min(range(len(view._steps)), key=lambda i: abs(view._steps[i] - rate))
+        sgd, slow, same = (number(said) for said in re.findall(r" ([\d.]+)(?:;|\.$)", view.describe()))
+        assert slow < sgd
+        apart[rate] = slow / same
+    assert apart[0.02] == pytest.approx(1, abs=0.05)
+    assert apart[0.5] > 1.5
+
+
+def test_09_only_lion_stops_falling():
+    view, late = shown("09-after-adam", "def down", "A bowl without noise"), {}
+    for view.step_index in (299, 399):
+        late[view.step_index] = [float(line[view.step_index - 20 :].max()) for line in lines(view)]
+    (sgd, adam, lion), (later_sgd, later_adam, later_lion) = late[299], late[399]
+    assert later_sgd < sgd
+    assert later_adam < adam / 10
+    assert later_lion > lion / 2
+
+
+def test_09_muon_has_the_rarest_first_and_ends_lowest():
+    view = shown("09-after-adam", "makers = ")
+    first, last = {}, {}
+    for name, line in zip(view.names, lines(view), strict=True):
+        first[name] = int((line < 0.1).int().argmax())
+        last[name] = line[-1].item()
+    assert first["Muon"] < first["Momentum"] < first["Adam"]
+    assert min(last, key=last.get) == "Muon"
+    assert max(last, key=last.get) == "SGD"
+
+
+def test_09_adam_settles_where_lion_hops():
+    view = SurfaceView("quadratic", ["Adam", "Lion"], at_lr=0.3)  # the lesson's, without the learner's Lion
+    for position, rate in enumerate(view._rates.tolist()):
+        if rate >= 0.1 and position % 5 == 0:
+            view.lr_index = position
+            adam, lion = (view.run(i, view.start)[1][-10:].max() for i in range(2))
+            assert lion > 10 * adam
 
 
 def test_10_one_rate_is_thrown_by_the_wall_and_its_neighbours_are_not():
