@@ -472,7 +472,7 @@ rare_guess.reveal(
 # %% [markdown]
 # Wang et al. (2025) find the same balance in a memory like this one, and in language models. In our 60 steps Muon is ahead. Near the goal it overshoots, as Lion does, for its steps do not get shorter by themselves. With 120 steps all of them have time for the rare item, and the lead is gone.
 #
-# We also chose the case. With frequencies like $1/i$ the rarest comes an eighth as often as the commonest, and then plain SGD at its best rate beats all the others by far. In a first try with constant rates Muon was behind Momentum, too. The balance is there in every case; a lead is not.
+# We also chose the case. With frequencies like $1/i$ the rarest comes an eighth as often as the commonest, and then plain SGD at its best rate beats all the others by far. A balance is not yet a lead.
 #
 # Where does the balance bring nothing? Let each key and value be a coordinate. Then each item is one entry of $W$, and a size for each entry is all that is needed:
 

@@ -243,7 +243,8 @@ claim(
     "Ours and PyTorch's Muon: five steps later less than a twentieth of the way apart.",
     (ours - theirs).norm() < (ours - gradient).norm() / 20,
 )
-claim("PyTorch's own default rate is 0.001.", torch_muon.defaults["lr"] == 0.001)
+default = torch.optim.Muon([nn.Parameter(gradient)]).defaults["lr"]
+claim(f"PyTorch's own default rate is {default}.", default == 0.001)
 
 # %% [markdown]
 # Muon is for the matrices between hidden layers. Everything else is left to Adam. `split_for_muon` says which parameters are whose, and `Partition` makes one optimizer of the two.
