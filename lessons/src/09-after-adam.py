@@ -426,7 +426,7 @@ rare_guess
 # %% [markdown]
 # The loss of the rarest item, at a rate that falls to 0 in 60 steps. Each method begins at the best of 25 rates: that with the lowest mean loss over all that comes. **Which curve is the first below 0.1? Which is the lowest at the end?**
 
-# %%
+# %% tags=["nbval-ignore-output"]
 makers = {name: METHODS[name] for name in ("SGD", "Momentum", "Adam")}
 makers["Muon"] = lambda params, lr: Muon(params, lr=lr, weight_decay=0)
 rates = exponential_rates(0.01, 10, 25)
