@@ -35,6 +35,8 @@ from lwlr_teach.teaching.claims import MODE
 ROOT = Path(__file__).parents[1]
 LESSONS = ROOT / "lessons"
 TEACHERS = ROOT / "build" / "teacher"
+TEXT_ASKS = re.compile(r"\*\*[^*]*\?[^*]*\*\*")
+"""A question of the text is bold, as all that it sets to do."""
 NO_BARS = {"TQDM_DISABLE": "1"}
 """For a kernel whose outputs are kept: a bar is for whoever waits."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -77,13 +79,17 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
 
 
 def _answering(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    """What reveals the answer to a prediction, what claims before that, and what claims behind a picture."""
-    asked, behind_a_picture = 0, False
-    for _, cell in cells.code_cells(notebook):
+    """What reveals the answer to a prediction, what claims before that, and what claims behind a picture or a
+    question of the text."""
+    asked, behind_a_picture, behind_a_question = 0, False, False
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            behind_a_question = bool(TEXT_ASKS.search(cell.source))
+            continue
         asked += len(cells.calls(cell.source, r"predict_\w+"))
         reveals = len(cells.calls(cell.source, "reveal"))
         claims = cells.calls(cell.source, "claim")
-        if reveals or (claims and (asked or behind_a_picture)):
+        if reveals or (claims and (asked or behind_a_picture or behind_a_question)):
             yield cell
         asked -= reveals
         behind_a_picture = bool(cells.calls(cell.source, r"\w+View|Microscope"))

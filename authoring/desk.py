@@ -34,6 +34,7 @@ AUTHORS = "\n## For authors and teachers\n"
 
 PREDICTS, REVEALS = re.compile(r"\bpredict_\w+\("), re.compile(r"\.reveal\(")
 ASKS = re.compile(rf"{PREDICTS.pattern}|\bexplain\(")
+SHOWS = re.compile(r"\b(\w+View|Microscope)\(")
 GAP = 35
 """So many lines are a screen."""
 
@@ -102,14 +103,17 @@ def without_outputs(content: bytes) -> bytes:
     try:
         notebook = json.loads(content)
         cells = notebook["cells"]
-        open_questions = 0
+        open_questions, behind_a_picture = 0, False
         for cell, following in zip(cells, [*cells[1:], None], strict=True):
             if cell["cell_type"] != "code":
+                behind_a_picture = False
                 continue
             source = "".join(cell["source"])
             open_questions += len(PREDICTS.findall(source))
             asks = bool(ASKS.search(source))
-            tells = open_questions > 0 and following is not None and following["cell_type"] == "markdown"
+            behind_a_picture |= bool(SHOWS.search(source))
+            text_follows = following is not None and following["cell_type"] == "markdown"
+            tells = text_follows and (open_questions > 0 or behind_a_picture)
             open_questions -= len(REVEALS.findall(source))
             cell |= {"outputs": _gap(asks) if asks or tells else [], "execution_count": None}
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -46,8 +46,9 @@ export function listen(model, names, callback) {
   };
 }
 
-// Puts a view on the page. Its controls have the keyboard to themselves (OWN_KEYS); what runs a cell, and Escape, go on
-// to the notebook. In a text a new line may be meant.
+// Puts a view on the page. Its controls have the keyboard to themselves (OWN_KEYS). Escape gives it back to the notebook.
+// Shift+Enter goes on to the next cell as well: to run the view's own once more would lose what was set in it. In a text
+// a new line may be meant.
 /**
  * @param {HTMLElement} el
  * @param {HTMLElement} root
@@ -56,11 +57,13 @@ export function mount(el, root) {
   root.addEventListener("keydown", (event) => {
     const control = /** @type {HTMLElement} */ (event.target);
     const notebook = control.closest(".jp-Notebook");
-    const runs = event.key === "Enter" && (event.shiftKey || event.ctrlKey) && control.tagName !== "TEXTAREA";
-    if (!notebook || !(runs || event.key === "Escape")) return;
+    const goesOn = event.key === "Enter" && event.shiftKey && control.tagName !== "TEXTAREA";
+    if (!notebook || !(goesOn || event.key === "Escape")) return;
     event.preventDefault(); // a button is not pressed
+    event.stopPropagation();
     leave(control);
-    if (runs) notebook.dispatchEvent(new KeyboardEvent("keydown", event));
+    const down = { key: "ArrowDown", code: "ArrowDown", keyCode: 40, bubbles: true, cancelable: true };
+    if (goesOn) document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", down));
   });
   el.append(root);
 }
