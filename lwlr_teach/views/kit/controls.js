@@ -62,8 +62,8 @@ export function mount(el, root) {
     event.preventDefault(); // a button is not pressed
     event.stopPropagation();
     leave(control);
-    const down = { key: "ArrowDown", code: "ArrowDown", keyCode: 40, bubbles: true, cancelable: true };
-    if (goesOn) document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", down));
+    const next = control.closest(".jp-Cell")?.nextElementSibling;
+    if (goesOn) /** @type {HTMLElement | null | undefined} */ (next)?.focus(); // JupyterLab chooses what has the focus
   });
   el.append(root);
 }
