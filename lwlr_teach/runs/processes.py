@@ -133,6 +133,9 @@ def _torchrun(folder: Path, processes: int, restarts: int, seconds: float) -> st
     paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
     threads = os.environ.get("OMP_NUM_THREADS", "1")  # torchrun's own choice, which it would tell
     env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1"}
+    # Else a second attempt finds the addresses of the first in torchrun's store, and gloo calls processes
+    # that are gone.
+    env["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     with (
         (folder / "stderr").open("w+", encoding="utf-8", errors="replace") as stderr,
         subprocess.Popen(
