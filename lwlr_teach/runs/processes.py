@@ -52,7 +52,6 @@ from lwlr_teach.core.checks import (
     with_inner,
 )
 from lwlr_teach.core.sharding import is_sharded
-from lwlr_teach.runs.recorder import Recorder
 from lwlr_teach.runs.training import Fit, fit
 
 _GRACE = 10  # seconds that torchrun has to end its processes
@@ -378,8 +377,6 @@ def fit_across(
     batches: Iterable[tuple[Tensor, Tensor]],
     *,
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
-    recorder: Recorder | None = None,
-    every: int = 10,
     progress: bool = True,
     **options: Any,
 ) -> Fit:
@@ -391,16 +388,14 @@ def fit_across(
         batches: the same in all processes (the same seed); of (input, target), rows first, each process takes
             its part of the rows and moves it to its device. Parts differ by a row at most, and may be empty.
         loss: a mean over the rows.
-        options: ``steps``, ``epochs``, ``schedule``, ``accumulate``, as in ``fit``. With ``accumulate`` each
-            part of a batch is shared out among the processes.
+        options: ``steps``, ``epochs``, ``schedule``, ``recorder``, ``every``, ``accumulate``, as in ``fit``.
+            With ``accumulate`` each part of a batch is shared out among the processes.
     """
     _check_group("fit_across")
     if not isinstance(model, nn.Module) or not _is_across(model):
         raise ValueError(f"model must be what across returns, got {type(model).__name__}")
     _check_holds(optimizer, model)
     check_made("loss", loss, "torch.nn.functional.cross_entropy")
-    bare = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
-    watching = Recorder(bare, optimizer, every=every) if recorder is None else recorder
     handle = model.register_forward_pre_hook(lambda module, given: tuple(map(_own_rows, given)))
     try:
         return fit(
@@ -408,14 +403,11 @@ def fit_across(
             optimizer,
             batches,
             loss=_of_all_rows(loss),
-            recorder=watching,
             progress=progress and dist.get_rank() == 0,
             **options,
         )
     finally:
         handle.remove()
-        if recorder is None:
-            watching.detach()
 
 
 def _check_holds(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:

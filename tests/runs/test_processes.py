@@ -252,6 +252,10 @@ def work(cases, folder):
     return report
 
 
+def says_its_rank():
+    print(f"{dist.get_rank()} of {dist.get_world_size()}")
+
+
 def fails_at_one():
     if dist.get_rank() == 1:
         raise ZeroDivisionError("no rows at all")
@@ -259,9 +263,8 @@ def fails_at_one():
 
 
 def leaves_early():
-    model = across(net())
-    steps = 2 if dist.get_rank() == 1 else 4
-    fit_across(model, SGD(model.parameters()), batches(), steps=steps, progress=False)
+    for _ in range(2 if dist.get_rank() == 1 else 4):
+        dist.all_reduce(torch.ones(1))
 
 
 def is_killed():
@@ -295,10 +298,10 @@ def trains(folder):
 
 SCRIPT = """
 from lwlr_teach.runs import group
-from tests.runs.test_processes import CASES, work
+from tests.runs.test_processes import says_its_rank
 if __name__ == "__main__":
     with group():
-        assert work(dict(list(CASES[4].items())[-1:]), "") == {}
+        says_its_rank()
 """
 
 
@@ -406,7 +409,7 @@ def test_the_same_function_runs_on_two_nodes(tmp_path):
     options = {"env": env, "stdout": subprocess.PIPE, "text": True}
     nodes = [subprocess.Popen([*command, str(tmp_path / "script.py")], **options) for _ in range(2)]
     said = sorted(node.communicate(timeout=120)[0] for node in nodes)
-    assert said == ["", "1 cases in 2 processes\n"]
+    assert said == ["0 of 2\n", "1 of 2\n"]
 
 
 def test_bad_arguments():
