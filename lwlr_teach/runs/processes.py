@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import datetime
 import faulthandler
+import json
 import math
 import os
 import pickle
@@ -89,10 +90,15 @@ def launch(
     check_number("seconds", seconds, above=0)
     check_count("restarts", restarts, low=0)
     _check_backend(backend, processes)
+    address = _pickled(function)
+    try:
+        arguments = pickle.dumps((args, backend, seconds))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(f"args must be what pickle can send to another process: {error}") from None
     with tempfile.TemporaryDirectory(prefix="lwlr-launch-") as name:
         folder = Path(name)
-        (folder / "function").write_bytes(_pickled(function))
-        (folder / "arguments").write_bytes(pickle.dumps((args, backend, seconds)))
+        (folder / "function").write_bytes(address)
+        (folder / "arguments").write_bytes(arguments)
         deadline = time.time() + seconds
         said = _torchrun(folder, processes, restarts, seconds)
         reports = [_Report(folder, rank) for rank in range(processes)]
@@ -178,8 +184,7 @@ class _Report:
         self.stood = self._read("stood")
         self.when, self.error, self.trace = math.inf, "", ""
         if text := self._read("error"):
-            when, self.error, self.trace = text.split("\0")
-            self.when = float(when)
+            self.when, self.error, self.trace = json.loads(text)
 
     def path(self, what: str) -> Path:
         return self._folder / f"{what}{self.rank}"
@@ -192,6 +197,7 @@ class _Report:
 _LEFT_ALONE = re.compile(
     r"gloo|Connection (closed|reset|refused)|Broken pipe|NCCL|Dist\w+Error", re.IGNORECASE
 )
+_WHY = {"SIGKILL": ", as the system does where memory runs out"}
 # torchrun's words for a process that has ended.
 _ENDED = re.compile(r"rank\s*: (\d+) \(local_rank.*?exitcode\s*: (-?\d+)", re.DOTALL)
 
@@ -209,7 +215,8 @@ def _failure(reports: list[_Report], said: str, seconds: float, late: bool) -> E
         if not report.error and not report.returned and code not in (0, -signal.SIGTERM):
             how = f"ended with exit code {code}"
             if code < 0:
-                how = f"was ended by {signal.Signals(-code).name}, as the system does where memory runs out"
+                name = signal.Signals(-code).name
+                how = f"was ended by {name}{_WHY.get(name, '')}"
             if not first.error or _LEFT_ALONE.search(first.error):
                 return RuntimeError(f"rank {report.rank} of {count} {how}\n{said[-2000:]}")
     if not first.error:
@@ -244,8 +251,9 @@ def _work() -> None:
                 # Before the group ends: whoever is left alone fails only then.
                 (reports / f"result{rank}").write_bytes(result)
         except BaseException as error:
-            said = [str(time.time()), f"{type(error).__name__}: {error}", traceback.format_exc()]
-            (reports / f"error{rank}").write_text("\0".join(said), "utf-8")
+            said = [time.time(), f"{type(error).__name__}: {error}", traceback.format_exc()]
+            (reports / f"writes{rank}").write_text(json.dumps(said), "utf-8")
+            (reports / f"writes{rank}").replace(reports / f"error{rank}")  # torchrun may end it at any time
             raise
         faulthandler.cancel_dump_traceback_later()
 
