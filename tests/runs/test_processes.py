@@ -435,7 +435,7 @@ def test_bad_arguments():
         launch(3)
     with pytest.raises(ValueError, match=r"function must be one that its module names, got .*<lambda>"):
         launch(lambda: None)
-    with pytest.raises(TypeError, match="args must be what pickle can send to another process: .*lambda"):
+    with pytest.raises(TypeError, match=r"args must be what pickle can send to another process: .*lambda"):
         launch(work, lambda: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fails_at_one, "__module__", "__main__")
