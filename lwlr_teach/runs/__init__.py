@@ -3,6 +3,7 @@
 from lwlr_teach.runs.costs import operations, time_ratios
 from lwlr_teach.runs.ensemble import Ensemble, train_ensemble
 from lwlr_teach.runs.fleet import Fleet, cross_entropy
+from lwlr_teach.runs.processes import across, fit_across, group, launch, load, save
 from lwlr_teach.runs.races import Contestant, Place, Race, Table, race
 from lwlr_teach.runs.range_tests import RangeTest, exponential_rates, range_test, smooth
 from lwlr_teach.runs.recorder import QUANTITIES, Recorder, Recording
@@ -25,12 +26,18 @@ __all__ = [
     "Search",
     "Sweep",
     "Table",
+    "across",
     "cross_entropy",
     "exponential_rates",
     "fit",
+    "fit_across",
+    "group",
+    "launch",
+    "load",
     "operations",
     "race",
     "range_test",
+    "save",
     "search_rate",
     "smooth",
     "sweep",

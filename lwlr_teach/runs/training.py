@@ -70,6 +70,7 @@ def fit(
     schedule: Schedule | LRScheduler | None = None,
     recorder: Recorder | None = None,
     every: int = 10,
+    accumulate: int = 1,
     progress: bool = True,
 ) -> Fit:
     """Train for so many steps, or for so many passes over the batches; give one of the two.
@@ -83,6 +84,10 @@ def fit(
         schedule: the factor of the rate as a function of the step, from :mod:`lwlr_teach.schedules`, or a
             scheduler of torch, which is stepped after each batch, with its loss if it wants one.
         recorder: one that watches the optimizer already; by default one that records every ``every``-th step.
+        accumulate: cut each batch into so many parts, which go through the model one after the other, and add
+            up their gradients: the step of the whole batch, in the memory of a part. The loss must be a mean
+            over the rows; parts need not be equal. Layers that look at the batch, as batch normalisation,
+            see a part.
         progress: show a bar when it takes longer than a second.
     """
     if (steps is None) == (epochs is None):
@@ -90,6 +95,7 @@ def fit(
     for name, count in [("steps", steps), ("epochs", epochs)]:
         if count is not None:
             check_count(name, count)
+    check_count("accumulate", accumulate)
     check_made("loss", loss, "torch.nn.functional.cross_entropy")
     given_loss = isinstance(schedule, LRScheduler) and wants_loss(schedule)
     if schedule is not None and not isinstance(schedule, LRScheduler):
@@ -106,12 +112,15 @@ def fit(
     model.train()
     try:
         with progress_bar("training", total, shown=progress) as bar:
-            for x, y in _stream(batches, steps, epochs):
+            for batch in _stream(batches, steps, epochs):
                 if schedule is not None and not isinstance(schedule, LRScheduler):
                     drive(optimizer, schedule, len(losses), losses)
                 optimizer.zero_grad()
-                value = loss(model(x), y)
-                value.backward()
+                value = torch.zeros(())
+                for x, y, share in _parts(*batch, accumulate):
+                    of_part = loss(model(x), y) * share
+                    of_part.backward()
+                    value = value.to(of_part) + of_part.detach()
                 with unbroken():
                     optimizer.step()
                     if isinstance(schedule, LRScheduler):
@@ -140,6 +149,16 @@ def check_one_gradient(optimizer: torch.optim.Optimizer) -> None:
                 f"optimizer must take its step from one gradient, and {type(inner).__name__} asks for a "
                 "closure that computes it again; write the loop yourself, with optimizer.step(closure)"
             )
+
+
+def _parts(x: Tensor, y: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor, float]]:
+    """The rows of a batch in so many parts, or in as many as it has rows, with each one's share of them."""
+    if count == 1:
+        yield x, y, 1.0
+        return
+    count = min(count, len(y))
+    for x_part, y_part in zip(x.tensor_split(count), y.tensor_split(count), strict=True):
+        yield x_part, y_part, len(y_part) / len(y)
 
 
 def _stream(

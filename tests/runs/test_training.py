@@ -3,7 +3,7 @@ import signal
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 
 from lwlr_teach.optim import SGD, Adam, Lookahead
@@ -186,6 +186,41 @@ def test_the_digits_are_learned():
     assert done.recording.layers == ("conv1", "conv2", "hidden", "out")
 
 
+@pytest.mark.parametrize("parts", [2, 3, 5, 9])
+def test_parts_of_a_batch_add_up_to_its_step(parts):
+    """Five rows in parts that are not equal, and in more parts than there are rows."""
+    model, same = net().double(), net().double()
+    batches = [(x.double(), y) for x, y in pairs()]
+    seen, rates = [], []
+    model.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    optimizer, single = Adam(model.parameters(), lr=0.1), Adam(same.parameters(), lr=0.1)
+    optimizer.register_step_pre_hook(lambda *_: rates.append(optimizer.param_groups[0]["lr"]))
+    schedule = LambdaLR(optimizer, Cosine(10))
+    done = fit(
+        model, optimizer, batches, steps=9, schedule=schedule, accumulate=parts, every=1, progress=False
+    )
+    alone = fit(same, single, batches, steps=9, schedule=Cosine(10), every=1, progress=False)
+    assert seen == 9 * {2: [3, 2], 3: [2, 2, 1], 5: [1] * 5, 9: [1] * 5}[parts]
+    torch.testing.assert_close(model.weight, same.weight, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(done.losses, alone.losses)
+    torch.testing.assert_close(done.recording.values, alone.recording.values, equal_nan=True)
+    assert rates == pytest.approx([0.1 * Cosine(10)(step) for step in range(9)])  # one change a step
+
+
+def test_a_loss_that_wants_the_schedule_gets_that_of_the_whole_batch():
+    told = []
+
+    class Told(ReduceLROnPlateau):
+        def step(self, metrics, epoch=None):
+            told.append(metrics)
+            super().step(metrics)
+
+    model = net()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    done = fit(model, optimizer, pairs(), steps=4, schedule=Told(optimizer), accumulate=2, progress=False)
+    assert told == done.losses.tolist()
+
+
 def test_bad_arguments():
     model = net()
     optimizer = SGD(model.parameters(), lr=0.1)
@@ -195,6 +230,8 @@ def test_bad_arguments():
         fit(model, optimizer, pairs(), steps=2, epochs=1)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         fit(model, optimizer, pairs(), steps=0)
+    with pytest.raises(ValueError, match="accumulate must be at least 1, got 0"):
+        fit(model, optimizer, pairs(), steps=2, accumulate=0)
     with pytest.raises(TypeError, match=r"epochs must be a whole number, got 1\.5"):
         fit(model, optimizer, pairs(), epochs=1.5)
     with pytest.raises(TypeError, match=r"loss must be a function, for example .*, got 'mse'"):
