@@ -32,6 +32,7 @@ from lwlr_teach.problems.quadratics import (
     terminal_speed,
     worst_factor,
 )
+from lwlr_teach.problems.signals import signals
 from lwlr_teach.problems.surfaces import (
     SURFACES,
     Surface,
@@ -93,6 +94,7 @@ __all__ = [
     "sentences",
     "sentences_task",
     "sharp_and_flat",
+    "signals",
     "steps_per_digit",
     "styblinski_tang",
     "surrogate_error",
