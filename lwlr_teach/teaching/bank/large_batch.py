@@ -142,10 +142,6 @@ LAMB = Exercise(
             lambda p, r: p.norm() / r.norm() if p.norm() > 0 else 1.0,
             "You think of a layer of zeros. r can be zero as well, without a gradient: take 1 there, too.",
         ),
-        _ratio(
-            lambda p, r: p.norm() / r.norm() if p.norm() > 0 and r.norm() > 0 else 0.0,
-            "At zeros you take the ratio 0: a layer that begins at zero would never move. Take 1.",
-        ),
         _by(
             lambda p, d, g, decay, lr: p - lr * _or_one(p.norm(), g.norm()) * (d + decay * p),
             "You divide by the norm of the gradient, as LARS does. What moves the layer here is r: divide "
@@ -201,12 +197,6 @@ LAMB = Exercise(
         _ratio(
             lambda p, r: 1.0 if p.norm() == 0 or r.norm() == 0 else 1 / r.norm(),
             "You only make the step 1 long. Multiply by ‖p‖ as well: it is to be a share of the weights.",
-        ),
-        _by(
-            lambda p, d, g, decay, lr: (
-                p - _or_one(p.norm(), (lr * (d + decay * p)).norm()) * lr * (d + decay * p)
-            ),
-            "The rate is inside the norm, so that it cancels. Take the norm of r, and then multiply by lr.",
         ),
         _ratio(
             lambda p, r: min(_or_one(p.norm(), r.norm()), 1.0),
