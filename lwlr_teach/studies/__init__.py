@@ -3,6 +3,15 @@
 from lwlr_teach.studies.adaptive_edge import AdaptiveEdge, train_at_the_edge
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.large_batch import (
+    Scaling,
+    fit_critical,
+    measured,
+    noise_on_the_way,
+    quadratic_steps,
+    scaling,
+    train_to_target,
+)
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
 from lwlr_teach.studies.memory import (
     ADADELTA_BY_EPS,
@@ -47,6 +56,7 @@ __all__ = [
     "MomentumSweep",
     "Outcome",
     "Pretrained",
+    "Scaling",
     "ScheduleRuns",
     "Sizes",
     "Splits",
@@ -58,10 +68,15 @@ __all__ = [
     "chase",
     "compare",
     "decay_in_noise",
+    "fit_critical",
     "guess_sizes",
+    "measured",
+    "noise_on_the_way",
     "normalised_layer",
     "pretrain",
+    "quadratic_steps",
     "readouts",
+    "scaling",
     "split_losses",
     "sweep_momentum",
     "target",
@@ -69,6 +84,7 @@ __all__ = [
     "train_decays",
     "train_layer_rates",
     "train_schedules",
+    "train_to_target",
     "train_widths",
     "trained_splits",
 ]

@@ -170,13 +170,14 @@ def fit_critical(batches: Sequence[float] | Tensor, steps: Sequence[float] | Ten
     return math.exp(rest[best].mean()), candidates[best].item()
 
 
-def noise_scale(task: Task, params: Sequence[Tensor]) -> Tensor:
-    """tr Σ / |g|² on all training samples, for each of the networks ``params`` (network, …): (network,).
+def noise_scale(task: Task, params: Sequence[Tensor], samples: int = 4096) -> Tensor:
+    """tr Σ / |g|² for each of the networks ``params`` (network, …), without bias: (network,).
 
-    g is the mean gradient and Σ the covariance of single samples' gradients. It is McCandlish et al.'s
-    (2018) B_simple: the batch at which the noise in a gradient is as long as the gradient.
+    g is the mean gradient and Σ the covariance of single samples' gradients, of the first so many training
+    samples. It is McCandlish et al.'s (2018) B_simple: the batch at which the noise in a gradient is as long
+    as the gradient.
     """
-    x, y = task.data.x_train, task.data.y_train
+    x, y = task.data.x_train[:samples], task.data.y_train[:samples]
 
     def loss(weights: list[Tensor], image: Tensor, label: Tensor) -> Tensor:
         return cross_entropy(task.forward(weights, image[None]), label[None])
@@ -186,34 +187,34 @@ def noise_scale(task: Task, params: Sequence[Tensor]) -> Tensor:
     with one_thread():
         for network in zip(*params, strict=True):
             squares, mean = 0.0, [torch.zeros_like(p) for p in network]
-            for images, labels in zip(x.split(1024), y.split(1024), strict=True):
+            for images, labels in zip(x.split(512), y.split(512), strict=True):
                 for total, own in zip(mean, each(list(network), images, labels), strict=True):
-                    squares += own.square().sum().item() / len(x)
+                    squares += own.square().sum().item()
                     total += own.sum(0) / len(x)
             length = sum(g.square().sum().item() for g in mean)
-            scales.append((squares - length) / length)
+            trace = (squares - len(x) * length) / (len(x) - 1)
+            scales.append(trace / (length - trace / len(x)))
     return torch.tensor(scales)
 
 
 def noise_on_the_way(
-    batch_size: int = 256, lr: float = 2.0**-3, *, seeds: int = 3, target: float = TARGET, parts: int = 5
+    batch_size: int = 256, lr: float = 2.0**-3, *, seeds: int = 3, target: float = TARGET, parts: int = 4
 ) -> tuple[Tensor, Tensor]:
-    """Losses and noise scales from the first weights to the target, with Momentum: (part + 1, seed) each."""
+    """Losses from the first weights to the target with Momentum, (part + 1,), and the median noise scale of
+    the seeds at each, (part + 1,)."""
     task = digits_task(
         signals(train=SAMPLES), seeds=seeds, steps=1000, batch_size=batch_size, hidden=(32, 32)
     )
+    scales, marks = [], torch.linspace(2.2, target, parts + 1)
     with one_thread():
         fleet = Fleet(METHODS["Momentum"], torch.tensor([lr]), task)
-        marks = torch.linspace(2.3, target, parts + 1)
-        losses, scales = [], []
         for mark in marks:
             loss, _ = fleet.score(task.data.x_test, task.data.y_test)
-            while loss.median() > mark and fleet.step < 1000:
-                fleet.train(2)
+            while loss.median() > mark and fleet.step < len(task.batches):
+                fleet.train(4)
                 loss, _ = fleet.score(task.data.x_test, task.data.y_test)
-            losses.append(loss[0])
-            scales.append(noise_scale(task, [p[0] for p in fleet.params]))
-    return torch.stack(losses), torch.stack(scales)
+            scales.append(noise_scale(task, [p[0] for p in fleet.params]).median())
+    return marks, torch.stack(scales)
 
 
 def quadratic_steps(

@@ -207,9 +207,7 @@ LAMB = Exercise(
             "These are squares of norms; the roots are missing.",
         ),
         _by(
-            lambda p, d, g, decay, lr: (
-                p + lr * _or_one(p.norm(), (d + decay * p).norm()) * (d + decay * p)
-            ),
+            lambda p, d, g, decay, lr: p + lr * _or_one(p.norm(), (d + decay * p).norm()) * (d + decay * p),
             "This goes uphill: subtract.",
         ),
     ),
