@@ -55,8 +55,8 @@ _STORED = Path(__file__).with_name("large_batch.json")
 class Scaling:
     """Steps to the target for one method, at each batch size and each rate.
 
-    ``steps`` (batch, rate) is the median over the seeds; infinite for a rate that needs more than about half as
-    many steps again as the best one, or that never arrives, and nan for one that was not tried.
+    ``steps`` (batch, rate) is the median over the seeds; infinite for a rate that needs more than about 1.5
+    times the steps of the best one, or that never arrives, and nan for one that was not tried.
     """
 
     method: str
@@ -226,8 +226,8 @@ def quadratic_steps(
 ) -> Tensor:
     """Steps of SGD, at the best of many constant rates, to a share ``target`` of the first expected loss.
 
-    The loss is ½ Σ h x², all x begin at 1, and a sample's gradient has noise of variance ``noise`` · h in each
-    coordinate, as near the minimum of a network. Nothing is drawn: this is the expectation, exactly.
+    The loss is ½ Σ h x², all x begin at 1, and a sample's gradient has noise of variance ``noise`` · h in
+    each coordinate, as in Zhang et al. (2019). Nothing is drawn: this is the expectation, exactly.
     """
     h, sizes = (torch.as_tensor(values, dtype=torch.float64) for values in (curvatures, batches))
     check_number("noise", noise, low=0)

@@ -1,0 +1,368 @@
+# %% [markdown]
+# # 13 · What if the batch is huge?
+#
+# | | |
+# |---|---|
+# | **Question** | With more machines a step can see more samples. When does that save steps, and what becomes of the rate? |
+# | **Afterwards you can** | say where larger batches stop paying; measure that place; scale a rate and say where the rule breaks; write LAMB; gather a large batch from small ones |
+# | **Time** | 45 minutes |
+# | **You need** | lesson 12 |
+# | **Difficulty** | ●●● |
+#
+# You are given sixteen machines. Each can work on a part of the batch, so a batch sixteen times as large takes hardly longer than one did before. Is training sixteen times as fast now?
+
+# %%
+import torch
+from torch import nn
+
+from lwlr_teach.optim import LAMB
+from lwlr_teach.problems import signals
+from lwlr_teach.studies import fit_critical, measured, noise_on_the_way, quadratic_steps, scaling
+from lwlr_teach.teaching import ask, begin, check, claim, explain, predict_choice, predict_number, recall
+from lwlr_teach.views import CurvesView
+
+begin("13-lamb-large-batch")
+
+# %%
+recall("13-lamb-large-batch")
+
+# %% [markdown]
+# ## More hands
+#
+# Ask one passer-by for the way, and the answer may be wrong. Ask four, and their average is better. Ask four hundred, and it is hardly better than that of a hundred: by now you know the way, and asking does not make it shorter.
+#
+# A batch is such a question. Each sample's gradient is the true one plus noise, and the mean of $B$ samples has a $B$-th of the noise's variance. The samples can be asked at the same time, on as many machines as there are. The steps have to be taken one after another.
+#
+# So we count steps. The task is MNIST-1D (Greydanus 2020): ten curves, stretched, moved and buried in noise, 40 numbers each. We can make as many as we like. The network has two layers of 32, and is to come to a loss of 1.2 on samples that it has never seen. **Find the first curve that you could not tell from its neighbour.**
+
+# %%
+data = signals(train=4**7)
+some = [data.x_train[data.y_train == digit][0] for digit in range(4)]
+CurvesView({f"a {digit}": curve for digit, curve in enumerate(some)}, y="value", x="place", title="MNIST-1D")
+
+# %% [markdown]
+# All runs of this lesson were made beforehand, since they take a machine half an hour: four methods, six sizes of batch, five or seven rates, three seeds. (`python -m lwlr_teach.studies.large_batch` makes them anew.) At each size a method has its own best rate. Here is Momentum with two of the sizes:
+
+# %%
+runs = measured()
+momentum, lars, adam, lamb = (runs[name, 0] for name in ("Momentum", "LARS", "Adam", "LAMB"))
+batches = torch.tensor(momentum.batches, dtype=torch.float64)
+steps = dict(zip(momentum.batches, momentum.best_steps.tolist(), strict=True))
+claim(f"Batches of 64: {steps[64]:.0f} steps. Batches of 256: {steps[256]:.0f}.", steps[64] > 2 * steps[256])
+
+# %%
+all_guess = predict_number(
+    "13-all",
+    "Momentum with all 16,384 samples in each step, 64 times 256: how many steps?",
+    [round(3 * 1.08**k) for k in range(14, 60)],
+    within=1.4,
+    log=True,
+)
+all_guess
+
+# %% [markdown] tags=["teacher"]
+# Most divide: 163 / 64 is about 3 steps, and they give it some more. Ask how many steps gradient descent would need that knew the true gradient. It has to walk the way, too.
+
+# %% [markdown]
+# **Move the slider from size to size. Where does four times the batch bring nearly four times fewer steps, and where hardly any?** The second curve is a formula, to which we come.
+
+# %%
+least, critical = fit_critical(batches, momentum.best_steps)
+curves = {"Momentum": momentum.best_steps, "formula": least * (1 + critical / batches)}
+CurvesView(curves, y="steps", x="batch", over=batches.tolist(), log=True, title="To the target", at=16)
+
+# %%
+gains = momentum.best_steps[:-1] / momentum.best_steps[1:]
+claim(f"From 16 to 64 the steps become {gains[0]:.1f} times fewer.", gains[0] > 2.5)
+claim(f"From 4,096 to 16,384: {gains[-1]:.1f} times.", 0.9 < gains[-1] < 1.15)
+claim(f"The formula has {least:.0f} steps at least, and a critical batch of {critical:.0f}.", critical > 100)
+apart = (curves["Momentum"] / curves["formula"] - 1).abs().max()
+claim("It is within 20% everywhere.", apart < 0.2)
+all_guess.reveal(steps[16384], "With so many samples the noise is gone, but the way is as long as it was.")
+
+# %% [markdown]
+# Do not take our word for it. Your machine repeats three of the sizes, with three rates each.
+
+# %% tags=["nbval-ignore-output"]
+# This takes about ten seconds.
+rates = {64: [2**-5, 2**-4, 2**-3], 256: [2**-4, 2**-3, 2**-2], 1024: [2**-3, 2**-2, 2**-1]}
+again = scaling("Momentum", rates, patience=1.0, data=data)
+print({b: round(s) for b, s in zip(again.batches, again.best_steps.tolist(), strict=True)})
+
+# %%
+first, second = (again.best_steps[:-1] / again.best_steps[1:]).tolist()
+claim("From 64 to 256 the steps fall to less than 60%.", first > 1 / 0.6)
+claim(
+    "All three are within 40% of ours.",
+    (again.best_steps / momentum.best_steps[1:4]).log().abs().max() < 0.34,
+)
+
+# %% [markdown]
+# ## The critical batch
+#
+# The formula comes from a single step (McCandlish et al. 2018). With the gradient $g$, the curvature $H$ and a sample's noise $\Sigma$, a step at the rate $\eta$ gains, on average,
+#
+# $$ \eta\,|g|^2 - \tfrac12\eta^2\Big(g^\top H g + \frac{\operatorname{tr}(H\Sigma)}{B}\Big) $$
+#
+# At the best η this is the most that can be gained, divided by $1 + B_{\text{crit}}/B$. If every step gains so much less, it takes so many more of them:
+#
+# $$ \text{steps} = \text{steps}_{\min}\Big(1 + \frac{B_{\text{crit}}}{B}\Big), \qquad B_{\text{crit}} = \frac{\operatorname{tr}(H\Sigma)}{g^\top H g} \approx \frac{\operatorname{tr}\Sigma}{|g|^2} $$
+#
+# **Far below the critical batch, twice the batch halves the steps. Far above, it saves nothing.** At the critical batch itself you take twice the least number of steps.
+#
+# From one step to a whole run is a leap: the gradient gets shorter on the way. On a noisy quadratic the expected loss can be worked out exactly, with no dice. **Compare the points with the formula. Is there a size where they part?**
+
+# %%
+sizes = torch.tensor([4.0**k for k in range(9)], dtype=torch.float64)
+exact = quadratic_steps(sizes)
+fewest, turning = fit_critical(sizes, exact)
+both = {"exact": exact, "formula": fewest * (1 + turning / sizes)}
+CurvesView(both, y="steps", x="batch", over=sizes.tolist(), log=True, title="A noisy quadratic", at=256)
+
+# %%
+claim(
+    "Exact and formula: never more than 5% apart.", (both["exact"] / both["formula"] - 1).abs().max() < 0.05
+)
+louder = fit_critical(sizes, quadratic_steps(sizes, noise=2.0))[1] / turning
+claim("Twice the noise: twice the critical batch, within 10%.", abs(louder - 2) < 0.2)
+
+# %% [markdown]
+# On the network we can look at the noise directly: the gradients of single samples, and how far they scatter about their mean. **What does $\operatorname{tr}\Sigma/|g|^2$ do while the loss falls from 2.2 to 1.2, and where is the critical batch that the steps told us?**
+
+# %% tags=["nbval-ignore-output"]
+# This takes about eight seconds.
+marks, scales = noise_on_the_way()
+seen = {"noise scale": scales, "critical batch, from the steps": torch.full_like(scales, critical)}
+CurvesView(seen, y="samples", first=1, x="part of the way", log=True, title="Noise against gradient", at=1)
+
+# %%
+claim("It is larger later than at the beginning.", scales[1:].max() > 1.3 * scales[0])
+middle = scales.median().item()
+claim(
+    "Its median on the way is within a factor of three of the critical batch.", 1 / 3 < middle / critical < 3
+)
+
+# %% [markdown]
+# So one measurement at one place tells the order of the critical batch, without a single long run. It also tells why it is no fixed number: as the gradient gets shorter, the noise counts for more, and late in training larger batches pay than early.
+#
+# ## What it costs
+#
+# Beyond the critical batch you pay in samples what you save in steps. And machines have to talk: after each step they add up their gradients. Let a sample cost 1, and the talk as much as 20 samples. On $n$ machines a step then takes $B/n + 20$, on a single one $B$. **Which batch is the fastest on 1, on 16 and on 256 machines?**
+
+# %%
+talk = 20
+times = {"1 machine": momentum.best_steps * batches}
+times |= {f"{n} machines": momentum.best_steps * (batches / n + talk) for n in (16, 256)}
+CurvesView(
+    times, y="time", x="batch", over=batches.tolist(), log=True, title="Steps × time of a step", at=256
+)
+
+# %%
+best = {name: int(batches[t.argmin()]) for name, t in times.items()}
+claim(f"Fastest batch: {best}.", list(best.values()) == sorted(best.values()) and best["1 machine"] == 16)
+alone = times["1 machine"].min()
+faster = {n: (alone / times[f"{n} machines"].min()).item() for n in (16, 256)}
+claim(
+    f"16 machines are {faster[16]:.1f} times as fast as one, 256 machines {faster[256]:.0f} times.",
+    faster[16] < 8,
+)
+
+# %% [markdown]
+# No. Sixteen machines are not sixteen times as fast, though each of them is busy all the time. (Set `talk` to 0, or to 500.)
+#
+# ## What becomes of the rate
+#
+# Four small steps at the rate η lead through nearly the same place. One step with their four batches in one goes as far if its rate is 4η. This is the **linear rule** (Goyal et al. 2017): the rate grows like the batch. For Adam the step is divided by the size of the gradient, noise included. Four times the batch halves the noise's size, so the steps are already longer; there, a **square-root rule** is to hold (Malladi et al. 2022). You et al. (2020) use it for LAMB.
+
+# %%
+rule_guess = predict_choice(
+    "13-rule",
+    "Momentum: the best rate at 16, times four for each four times the batch. Up to which batch does it go well?",
+    ["only to 64", "to about the critical batch, 256", "to the end, 16,384"],
+)
+rule_guess
+
+# %% [markdown] tags=["teacher"]
+# Ask what "nearly the same place" needs: that four steps do not lead far. And what a step at 1,024 times the rate would do: lesson 1's edge does not ask for the batch.
+
+# %% [markdown]
+# **Here are the best rates. Up to where does Momentum climb with the steeper line, and which line is closer to Adam?** (The grid has factors of two, so no more can be read.)
+
+# %%
+start_m, start_a = momentum.best_lr[0], adam.best_lr[0]
+best_rates = {"Momentum": momentum.best_lr, "linear": start_m * batches / 16}
+best_rates |= {"Adam": adam.best_lr, "square root": start_a * (batches / 16) ** 0.5}
+CurvesView(best_rates, y="best rate", x="batch", over=batches.tolist(), log=True, title="Best rates", at=256)
+
+# %%
+linear, root = momentum.by_rule(1), momentum.by_rule(0.5)
+lost = momentum.best_steps
+claim("Momentum, linear: at 64 and 256 within 10% of the best steps.", (linear[1:3] < 1.1 * lost[1:3]).all())
+claim("At 1,024 it does not arrive within 1.5 times the best steps.", linear[3].isinf())
+claim(
+    "Momentum, square root: it arrives everywhere, with up to half as many steps again.",
+    (root < 1.5 * lost).all(),
+)
+claim("Adam, linear: at 64 already it does not arrive.", adam.by_rule(1)[1].isinf())
+claim("Adam, square root: within 40% up to 256, and not at 1,024.", adam.by_rule(0.5)[3].isinf())
+rule_guess.reveal(
+    "to about the critical batch, 256",
+    "Below it the rate is limited by noise, which a larger batch lowers. Above it the limit is the edge of lesson 1, and no batch moves that.",
+)
+
+# %% [markdown]
+# Both rules end where the noise ends. Beyond the critical batch the best rate hardly grows any more, and a rule that goes on throws the run away.
+#
+# Goyal et al. (2017) used the linear rule together with a warm-up. So we repeated everything with twenty steps of warm-up.
+
+# %%
+warm = runs["Momentum", 20]
+held = warm.by_rule(1)
+claim("With warm-up the linear rule still fails at 1,024.", held[3].isinf())
+more = warm.best_steps[:5] - momentum.best_steps[:5]
+claim("At its best rate, no size needs fewer steps with the warm-up.", (more > -5).all())
+
+# %% [markdown]
+# Here warm-up does not rescue the rule, and costs about its own length. A small network with few layers does not need it; lesson 3b shows when one does.
+#
+# ## The rule
+#
+# For very large batches You, Gitman and Ginsburg (2017) made LARS (lesson 12). You et al. (2020) did the same to Adam: **LAMB**. Adam's direction, with the decay $\lambda$ in it, is made as long as the layer's weights:
+#
+# $$ r = \frac{\hat m}{\sqrt{\hat v}+\varepsilon} + \lambda p, \qquad p \leftarrow p - \eta\,\frac{\lVert p\rVert}{\lVert r\rVert}\,r $$
+#
+# Where one of the norms is zero, the ratio is 1. PyTorch has no LAMB, so here it is by hand.
+
+
+# %%
+def step_by_hand(p, g, m, v, t, lr=0.02, decay=0.1):
+    """One step of LAMB in place, for a layer p with its averages m and v."""
+    m.mul_(0.9).add_(0.1 * g)
+    v.mul_(0.999).add_(0.001 * g**2)
+    r = m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-6) + decay * p
+    p -= lr * p.norm() / r.norm() * r
+
+
+# %%
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(40, 32), nn.ReLU(), nn.Linear(32, 10))
+copies = [p.detach().clone() for p in model.parameters()]
+averages = [(torch.zeros_like(p), torch.zeros_like(p)) for p in copies]
+optimizer, shares = LAMB(model.parameters(), lr=0.02, weight_decay=0.1), []
+for t in range(1, 6):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(data.x_train[:256]), data.y_train[:256]).backward()
+    for p, q, (m, v) in zip(model.parameters(), copies, averages, strict=True):
+        before = q.clone()
+        step_by_hand(q, p.grad, m, v, t)
+        shares.append((q - before).norm() / before.norm())
+    optimizer.step()
+apart = max((p - q).abs().max() for p, q in zip(model.parameters(), copies, strict=True))
+claim("By hand and ours: the same weights after five steps.", apart < 1e-5)
+claim("Each layer, at each step: 0.02 of itself.", max(abs(share - 0.02) for share in shares) < 1e-5)
+
+# %% [markdown]
+# ## A real race
+#
+# LARS and LAMB are famous for large batches: You et al. (2020) trained BERT with batches of about 32,000, in 76 minutes in place of three days. What do they do here, each of the four with its own best rate at each size?
+
+# %%
+race_guess = predict_choice(
+    "13-race",
+    "All samples in each step: LARS and LAMB beside Momentum and Adam?",
+    ["less than half their steps", "all four within a factor of 1.5", "more than twice their steps"],
+)
+race_guess
+
+# %% [markdown] tags=["teacher"]
+# The titles of the papers suggest the first answer. Ask what a trust ratio does to the noise, and what it does to the length of the way.
+
+# %% [markdown]
+# **Go to the largest batch, then to the smallest. Whose curve falls the most, and who is lowest?**
+
+# %%
+four = {run.method: run.best_steps for run in (momentum, lars, adam, lamb)}
+CurvesView(
+    four, y="steps", x="batch", over=batches.tolist(), log=True, title="Each at its best rate", at=16384
+)
+
+# %%
+ends = torch.stack([curve[-1] for curve in four.values()])
+claim("All samples: the four are within a factor of 1.5.", ends.max() < 1.5 * ends.min())
+claim("LARS needs fewer steps there than Momentum.", four["LARS"][-1] < 0.9 * four["Momentum"][-1])
+claim("LAMB does not need fewer than Adam, at any size.", (four["LAMB"] > four["Adam"]).all())
+slow = torch.stack([four["LARS"][0] / four["Momentum"][0], four["LAMB"][0] / four["Adam"][0]])
+claim("With batches of 16 both need more than 1.6 times the steps of their parents.", slow.min() > 1.6)
+race_guess.reveal(
+    "all four within a factor of 1.5",
+    "A trust ratio takes away neither noise nor distance. It makes the layers' rates fit one another, and in this network they fit already.",
+)
+
+# %% [markdown]
+# LARS and LAMB fall the most, because they begin so high: with small batches their steps cannot get shorter by themselves, and noise throws them about (lesson 12). A curve that falls longer is not a method that is faster. Adam needs the fewest steps at every size here.
+#
+# Nado et al. (2021) came to the same in the large: with their settings well chosen, Momentum and Adam reached what LARS and LAMB had been praised for, at the same batch sizes. What the papers showed is still true: such batches can be trained with. LAMB is one way, and where layers' ratios differ much (lesson 12) it may be the easiest.
+#
+# ## Exercise
+
+# %%
+ask("13-small-batch", "13-norm-of-what")
+
+# %% [markdown]
+# Write LAMB for one layer.
+
+
+# %%
+def step(p, g, m, v, t, lr, betas, eps, decay):
+    """The new p, m and v after step t of LAMB for a layer p, where the gradient is g."""
+    ### BEGIN SOLUTION
+    m = betas[0] * m + (1 - betas[0]) * g
+    v = betas[1] * v + (1 - betas[1]) * g**2
+    m_hat = m / (1 - betas[0] ** t)
+    v_hat = v / (1 - betas[1] ** t)
+    r = m_hat / (v_hat.sqrt() + eps) + decay * p
+    ratio = 1.0
+    if p.norm() > 0 and r.norm() > 0:
+        ratio = p.norm() / r.norm()
+    return p - lr * ratio * r, m, v
+    ### END SOLUTION
+
+
+check("13-lamb", step)
+
+# %% [markdown]
+# Without sixteen machines, and without the memory for a large batch, you can still have its gradient: go through it in micro-batches, and take one step at the end. The last one is often smaller than the others.
+
+
+# %%
+def whole_gradient(grads, sizes):
+    """The mean gradient over all samples, from the mean gradients of micro-batches of these sizes."""
+    ### BEGIN SOLUTION
+    total = torch.zeros_like(grads[0])
+    for g, size in zip(grads, sizes, strict=True):
+        total = total + size * g
+    return total / sum(sizes)
+    ### END SOLUTION
+
+
+check("13-accumulate", whole_gradient)
+
+# %%
+ask("13-scheduler")
+
+# %% [markdown]
+# ## In your own words
+
+# %%
+explain("13-explain")
+
+# %% [markdown]
+# ## What to keep
+#
+# 1. Below the critical batch twice the batch halves the steps, above it nothing is saved, and the noise of single gradients against their mean tells about where it is.
+# 2. The rate may grow with the batch, linearly for Momentum and like the square root for Adam, up to the critical batch and no further.
+# 3. LAMB makes Adam's step a fixed share of each layer's weights, which here saved no steps at any batch.
+#
+# **Where libraries disagree.** optax has the decay inside the norm, as the paper and this package; Keras has it outside. timm and apex clip all gradients to a norm of 1 first, and adapt only where there is decay. pytorch_optimizer limits ‖p‖ to 10, leaves out the corrections, as an early version of the paper did, and takes the decay out of the ratio.
+#
+# **Sources.** McCandlish, Kaplan and Amodei (2018), *An empirical model of large-batch training*: the formula, and the noise scale. Shallue et al. (2019), *Measuring the effects of data parallelism on neural network training*: steps against the batch for many networks. Zhang et al. (2019), *Which algorithmic choices matter at which batch sizes?*: the noisy quadratic. Goyal et al. (2017), *Accurate, large minibatch SGD*: the linear rule. Malladi et al. (2022), *On the SDEs and scaling rules for adaptive gradient algorithms*: the square root. You, Gitman and Ginsburg (2017): LARS. You et al. (2020), *Large batch optimization for deep learning: training BERT in 76 minutes*: LAMB. Nado et al. (2021), *A large batch optimizer reality check*. Greydanus (2020), *Scaling down deep learning*: MNIST-1D.
