@@ -43,8 +43,8 @@ def signals(*, train: int = 40_000, test: int = 2_000, seed: int = 0) -> Digits:
     padding = torch.randint(_SHORTEST, _LONGEST + 1, (count,), generator=generator)
     shift = torch.randint(_SHIFTS, (count,), generator=generator)
     size, tilt = torch.rand(2, count, generator=generator, dtype=torch.float64)
-    noise = torch.randn(2, count, _LENGTH, generator=generator, dtype=torch.float64)
-    x = transformed(labels, padding, size, shift, *noise, tilt)
+    smooth, rough = torch.randn(2, count, _LENGTH, generator=generator, dtype=torch.float64)
+    x = transformed(labels, padding, size, shift, smooth, rough, tilt)
     x = ((x - x.mean()) / x.std()).float()
     return Digits(x[:train], labels[:train], x[train:], labels[train:])
 

@@ -15,6 +15,7 @@ from lwlr_teach.studies.large_batch import (
     Scaling,
     fit_critical,
     measured,
+    noise_on_the_way,
     noise_scale,
     quadratic_steps,
     scaling,
@@ -105,6 +106,13 @@ def test_the_noise_scale_is_that_of_single_samples():
         assert found[seed].item() == pytest.approx((trace / length).item(), rel=1e-3)
 
 
+def test_noise_is_looked_at_on_the_way():
+    marks, scales = noise_on_the_way(2.2, 1.9, seeds=1, parts=1)
+    assert marks.tolist() == pytest.approx([2.2, 1.9])
+    assert (scales > 30).all()
+    assert (scales < 3000).all()
+
+
 def test_the_quadratic_is_that_of_drawn_noise():
     """A single curvature of 1: the expected square after t steps, at each of a few rates, drawn."""
     exact = quadratic_steps([4], curvatures=[1.0], noise=1.0, target=0.05)[0].item()
@@ -134,8 +142,8 @@ def test_on_the_quadratic_steps_follow_the_formula():
 def test_what_is_stored_is_complete():
     runs = measured()
     assert set(runs) == {(m.name, warm_up) for m in CONTESTANTS for warm_up in (0, WARM_UP)}
-    for run in runs.values():
-        assert run.batches == BATCHES
+    for (_, warm_up), run in runs.items():
+        assert run.batches == (BATCHES[:-1] if warm_up else BATCHES)
         assert run.best_steps.isfinite().all()
 
 
