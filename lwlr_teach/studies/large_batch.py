@@ -206,8 +206,8 @@ def noise_on_the_way(
     seeds: int = 3,
     parts: int = 4,
 ) -> tuple[Tensor, Tensor]:
-    """Losses on the way with Momentum, from ``begin`` to the target, (part + 1,), and the median noise scale of
-    the seeds at each, (part + 1,)."""
+    """Losses on the way of Momentum, from ``begin`` to the target, and the median noise scale of the
+    seeds at each: (part + 1,) both."""
     task = digits_task(
         signals(train=SAMPLES), seeds=seeds, steps=1000, batch_size=batch_size, hidden=(32, 32)
     )
