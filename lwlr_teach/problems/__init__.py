@@ -12,6 +12,7 @@ from lwlr_teach.problems.linear_networks import (
     surrogate_error,
     unit,
 )
+from lwlr_teach.problems.mnist_1d import signals
 from lwlr_teach.problems.models import (
     batch_norm_mlp,
     digits_cnn,
@@ -32,7 +33,6 @@ from lwlr_teach.problems.quadratics import (
     terminal_speed,
     worst_factor,
 )
-from lwlr_teach.problems.signals import signals
 from lwlr_teach.problems.surfaces import (
     SURFACES,
     Surface,

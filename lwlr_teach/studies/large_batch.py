@@ -22,7 +22,7 @@ from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.problems.data import Digits
-from lwlr_teach.problems.signals import signals
+from lwlr_teach.problems.mnist_1d import signals
 from lwlr_teach.problems.tasks import Task, digits_task
 from lwlr_teach.runs.fleet import Fleet, cross_entropy
 from lwlr_teach.schedules import Warmup
@@ -137,13 +137,14 @@ def scaling(
     optimizer: str | Method,
     rates: Mapping[int, Sequence[float] | Tensor],
     *,
+    target: float = TARGET,
     warm_up: int = 0,
     seeds: int = 3,
     patience: float = 1.5,
     data: Digits | None = None,
     progress: bool = True,
 ) -> Scaling:
-    """Train a small network on :func:`~lwlr_teach.problems.signals.signals` to the target, with batches of
+    """Train a small network on :func:`~lwlr_teach.problems.mnist_1d.signals` to the target, with batches of
     each size at each of the ``rates`` for that size; see :func:`train_to_target`."""
     contestant = method(optimizer)
     check_rising("batches", torch.tensor([*rates], dtype=torch.float64))
@@ -154,7 +155,14 @@ def scaling(
     with progress_bar("batches", len(tried), shown=progress) as bar:
         for row, (batch, lr) in zip(steps, tried.items(), strict=True):
             found = train_to_target(
-                contestant, batch, lr, warm_up=warm_up, seeds=seeds, patience=patience, data=data
+                contestant,
+                batch,
+                lr,
+                target=target,
+                warm_up=warm_up,
+                seeds=seeds,
+                patience=patience,
+                data=data,
             )
             row[torch.searchsorted(together, lr)] = found.median(-1).values.double()
             bar.update()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lwlr_teach.problems import signals
-from lwlr_teach.problems.signals import transformed
+from lwlr_teach.problems.mnist_1d import transformed
 
 # Every third number of ``mnist1d.transform.transform`` for the labels 3, 1 and 4, after np.random.seed(7).
 THEIRS = """
