@@ -43,6 +43,8 @@ some = {"a 4": four_a, "another 4": four_b, "a 0": data.x_train[data.y_train == 
 CurvesView(some, y="value", x="place", title="MNIST-1D", at=0)
 
 # %% [markdown]
+# A 4 goes down slowly and comes up at once; the dip may be anywhere.
+#
 # All runs of this lesson were made beforehand, since they take about twenty minutes: four methods, six sizes of batch, five or seven rates, three seeds. (`python -m lwlr_teach.studies.large_batch` makes them anew.) At each size a method has its own best rate. Here is Momentum with two of the sizes:
 
 # %%
@@ -145,7 +147,7 @@ claim(
 )
 
 # %% [markdown]
-# So one measurement at one place tells the order of the critical batch, without a single long run. It also tells why it is no fixed number: as the gradient gets shorter, the noise counts for more, and late in training larger batches pay than early.
+# So one measurement at one place tells the order of the critical batch, without a single long run. It is no fixed number: on the whole the gradient gets shorter faster than the noise does, and later in training larger batches pay than at first.
 #
 # ## What it costs
 #
@@ -216,7 +218,7 @@ rule_guess.reveal(
 )
 
 # %% [markdown]
-# The linear rule ends where the noise ends. Beyond the critical batch the best rate grows more slowly, and a rule that goes on as before throws the run away. For Momentum the square root is the careful rule: it costs steps in the middle, and it never fails.
+# At 256 the best rate is half of what the linear rule asks for, but there a factor of two hardly costs steps. At 1,024 the rule fails: it ends where the noise ends. Beyond the critical batch the best rate grows more slowly, and a rule that goes on as before throws the run away. For Momentum the square root is the careful rule: it costs steps in the middle, and it never fails.
 #
 # Goyal et al. (2017) used the linear rule together with a warm-up. So we repeated everything with twenty steps of warm-up.
 
