@@ -12,6 +12,7 @@ from lwlr_teach.problems.linear_networks import (
     surrogate_error,
     unit,
 )
+from lwlr_teach.problems.mnist_1d import signals
 from lwlr_teach.problems.models import (
     batch_norm_mlp,
     digits_cnn,
@@ -93,6 +94,7 @@ __all__ = [
     "sentences",
     "sentences_task",
     "sharp_and_flat",
+    "signals",
     "steps_per_digit",
     "styblinski_tang",
     "surrogate_error",

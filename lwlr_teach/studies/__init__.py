@@ -19,6 +19,15 @@ from lwlr_teach.studies.after_adam import (
 )
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.large_batch import (
+    Scaling,
+    fit_critical,
+    measured,
+    noise_on_the_way,
+    quadratic_steps,
+    scaling,
+    train_to_target,
+)
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
 from lwlr_teach.studies.memory import (
     ADADELTA_BY_EPS,
@@ -67,6 +76,7 @@ __all__ = [
     "Outcome",
     "Paper",
     "Pretrained",
+    "Scaling",
     "ScheduleRuns",
     "Sizes",
     "Splits",
@@ -80,18 +90,23 @@ __all__ = [
     "decay_in_noise",
     "equally_fast",
     "first_steps",
+    "fit_critical",
     "guess_sizes",
     "kept",
     "lookahead_factor",
     "lookahead_floor",
     "lookahead_speed",
+    "measured",
     "noise_floor",
+    "noise_on_the_way",
     "normalised_layer",
     "pretrain",
     "published",
+    "quadratic_steps",
     "readouts",
     "rectifier",
     "remember",
+    "scaling",
     "split_losses",
     "sweep_momentum",
     "target",
@@ -99,6 +114,7 @@ __all__ = [
     "train_decays",
     "train_layer_rates",
     "train_schedules",
+    "train_to_target",
     "train_widths",
     "trained_splits",
 ]

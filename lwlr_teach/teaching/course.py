@@ -145,7 +145,14 @@ COURSE = (
         "The layer inspector, the trust ratio, rates by hand, LARS against clips, Adam and schedules",
         ready=True,
     ),
-    Lesson("13-lamb-large-batch", _LAYER, "What if the batch is huge?", 45),
+    Lesson(
+        "13-lamb-large-batch",
+        _LAYER,
+        "What if the batch is huge?",
+        45,
+        "Steps against the batch, the critical batch, two rules for the rate, LAMB, micro-batches",
+        ready=True,
+    ),
     Lesson(
         "14-first-two-steps",
         _LAYER,

@@ -247,8 +247,16 @@ def test_09_only_lion_stops_falling():
     assert later_lion > lion / 2
 
 
-def test_09_muon_has_the_rarest_first_and_ends_lowest():
+def test_09_muon_learns_common_and_rare_together_and_slow_sgd_does_not():
     view = shown("09-after-adam", "makers = ")
+    common, rare, sgd_common, sgd_rare = (int((line < 0.1).int().argmax()) for line in lines(view))
+    assert abs(common - rare) < 5
+    assert sgd_common > 0
+    assert sgd_rare == 0  # never, in 60 steps
+
+
+def test_09_muon_has_the_rarest_first_and_ends_lowest():
+    view = shown("09-after-adam", "makers = ", "rarest = ")
     first, last = {}, {}
     for name, line in zip(view.names, lines(view), strict=True):
         first[name] = int((line < 0.1).int().argmax())
@@ -279,6 +287,40 @@ def test_10_one_rate_is_thrown_by_the_wall_and_its_neighbours_are_not():
         here and not (before or after)
         for before, here, after in zip(thrown, thrown[1:], thrown[2:], strict=False)
     )
+
+
+def read_off(view, positions):
+    """What the view says of every curve at each of these positions of its slider."""
+    seen = []
+    for view.step_index in positions:
+        found = re.findall(r"[:;] ([^:;]+?) ([\d.e]+?)(?=;|\.$)", view.describe())
+        seen.append({name: float(value) for name, value in found})
+    return seen
+
+
+def test_13_four_times_the_batch_saves_much_at_first_and_nothing_in_the_end():
+    view = shown("13-lamb-large-batch", "signals(train", "runs = measured()", 'title="To the target"')
+    steps = [seen["Momentum"] for seen in read_off(view, range(6))]
+    assert steps[0] > 2.5 * steps[1] > 2.5 * 2.5 * steps[2]
+    assert steps[-1] == pytest.approx(steps[-2], rel=0.05)
+
+
+def test_13_the_fastest_batch_grows_with_the_machines():
+    view = shown(
+        "13-lamb-large-batch", "signals(train", "runs = measured()", 'title="To the target"', "talk = 20"
+    )
+    seen = read_off(view, range(6))
+    fastest = [min(range(6), key=lambda k: seen[k][name]) for name in view.names]
+    assert fastest == [0, 2, 3]
+
+
+def test_13_lars_and_lamb_fall_the_most_and_adam_is_lowest():
+    view = shown("13-lamb-large-batch", "signals(train", "runs = measured()", "four = {run.method")
+    first, last = read_off(view, (0, 5))
+    falls = {name: first[name] / last[name] for name in view.names}
+    assert min(falls["LARS"], falls["LAMB"]) > 1.4 * max(falls["Momentum"], falls["Adam"])
+    assert last["Adam"] == min(last.values())
+    assert first["Adam"] == min(first.values())
 
 
 def test_14_the_ends_win_the_first_step_and_the_middle_the_second():
