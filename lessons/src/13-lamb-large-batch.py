@@ -17,8 +17,15 @@ from torch import nn
 
 from lwlr_teach.optim import LAMB
 from lwlr_teach.problems import signals
-from lwlr_teach.runs import exponential_rates
-from lwlr_teach.studies import fit_critical, measured, noise_on_the_way, quadratic_steps, scaling
+from lwlr_teach.runs import exponential_rates, launch
+from lwlr_teach.studies import (
+    fit_critical,
+    measured,
+    noise_on_the_way,
+    quadratic_steps,
+    scaling,
+    shared_run,
+)
 from lwlr_teach.teaching import ask, begin, check, claim, explain, predict_choice, predict_number, recall
 from lwlr_teach.views import CurvesView
 
@@ -173,6 +180,22 @@ claim(
 
 # %% [markdown]
 # No. Sixteen machines are not sixteen times as fast, though each of them has work to do. (Set `talk` to 0. What becomes of it?)
+#
+# ## Do they go the same way?
+#
+# Each machine holds a copy of the network and works on its own rows of the batch. Then all gradients are averaged, and every machine takes the same step. Your computer can play the machines: `launch` starts processes that work like that, by PyTorch's `torchrun`, which also starts them on real machines. A batch of 250 cannot be shared out evenly among four. **Do one, two and four processes see the same losses?**
+
+# %%
+# This takes about fifteen seconds.
+shared = {n: launch(shared_run, 250, processes=n)[0] for n in (1, 2, 4)}
+
+# %%
+for n in (2, 4):
+    apart = (shared[n] - shared[1]).abs().max()
+    claim(f"{n} processes: the same 20 losses as one, to six digits.", apart < 1e-6)
+
+# %% [markdown]
+# They do, because the parts are weighted by their rows. Whoever averages the means of unequal parts trains on another loss; an exercise below asks for the right one. So several machines are no method of their own. They are a way to afford a batch, and what it is worth you have seen.
 #
 # ## What becomes of the rate
 #

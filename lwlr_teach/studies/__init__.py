@@ -26,6 +26,7 @@ from lwlr_teach.studies.large_batch import (
     noise_on_the_way,
     quadratic_steps,
     scaling,
+    shared_run,
     train_to_target,
 )
 from lwlr_teach.studies.layer_rates import LayerRates, train_layer_rates
@@ -107,6 +108,7 @@ __all__ = [
     "rectifier",
     "remember",
     "scaling",
+    "shared_run",
     "split_losses",
     "sweep_momentum",
     "target",

@@ -10,11 +10,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import grad, vmap
 
 from lwlr_teach.core.checks import check_number, check_rising
@@ -25,6 +25,8 @@ from lwlr_teach.problems.data import Digits
 from lwlr_teach.problems.mnist_1d import signals
 from lwlr_teach.problems.tasks import Task, digits_task
 from lwlr_teach.runs.fleet import Fleet, cross_entropy
+from lwlr_teach.runs.processes import across, fit_across
+from lwlr_teach.runs.training import Minibatches
 from lwlr_teach.schedules import Warmup
 
 TARGET = 1.2
@@ -293,6 +295,21 @@ def _store() -> None:
         entries.append(entry | {"steps": steps})
         _STORED.write_text(json.dumps(entries) + "\n")
         print(run.method, warm_up, run.best_lr.tolist(), run.best_steps.tolist(), flush=True)
+
+
+def shared_run(batch: int = 250, *, steps: int = 20) -> Tensor:
+    """The losses of Momentum with each batch shared out among the processes of the group: (step,).
+
+    For :func:`lwlr_teach.runs.launch`. The network is that of the other runs, in double precision.
+    """
+    data = signals(train=2000)
+    torch.manual_seed(0)
+    widths = (data.x_train.shape[1], 32, 32, 10)
+    layers = [part for n, m in pairwise(widths) for part in (nn.Linear(n, m), nn.ReLU())]
+    model = across(nn.Sequential(*layers[:-1]).double())
+    batches = Minibatches(data.x_train.double(), data.y_train, batch)
+    optimizer = METHODS["Momentum"](model.parameters(), lr=0.1)
+    return fit_across(model, optimizer, batches, steps=steps, progress=False).losses
 
 
 if __name__ == "__main__":

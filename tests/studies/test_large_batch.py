@@ -1,6 +1,7 @@
 """Large batches: steps to a target against the plain loop, the fit, the noise scale, and the quadratic."""
 
 import math
+from itertools import islice
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from lwlr_teach.optim import METHODS
 from lwlr_teach.problems import digits_task, mlp, signals
+from lwlr_teach.runs import Minibatches, launch
 from lwlr_teach.studies.large_batch import (
     BATCHES,
     CONTESTANTS,
@@ -19,6 +21,7 @@ from lwlr_teach.studies.large_batch import (
     noise_scale,
     quadratic_steps,
     scaling,
+    shared_run,
     train_to_target,
 )
 
@@ -173,3 +176,34 @@ def test_bad_input(change, said):
 
 def test_momentum_is_the_catalogues():
     assert CONTESTANTS[0] is METHODS["Momentum"]
+
+
+@pytest.mark.slow
+def test_several_processes_see_the_losses_of_plain_torch():
+    """A batch of 250 on three processes: parts of 84, 83 and 83 rows."""
+    data = signals(train=2000)
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(40, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 10),
+    ).double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    x, y = data.x_train.double(), data.y_train
+    expected = []
+    for chosen, labels in islice(Minibatches(x, y, 250), 5):
+        loss = cross_entropy(model(chosen), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+    first, *others = launch(_five, processes=3)
+    torch.testing.assert_close(first.double(), torch.tensor(expected).double(), rtol=1e-6, atol=0)
+    for other in others:
+        assert other.equal(first)
+
+
+def _five():
+    return shared_run(250, steps=5)
