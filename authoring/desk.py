@@ -34,6 +34,7 @@ AUTHORS = "\n## For authors and teachers\n"
 
 PREDICTS, REVEALS = re.compile(r"\bpredict_\w+\("), re.compile(r"\.reveal\(")
 ASKS = re.compile(rf"{PREDICTS.pattern}|\bexplain\(")
+TEXT_ASKS = re.compile(r"\*\*[^*]*\?[^*]*\*\*")  # as in build.py, which is no standard library
 SHOWS = re.compile(r"\b(\w+View|Microscope)\(")
 GAP = 35
 """So many lines are a screen."""
@@ -103,17 +104,17 @@ def without_outputs(content: bytes) -> bytes:
     try:
         notebook = json.loads(content)
         cells = notebook["cells"]
-        open_questions, behind_a_picture = 0, False
+        open_questions, shows = 0, False
         for cell, following in zip(cells, [*cells[1:], None], strict=True):
             if cell["cell_type"] != "code":
-                behind_a_picture = False
+                shows = bool(TEXT_ASKS.search("".join(cell["source"])))
                 continue
             source = "".join(cell["source"])
             open_questions += len(PREDICTS.findall(source))
             asks = bool(ASKS.search(source))
-            behind_a_picture |= bool(SHOWS.search(source))
+            shows |= bool(SHOWS.search(source))
             text_follows = following is not None and following["cell_type"] == "markdown"
-            tells = text_follows and (open_questions > 0 or behind_a_picture)
+            tells = text_follows and (open_questions > 0 or shows)
             open_questions -= len(REVEALS.findall(source))
             cell |= {"outputs": _gap(asks) if asks or tells else [], "execution_count": None}
     except (ValueError, LookupError, TypeError, RecursionError):

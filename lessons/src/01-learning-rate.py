@@ -79,7 +79,7 @@ lost = runs.diverged_at[0, :, 0]
 claim(f"Rate {small}: after 100 steps {left[0]:.0%} of the way is still ahead.", left[0] > 0.5)
 claim(f"Rate {good}: it arrives; less than a millionth is left.", left[1] < 1e-6 and lost[1] == -1)
 claim(f"Rate {edge}: it bounces between two walls for ever.", end[2, 1].abs() > 0.99 and lost[2] == -1)
-claim(f"Rate {large}: at step {lost[3]} it has left the map for good.", lost[3] > 0)
+claim(f"Rate {large}: at step {lost[3]} it counts as lost.", lost[3] > 0)
 
 # %% [markdown]
 # ## Why the edge is sharp
@@ -160,7 +160,7 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 #
 # The same valley, with five more methods. You will meet each of them in a lesson of its own; here only one thing matters: **how each of them answers to the same rate**. The slider is now logarithmic, from 0.001 to 1: each third of it is a factor of ten.
 #
-# One hint: three of them, Adagrad, RMSprop and Adam, divide the gradient by its own size. So their steps are about one rate long, wherever they are.
+# One hint: three of them, Adagrad, RMSprop and Adam, divide the gradient by its own size. So the length of their steps depends on the rate, and hardly on the slope.
 #
 # "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left.
 
@@ -182,7 +182,7 @@ shared_guess
 SurfaceView("quadratic", SIX, momentum=[0.9], at_lr=0.02)
 
 # %% [markdown]
-# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. At small rates they arrive late. At large ones they mostly tremble around the goal, and once in a while one lands on it by luck. Put the step to 15 and tick *loss at every rate*: the lowest places of the curves lie far apart. (RMSprop's lies below the picture.)
+# There is no such rate. SGD and its relatives (Momentum, Nesterov) leave the map when the rate is too large, each at its own edge. Adagrad, RMSprop and Adam divide the gradient by its own size, so that the length of a step depends on the rate and hardly on the slope. They do not fly away here. At small rates they arrive late. Put the step to 15 and tick *loss at every rate*: the lowest places of the curves lie far apart. (RMSprop's lies below the picture.)
 #
 # So "0.1" means nothing without the name of the method beside it. And a comparison of methods at one shared rate is a comparison of nothing.
 
@@ -202,7 +202,7 @@ claim(
     f"At step 15 the lowest places lie at rates from {lowest.min():.2g} to {lowest.max():.2g}.",
     lowest.max() > 10 * lowest.min(),
 )
-claim("Adagrad, RMSprop and Adam leave the map at none of them.", (runs.diverged_at[3:] == -1).all())
+claim("Adagrad, RMSprop and Adam fly away at none of them.", (runs.diverged_at[3:] == -1).all())
 shared_guess.reveal(
     "no, not one",
     "Each method turns the same rate into steps of another length, so that each has a best rate of its own.",
@@ -235,7 +235,7 @@ SurfaceView(two_valleys, ["SGD"], lr=torch.logspace(-2, 0.1, 211), at_lr=0.1)
 # %% [markdown]
 # The rule $2/\lambda$ holds in each valley on its own: 2/50 = 0.04 on the left, 2/2 = 1 on the right. With a rate between the two the run is thrown out of the narrow valley. The loss shoots up for a few steps. Then the wide valley catches it and it comes to rest.
 #
-# In real networks the same thing is seen: with a large rate training leaves the sharp regions and settles where the curvature fits the rate (Lewkowycz et al. 2020, Cohen et al. 2021; lesson 16 shows it). So **a single spike is no reason to stop a run**. An explosion is a loss that climbs and does not come back.
+# In real networks the same thing is seen: with a large rate training leaves the sharp regions and settles where the curvature fits the rate (Lewkowycz et al. 2020, Cohen et al. 2021; lesson 16, still to come). So **a single spike is no reason to stop a run**. An explosion is a loss that climbs and does not come back.
 
 # %%
 runs = sweep(two_valleys, ["SGD"], lr=[0.03, 0.1, 1.1], steps=100)
@@ -282,7 +282,7 @@ claim(
 hopeless_guess = predict_choice(
     "01-hopeless",
     "From which rate on is SGD no better than guessing?",
-    ["2.2", "10", "nowhere on this slider"],
+    ["2.2", "10", "nowhere up to 10, where the slider ends"],
 )
 hopeless_guess
 

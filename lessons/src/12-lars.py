@@ -72,7 +72,7 @@ model = network(6)
 sgd_run = train(model, SGD(model.parameters(), lr=0.1))
 
 # %% [markdown]
-# We use plain SGD at the rate 0.1. In its very first step some layer moves fastest, in per cent, and some layer moves slowest. The gradient enters at the last layer and is handed back from layer to layer, and each one makes it longer or shorter by some factor. What do you expect?
+# We use plain SGD at the rate 0.1. In its very first step some layer moves fastest, in per cent, and some layer moves slowest. The gradient enters at the last layer and is handed back from layer to layer, and in this network each one hands back about half of it. What do you expect?
 
 # %%
 spread_guess = predict_number(

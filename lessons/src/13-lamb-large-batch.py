@@ -41,7 +41,7 @@ recall("13-lamb-large-batch")
 #
 # A batch is such a question. Each sample's gradient is the true one plus noise, and the mean of $B$ samples has a $B$-th of the noise's variance. The samples can be asked at the same time, on as many machines as there are. The steps have to be taken one after another.
 #
-# So we count steps. The task is MNIST-1D (Greydanus 2020): ten curves, stretched, moved and buried in noise, 40 numbers each. We can make as many as we like. A network with two layers of 32 is to come to a loss of 1.2 on samples that it has never seen. **Two of these three are the same digit. What do they have in common, and where?**
+# So we count steps. The task is MNIST-1D (Greydanus 2020): ten curves, stretched, moved and buried in noise, 40 numbers each. We can make as many as we like. A network with two layers of 32 is to come to a loss of 1.2 on samples that it has never seen. **Two of these three are the same digit. What do they have in common?**
 
 # %%
 data = signals(train=4**7)
@@ -50,7 +50,7 @@ some = {"a 4": four_a, "another 4": four_b, "a 0": data.x_train[data.y_train == 
 CurvesView(some, y="value", x="place", title="MNIST-1D", at=0)
 
 # %% [markdown]
-# A 4 goes down slowly and comes up at once; the dip may be anywhere.
+# One shape, moved, stretched and noisy: the deep dip of both 4s is in another place each time. To find a shape wherever it stands is the whole task.
 #
 # All runs of this lesson were made beforehand, since they take about twenty minutes: four methods, six sizes of batch, five or seven rates, three seeds. (`python -m lwlr_teach.studies.large_batch` makes them anew.) At each size a method has its own best rate. Here is Momentum with two of the sizes:
 
@@ -75,7 +75,7 @@ all_guess
 # Most divide: 163 / 64 is about 3 steps, and they give it some more. Ask how many steps gradient descent would need that knew the true gradient. It has to walk the way, too.
 
 # %% [markdown]
-# **Move the slider from size to size. Where does four times the batch bring nearly four times fewer steps, and where hardly any?** The second curve is a formula, to which we come.
+# **Move the slider from size to size. Where does four times the batch save most, and where hardly anything?** The second curve is a formula, to which we come.
 
 # %%
 least, critical = fit_critical(batches, momentum.best_steps)
@@ -111,7 +111,7 @@ claim(
 # %% [markdown]
 # ## The critical batch
 #
-# The formula comes from a single step (McCandlish et al. 2018). With the gradient $g$, the curvature $H$ and a sample's noise $\Sigma$, a step at the rate $\eta$ gains, on average,
+# The formula comes from a single step (McCandlish et al. 2018). With the gradient $g$, the curvature $H$ and a sample's noise (the covariance $\Sigma$ of its gradient; tr adds up the variances of all weights), a step at the rate $\eta$ gains, on average,
 #
 # $$ \eta\,|g|^2 - \tfrac12\eta^2\Big(g^\top H g + \frac{\operatorname{tr}(H\Sigma)}{B}\Big) $$
 #
@@ -119,9 +119,9 @@ claim(
 #
 # $$ \text{steps} = \text{steps}_{\min}\Big(1 + \frac{B_{\text{crit}}}{B}\Big), \qquad B_{\text{crit}} = \frac{\operatorname{tr}(H\Sigma)}{g^\top H g} \approx \frac{\operatorname{tr}\Sigma}{|g|^2} $$
 #
-# **Far below the critical batch, twice the batch halves the steps. Far above, it saves nothing.** At the critical batch itself you take twice the least number of steps.
+# The last form holds if the curvature is the same in all directions. **Far below the critical batch, twice the batch halves the steps. Far above, it saves nothing.** At the critical batch itself you take twice the least number of steps.
 #
-# From one step to a whole run is a leap: the gradient gets shorter on the way. On a noisy quadratic the expected loss can be worked out exactly, with no dice. **Compare the points with the formula. Is there a size where they part?**
+# From one step to a whole run is a leap: the gradient gets shorter on the way. On a noisy quadratic the expected loss can be worked out exactly, with no dice. **Compare the exact line with the formula. Is there a size where they part?**
 
 # %%
 sizes = torch.tensor([4.0**k for k in range(9)], dtype=torch.float64)
@@ -138,13 +138,21 @@ louder = fit_critical(sizes, quadratic_steps(sizes, noise=2.0))[1] / turning
 claim("Twice the noise: twice the critical batch, within 10%.", abs(louder - 2) < 0.2)
 
 # %% [markdown]
-# On the network we can look at the noise directly: the gradients of single samples, and how far they scatter about their mean. **What does $\operatorname{tr}\Sigma/|g|^2$ do while the loss falls from 2.2 to 1.2, and where is the critical batch that the steps told us?**
+# So on a quadratic the leap holds. On the network we can look at the noise directly: the gradients of single samples, and how far they scatter about their mean. **What does $\operatorname{tr}\Sigma/|g|^2$ do while the loss falls from 2.2 to 1.2, and where is the critical batch that the steps told us?**
 
 # %% tags=["nbval-ignore-output"]
 # This takes about eight seconds.
 marks, scales = noise_on_the_way(2.2, target=1.2)
 seen = {"noise scale": scales, "critical batch, from the steps": torch.full_like(scales, critical)}
-CurvesView(seen, y="samples", first=1, x="part of the way", log=True, title="Noise against gradient", at=1)
+CurvesView(
+    seen,
+    y="samples",
+    first=1,
+    x="part of the way from loss 2.2 to 1.2",
+    log=True,
+    title="Noise against gradient",
+    at=1,
+)
 
 # %%
 claim("It is larger later than at the beginning.", scales[1:].max() > 1.3 * scales[0])
@@ -163,7 +171,7 @@ claim(
 # %%
 talk = 20
 times = {"1 machine": momentum.best_steps * batches}
-times |= {f"{n} machines": momentum.best_steps * (batches / n + talk) for n in (16, 256)}
+times |= {f"{n} machines": momentum.best_steps * ((batches / n).clamp(min=1) + talk) for n in (16, 256)}
 CurvesView(
     times, y="time", x="batch", over=batches.tolist(), log=True, title="Steps × time of a step", at=256
 )
@@ -179,7 +187,7 @@ claim(
 )
 
 # %% [markdown]
-# No. Sixteen machines are not sixteen times as fast, though each of them has work to do. (Set `talk` to 0. What becomes of it?)
+# No. Sixteen machines are not sixteen times as fast, though each of them has work to do.
 #
 # ## Do they go the same way?
 #
@@ -204,7 +212,7 @@ for n in (2, 4):
 # %%
 rule_guess = predict_choice(
     "13-rule",
-    "Momentum: the best rate at 16, times four for each four times the batch. Up to which batch does it go well?",
+    "Momentum: the best rate at 16, times four for each four times the batch. Up to which batch does it need at most 10% more steps than the best rate there?",
     ["only to 64", "to about the critical batch, 256", "to the end, 16,384"],
 )
 rule_guess
@@ -237,7 +245,7 @@ claim(
 )
 rule_guess.reveal(
     "to about the critical batch, 256",
-    "Below it the rate is limited by noise, which a larger batch lowers. Above it the limit is the edge of lesson 1, and no batch moves that.",
+    "Below it the rate is limited by noise, which a larger batch lowers. Above it little noise is left, and the best rate grows more slowly than the batch.",
 )
 
 # %% [markdown]
@@ -259,7 +267,7 @@ more = torch.cat([w.best_steps - run.best_steps[:5] for w, run in ((warm, moment
 claim("At the best rates, no size needs fewer steps with the warm-up.", (more > 0).all())
 
 # %% [markdown]
-# For Momentum a warm-up does not rescue the rule. For Adam it does: the first steps, of which lesson 3b said that they are the longest, were what a large rate failed on. Yet it saved no steps, neither here nor there. It makes a rule safe, and costs about its own length.
+# For Momentum a warm-up does not rescue the rule. For Adam it does: what a large rate failed on must have been the first steps, of which lesson 3b said that they are the longest. Yet it saved no steps, neither here nor there. It makes a rule safe.
 #
 # ## The rule
 #
