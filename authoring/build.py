@@ -30,13 +30,12 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from authoring import cells, contents, grading, guide
+from authoring.desk import PICTURES, TEXT_ASKS
 from lwlr_teach.teaching.claims import MODE
 
 ROOT = Path(__file__).parents[1]
 LESSONS = ROOT / "lessons"
 TEACHERS = ROOT / "build" / "teacher"
-TEXT_ASKS = re.compile(r"\*\*[^*]*\?[^*]*\*\*")
-"""A question of the text is bold, as all that it sets to do."""
 NO_BARS = {"TQDM_DISABLE": "1"}
 """For a kernel whose outputs are kept: a bar is for whoever waits."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -92,7 +91,7 @@ def _answering(notebook: NotebookNode) -> Iterator[NotebookNode]:
         if reveals or (claims and (asked or behind_a_picture or behind_a_question)):
             yield cell
         asked -= reveals
-        behind_a_picture = bool(cells.calls(cell.source, r"\w+View|Microscope"))
+        behind_a_picture = bool(cells.calls(cell.source, PICTURES))
 
 
 def _marked(source: Path) -> NotebookNode:

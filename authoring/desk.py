@@ -34,8 +34,10 @@ AUTHORS = "\n## For authors and teachers\n"
 
 PREDICTS, REVEALS = re.compile(r"\bpredict_\w+\("), re.compile(r"\.reveal\(")
 ASKS = re.compile(rf"{PREDICTS.pattern}|\bexplain\(")
-TEXT_ASKS = re.compile(r"\*\*[^*]*\?[^*]*\*\*")  # as in build.py, which is no standard library
-SHOWS = re.compile(r"\b(\w+View|Microscope)\(")
+TEXT_ASKS = re.compile(r"\*\*[^*]*\?[^*]*\*\*")
+"""A question of the text is bold, as all that it sets to do."""
+PICTURES = r"\w+View|Microscope"
+SHOWS = re.compile(rf"\b({PICTURES})\(")
 GAP = 35
 """So many lines are a screen."""
 
