@@ -10,7 +10,7 @@ LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher picture bench \
+.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher picture bench gpu \
 	agreement clean
 
 help: ## show these targets
@@ -60,8 +60,12 @@ teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
 picture: $(VENV)/.test ## take the picture of the README
 	$(BIN)/python -m docs.picture
 
-bench: $(VENV)/.test ## measure the speed figures of the README
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.test ## measure the speed figures of the README; DEVICE=cuda: those of a GPU
+	$(BIN)/python -m benchmarks $(DEVICE:%=--device %)
+
+gpu: $(VENV)/.test ## on a machine with a GPU: its tests, and its speed figures
+	$(BIN)/pytest -m gpu
+	$(BIN)/python -m benchmarks --device cuda
 
 # The lowest in a Python that has them, the newest in any: `make newest PYTHON=python3.13`. Some GB each.
 versions: lowest newest ## run the fast tests with the lowest and the newest versions that pyproject.toml allows

@@ -2,6 +2,7 @@
 
 python -m benchmarks                 everything
 python -m benchmarks --only sweep    one module; its rows in the README are replaced
+python -m benchmarks --device cuda   what a GPU is for; only printed, as the README's machine has none
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from benchmarks.report import Row, table
 
 README = Path(__file__).parents[1] / "README.md"
 MODULES = ["sweep", "race", "splits", "optimizers", "recorder", "latency", "load"]
+ON_A_DEVICE = ["sweep", "optimizers"]
 
 
 def measure(names: list[str]) -> list[Row]:
@@ -40,7 +42,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", choices=MODULES, help="measure one module")
-    only = parser.parse_args().only
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where")
+    chosen = parser.parse_args()
+    if chosen.device != "cpu":
+        rows = [r for name in ON_A_DEVICE for r in import_module(f"benchmarks.{name}").on(chosen.device)]
+        print(table(rows))
+        return 0 if all(row.met for row in rows) else 1
+    only = chosen.only
     rows = measure([only] if only else MODULES)
     print(table(rows))
     made = table(rows) if only is None else replaced(blocks.read(README, "benchmarks"), table(rows))

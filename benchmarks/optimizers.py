@@ -1,7 +1,6 @@
 """One step of our optimizers beside torch's own: eager and compiled, on three lists of tensors.
 
 python -m benchmarks.optimizers                       the three lists; writes docs/optimizer-speed.md
-python -m benchmarks.optimizers --device cuda         the same on a GPU; prints only
 python -m benchmarks.optimizers --lists mlp --methods Adam,RMSprop
 """
 
@@ -13,7 +12,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,6 +21,7 @@ import torch
 
 import lwlr_teach.optim as ours
 from benchmarks.report import Row, spread
+from benchmarks.sweep import synchronised
 
 DETAILS = Path(__file__).parents[1] / "docs" / "optimizer-speed.md"
 
@@ -94,13 +93,6 @@ class Race:
     def over_floor(self, one: str) -> float:
         """Median time over the time that moving the bytes takes."""
         return statistics.median(self.seconds[one]) / self.floor
-
-
-def synchronised(device: str) -> float:
-    """The time, after everything before it is done."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def copy_bandwidth(device: str) -> float:
@@ -237,6 +229,11 @@ def summary(races: list[Race]) -> list[Row]:
     return rows
 
 
+def on(device: str) -> list[Row]:
+    """The ratios of the methods that torch has too, on another device; the details are printed."""
+    return summary(measure(list(LISTS), [m for m in PASSES if hasattr(torch.optim, m)], device))
+
+
 def run() -> list[Row]:
     """Measure everything on the CPU, keep the details, and give the rows with a bound."""
     races = measure(list(LISTS), list(PASSES), "cpu")
@@ -249,11 +246,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--lists", default=",".join(LISTS))
     parser.add_argument("--methods", default=",".join(PASSES))
     chosen = parser.parse_args()
-    races = measure(chosen.lists.split(","), chosen.methods.split(","), chosen.device)
+    races = measure(chosen.lists.split(","), chosen.methods.split(","), "cpu")
     rows = summary(races)
     for row in rows:
         print(row)
