@@ -63,7 +63,7 @@ longer_guess
 # %%
 windy = noisy("quadratic", 1.0)
 slider = torch.logspace(-2.5, -0.75, 36)
-SurfaceView(windy, ["SGD"], lr=slider, steps=300, at_lr=0.1, walkers=32, seed=2)
+SurfaceView(windy, ["SGD"], lr=slider, steps=300, at_lr=0.1, at_step=100, walkers=32, seed=2)
 
 # %% [markdown]
 # At a constant rate the run does not arrive. It comes near and then it trembles, for ever, at one and the same level: its **noise floor**. In a direction with the curvature $\lambda$, with noise of variance $\sigma^2$ in the gradient, the mean square of the distance settles at
@@ -174,11 +174,15 @@ claim("It never cuts the usual walker at 0.01 or 0.005: there is still progress.
 until = int(first_cut[0])
 looks = cut_runs.losses[0, 0, :, 20:until:10]  # (walker, look), once the run has come down
 lucky = (looks.amin(1) / looks.mean(1)).median()
-claim("Its lowest look until then is less than half of its average one.", lucky < 0.5)
+claim("At 0.1 the lowest look before the first cut is less than half of the average one.", lucky < 0.5)
 claim("In the end the first rate is less than a thousandth of what it was.", medians[-1, 0] < 1e-3)
+patient = Plateau(0.1, patience=8, every=10)
+runs = sweep(windy, ["SGD"], lr=[0.1], steps=300, starts=many, schedule=patient).losses[0]
+kept = patient(300, runs.movedim(-1, 0)).median()
+claim("With a patience of 8 looks it is cut once, to a tenth.", 0.05 < kept < 0.5)
 
 # %% [markdown]
-# A large rate has soon done what it can, and is cut. A small one is still on its way. And look what became of the first: it was cut again and again. The lowest loss, with which the plateau compares, was a lucky look: far below what the run had on average. After a cut the run walks to its new floor, and until it has come below that lucky look nothing counts as progress. That takes longer than this plateau has patience. It cuts once more, and in the end the run can hardly move. **Patience must be longer than the walk.**
+# A large rate has soon done what it can, and is cut. A small one is still on its way. And look what became of the first: it was cut again and again. The lowest loss, with which the plateau compares, was a lucky look: far below what the run had on average. After a cut the run walks to its new floor, and until it has come below that lucky look nothing counts as progress. That takes longer than this plateau has patience. It cuts once more, and in the end the run can hardly move. **A patience that is shorter than the walk cuts for nothing.**
 #
 # ## The shapes
 #
@@ -240,7 +244,7 @@ claim(
 #
 # Which shape is best? There is a formula that answers before any run. It looks at the steps that are still to come, and asks two things. How far may the run still travel? That is $S_t$, the sum of the factors. And how much noise will it still collect? That is $Q_t$, the sum of their squares: at half the rate a step goes half as far, and collects a quarter.
 #
-# So $Q_t/S_t$ is **the noise for each piece of way**. Here it is for three shapes. **Which one pays least for the last part of its way?**
+# So $Q_t/S_t$ is **the noise for each piece of way**. Here it is for three shapes. **Follow each line to the end: which one pays less and less, all the way?**
 
 
 # %%
@@ -256,12 +260,16 @@ for name in ("constant", "polynomial", "warm restarts"):
     prices[name] = Q / S
 CurvesView(prices, y="noise for each piece of way", title="Steps still to come", at=200)
 
+# %%
+falls = {name: bool((price.diff() < 0).all()) for name, price in prices.items()}
+claim("Only the straight line pays less at every step.", [n for n in falls if falls[n]] == ["polynomial"])
+
 # %% [markdown]
-# A constant rate pays the same price all the way. The straight line (*polynomial* with $p = 1$) pays less and less. The formula adds these prices up. For smooth bowls of any kind, with gradients no longer than 1 and a start no further than 1 away, the loss at the best peak rate ends at most
+# A constant rate pays the same price all the way. Warm restarts begin each period dear, and are cheap only at the very end. The straight line (*polynomial* with $p = 1$) pays less and less. The formula adds these prices up. For smooth bowls of any kind, with gradients no longer than 1 and a start no further than 1 away, the loss at the best peak rate ends at most
 #
-# $$ \sqrt{\frac{1}{S_1}\Big(\frac{Q_1}{S_1} + \sum_{t<T} \frac{s(t)}{S_{t+1}}\cdot\frac{Q_t}{S_t}\Big)}, \qquad S_t = s(t) + s(t{+}1) + \dots + s(T), \quad Q_t = s(t)^2 + s(t{+}1)^2 + \dots + s(T)^2 $$
+# $$ \sqrt{\frac{1}{S_0}\Big(\frac{Q_0}{S_0} + \sum_{t<T-1} \frac{s(t)}{S_{t+1}}\cdot\frac{Q_t}{S_t}\Big)}, \qquad S_t = s(t) + s(t{+}1) + \dots + s(T{-}1), \quad Q_t = s(t)^2 + s(t{+}1)^2 + \dots + s(T{-}1)^2 $$
 #
-# above the minimum (Defazio et al. 2023; Schaipp et al. 2025). You need not see through the rest of it. It is a few lines of code, and it knows nothing of networks: only of the shape. **Which of the seven will it put first, and which last?** Say it before you run the cell.
+# above the minimum (Defazio et al. 2023; Schaipp et al. 2025). You need not see through the rest of it. It is a few lines of code, and it knows nothing of networks: only of the shape. Constant, step, polynomial, cosine, warm restarts, one-cycle, WSD: **which of these seven will it put first, and which last?** Say it before you run the cell.
 
 
 # %%
@@ -294,7 +302,7 @@ claim("Warm restarts and the constant rate have the highest.", order[-2:] == ["w
 shape_guess = predict_choice(
     "03-shape",
     "Each at its own best peak rate: which ends with the lowest training loss?",
-    ["constant", "step", "cosine", "one-cycle", "several that fall, about equal"],
+    ["constant", "step", "straight line", "cosine", "one-cycle", "several that fall, about equal"],
 )
 shape_guess
 
@@ -323,7 +331,7 @@ line = reached["polynomial"]
 others = [reached[n] for n in fall if n != "polynomial"]
 # %%
 claim(
-    "The straight line is among the lowest: no other beats it from every seed, and it does not beat all others.",
+    "The straight line is among the lowest: its range over the seeds overlaps with those of the others.",
     line.low <= min(o.high for o in others) and line.high >= min(o.low for o in others),
 )
 claim("Its best peak is higher than the constant rate's.", line.lr > constant.lr)
@@ -332,7 +340,7 @@ claim(
     restarts.loss > 1.25 * line.loss,
 )
 claim(
-    "The two with the highest bounds end highest here, too: each of the four ends lower than either.",
+    "The two with the highest bounds end highest here, too: higher than each of those four that fall.",
     max(reached[n].loss for n in fall) < min(constant.loss, restarts.loss),
 )
 shape_guess.reveal(
@@ -345,11 +353,11 @@ shape_guess.reveal(
 #
 # Two famous results do not show up here. One-cycle became known for training in a fraction of the usual steps (Smith 2018); here it is one among equals. Warm restarts (Loshchilov and Hutter 2017) go back to a high rate in order to explore; a run as short as this has no time for that. Both were found on larger networks and longer runs, and may well hold there.
 #
-# One thing more, to be fair. The training loss is what a schedule works on. The test images are what we care about:
+# One thing more, to be fair. The training loss is what a schedule works on. The test images are what we care about. **Which schedule wins there?**
 
 # %% tags=["nbval-ignore-output"]
-entrants = {"constant": None, "linear": Polynomial(300), "cosine": Cosine(300), "WSD": WSD(300)}
-entrants["one-cycle"] = OneCycle(300, cycle_momentum=False)
+entrants = {"constant": None, "polynomial": Polynomial(300), "cosine": Cosine(300), "WSD": WSD(300)}
+entrants["one-cycle"] = OneCycle(300, cycle_momentum=False)  # momentum stays, so that only rates compete
 result = race(
     [Contestant("Momentum", schedule, name=name) for name, schedule in entrants.items()],
     lr=peaks,
@@ -400,7 +408,7 @@ def stalled(losses, patience):
 check("03-stalled", stalled)
 
 # %% [markdown]
-# A schedule of yours can race: `ScheduleView(train_schedules(["cosine", lambda t: cosine(t, 300, 0.1)]))`.
+# To let a schedule of yours race, add a cell with `ScheduleView(train_schedules(["cosine", lambda t: cosine(t, 300, 0.1)]))`.
 
 # %% [markdown]
 # ## In your own words
@@ -413,7 +421,7 @@ explain("03-explain")
 #
 # 1. At a constant rate a noisy run trembles at a floor that more steps do not lower and a smaller rate does: travel at a high rate, settle at a low one.
 # 2. That the rate falls matters more than the shape in which it falls, and a formula of six lines knows which shapes are poor.
-# 3. Each schedule has a best peak rate of its own, and one that falls has a higher one than one that does not.
+# 3. Each schedule has a best peak rate of its own; that of one that falls is higher than that of a constant rate.
 #
 # **Where libraries disagree.** At the end: PyTorch's `CosineAnnealingLR` climbs back, optax's `cosine_decay_schedule` stays at its floor as ours does, and PyTorch's `OneCycleLR` stops with an error. About floors: `eta_min` is a rate in PyTorch, `alpha` in optax a share of the first rate.
 #

@@ -147,7 +147,7 @@ readout_guess.reveal(
 
 # %% tags=["nbval-ignore-output"]
 CurvesView(
-    {"new digits": seen, "not pretrained": untrained},
+    {"pretrained": seen, "not pretrained": untrained},
     y="share read right, median of 20",
     x="layer",
     title="Readouts",
@@ -214,7 +214,7 @@ heights = {transfer: up.median(-1).values for transfer, up in places.items()}
 CurvesView(heights, y="share read right, median of 20", x="layer", title="Readouts", at=3)
 
 # %% [markdown]
-# Only one of the lines rises. In numbers, seed by seed:
+# In numbers, seed by seed:
 
 # %%
 better = {transfer: int((up[-1] > up[0]).sum()) for transfer, up in places.items()}
@@ -229,7 +229,7 @@ claim(
 )
 
 # %% [markdown]
-# An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout would have said so before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
+# Only one of the four rises: the inverted images. An inverted 3 still looks different from an inverted 0 when it comes out at the top. Only the names are wrong, and names are given by the last layer. So the early layers may rest. The readout would have said so before any training. It asks the right question, which is not "how deep is this layer?" but **"what does it still say about my task?"**
 #
 # A rule that was found on two tasks should be tested on others. On the mirrored and the shuffled images the readout is worse at the top than on the pixels. So smaller rates early should lose.
 
@@ -245,7 +245,7 @@ claim(
 )
 
 # %% [markdown]
-# Four tasks do not make a law. And one thing is unfair in all of them: we chose the rates with two hundred images that were held back. With five examples of each class you do not have those, and you will choose less well.
+# Four tasks do not make a law. And one thing is unfair in all of them: we chose the rates with two hundred images that were held back. With five examples of each class you do not have those.
 
 # %% [markdown]
 # ## Learning by heart
@@ -275,7 +275,7 @@ claim(
 )
 
 # %% [markdown]
-# When nearly all training images are right, the gap is only the test accuracy turned round, and tells you little that is new. The test loss says more: on the inverted images, layers that move without need make the network sure of the wrong things.
+# When nearly all training images are right, the gap is only the test accuracy turned round, and tells you little that is new. The test loss says more. On the inverted images the first layer alone is surest of what is wrong: it has fitted twenty-five images in a way of its own. And equal rates are surer of it than smaller early, where the layers that may rest do rest.
 
 # %% [markdown]
 # ## A schedule for each layer
@@ -346,7 +346,7 @@ claim(
 # %%
 thaw_guess = predict_choice(
     "11-thaw",
-    "The first step after the thaw: how long is that of the layer with rate 0, against the other?",
+    "The first step after the thaw: how long is it with rate 0, compared with no gradient?",
     ["a tenth as long", "equally long", "ten times as long"],
 )
 thaw_guess
@@ -378,7 +378,7 @@ def thawed(way):
 (zero, full), (frozen, small) = thawed("rate 0"), thawed("no gradient")
 
 # %% [markdown]
-# Grey is a layer that stands still. **Walk the step across 60, and compare the hidden layers of the two runs there.** Then choose the *gradient* before clipping: which run has computed gradients that nobody used?
+# Grey is 0. **Walk the step across 60, and compare the hidden layers of the two runs there.** Then choose the *gradient* before clipping: which run has computed gradients that nobody used?
 
 # %%
 InspectorView([zero, frozen], names=("rate 0", "no gradient"), quantity="update_norm", at_step=60)
@@ -443,7 +443,7 @@ said = f"A whole training step starts at most {max(whole.values()):.1f} times as
 claim(said, max(whole.values()) < 1.6)
 
 # %% [markdown]
-# So "slightly more" is right, and the multiplication is not the reason. To need few calls is the whole advantage of `foreach` and `fused`, and groups cut their calls into pieces. The plain loop does not mind. How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.runs.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
+# Some calls are needed once a step, however many groups there are; so thirteen groups do not need thirteen times as many. The multiplication costs nothing here. To need few calls is the whole advantage of `foreach` and `fused`, and groups cut their calls into pieces. The plain loop does not mind. In a whole training step, with its way forward and back, most of that disappears: this is the "slightly". How much time a call takes depends on the machine: `time_ratios` in `lwlr_teach.runs.costs` measures it on yours. Where tensors are small a step is mostly calls, so let layers that share a rate share a group.
 
 # %% [markdown]
 # ## Exercise
@@ -453,7 +453,7 @@ claim(said, max(whole.values()) < 1.6)
 
 # %%
 def rate_of(depth, layers, lr, factor):
-    """The rate of the layer at this depth, 0 for the first one, when the last one has the rate lr."""
+    """The rate of the layer at this depth, if the last one has lr. The first layer has depth 0."""
     ### BEGIN SOLUTION
     return lr * factor ** (layers - 1 - depth)
     ### END SOLUTION
@@ -461,10 +461,14 @@ def rate_of(depth, layers, lr, factor):
 
 check("11-rate-of", rate_of)
 
+# %% [markdown]
+# And how many layers are trained at a step, when they join from the top, one after the other.
+
 
 # %%
 def awake(step, steps, layers):
-    """How many layers from the top are trained: 1 in the first part of the steps, all of them in the last."""
+    """How many layers from the top are trained. The steps fall into as many equal parts as there are layers:
+    in the first part it is one layer, in the last all of them."""
     ### BEGIN SOLUTION
     return min(layers, 1 + step * layers // steps)
     ### END SOLUTION

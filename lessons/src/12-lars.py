@@ -316,10 +316,10 @@ for place in ({}, {"clip": on_gradient}, {"scale": on_rate}):
     adam_runs.append(train(model, Adam(model.parameters(), lr=0.005, **place)))
 plain_adam, scaled_gradient, scaled_rate = (run.recording for run in adam_runs)
 pair = [plain_adam, scaled_gradient]
-InspectorView(pair, names=["Adam", "gradient × ratio, then Adam"], title="Six layers", at_step=20)
+InspectorView(pair, names=["Adam", "gradient × ratio, then Adam"], title="Six layers", at_step=0)
 
 # %% [markdown]
-# **Compare the rows of both pictures.** Then choose *gradient after clipping* from the list, and step 0: this is what Adam was given on the left and on the right.
+# **Compare the rows of both pictures, and walk through the steps.** Then choose *gradient after clipping* from the list, and step 0: this is what Adam was given on the left and on the right.
 
 # %%
 given = (scaled_gradient["clipped_norm"] / plain_adam["clipped_norm"])[:, 0]
@@ -337,7 +337,13 @@ adam_guess.reveal(
 )
 
 # %% [markdown]
-# Adam divides the factor away. (In lesson 10 it does the same with the limit of a clip.) Not quite: the ratio changes as the layers learn, and Adam's memory is slower. With the ratio on the rate the picture would be the one of LARS again, a single colour. So with Adam the ratio belongs on the rate, and is taken of Adam's own direction. That is LAMB (You et al. 2020).
+# Adam divides the factor away. (In lesson 10 it does the same with the limit of a clip.) Not quite: the ratio changes as the layers learn, and Adam's memory is slower. With the ratio on the rate the picture is the one of LARS again, a single colour:
+
+# %% tags=["nbval-ignore-output"]
+InspectorView(scaled_rate, title="Adam, then × ratio")
+
+# %% [markdown]
+# So with Adam the ratio belongs on the rate, and is taken of Adam's own direction. That is LAMB (You et al. 2020).
 #
 # ## Four ways to a rate
 #

@@ -29,8 +29,10 @@ def fixed(value: float, places: int) -> str:
 
 
 def label(value: float) -> str:
-    """Three significant digits, for the positions of a slider: 0.0126, 0.5, 1000, 1e-05."""
-    text = f"{value + 0.0:.3g}"  # −0 is 0
+    """Three significant digits, as on a slider: 0.0126, 1e-05; whole numbers below 100,000 in full."""
+    if abs(value) < 1e5 and value == int(value):
+        return str(int(value))
+    text = f"{value:.3g}"
     return f"{float(text):.0f}" if 1000 <= abs(float(text)) < 1e5 else text
 
 

@@ -158,13 +158,17 @@ def test_nine_are_too_many():
         (0, "0"),
         (999.4, "999"),
         (999.6, "1000"),
-        (12345, "12300"),
+        (1024, "1024"),  # a batch, a step: whole numbers are not rounded
+        (99999, "99999"),
+        (12345.5, "12300"),
+        (1e5, "1e+05"),
         (1e6, "1e+06"),
         (0.03125, "0.0312"),  # a tie goes to the even digit
         (998.5, "998"),
         (999.5, "1000"),
-        (99950, "1e+05"),
-        (-12345, "-12300"),
+        (99950.5, "1e+05"),
+        (-12345, "-12345"),
+        (-0.0, "0"),
     ],
 )
 def test_a_sliders_label_has_three_significant_digits(value, text):

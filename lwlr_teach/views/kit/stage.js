@@ -350,11 +350,8 @@ function reads(found) {
   const { plot: p, curve, i } = found;
   const value = curve.text ? curve.text(curve.y(i)) : short(curve.y(i));
   const name = curve.name ? `${curve.name}: ` : "";
-  return `${name}${p.x.title} ${wrote(curve.x(i))}, ${value}`;
+  return `${name}${p.x.title} ${label(curve.x(i))}, ${value}`;
 }
-
-/** @param {number} v */
-const wrote = (v) => (Number.isInteger(v) ? String(v) : label(v)); // a step is written in full
 
 // Below a view: its numbers as a table and as CSV, and its picture as a file.
 function tools(root, pictures, say) {

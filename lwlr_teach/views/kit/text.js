@@ -11,10 +11,11 @@ export function short(value) {
   return text.replaceAll("-", "−");
 }
 
-// Three significant digits, as on a slider: 0.0126, 1000, 1e-05. Python lets a tie go to the even digit, toExponential
-// does not; a number that is a tie has so few digits that sixty show it.
+// Three significant digits, as on a slider: 0.0126, 1e-05; whole numbers below 100,000 in full. Python lets a tie go to
+// the even digit, toExponential does not; a number that is a tie has so few digits that sixty show it.
 /** @param {number} value */
 export function label(value) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e5) return String(value);
   const tie = /^(-?\d\.\d[02468])50*(e.*)$/.exec(value.toExponential(60));
   const rounded = tie ? tie[1] + tie[2] : value.toExponential(2);
   const [digits, exponent] = rounded.split("e").map(Number);

@@ -29,7 +29,7 @@ function render({ model, el }) {
 
   const list = rows(view, methods, {
     readout: (i) => here(plan.words)[i][0],
-    title: () => (gain() ? "better from" : "median"),
+    title: () => (gain() ? "seeds ahead" : "median"),
   });
 
   // Each layer's share of the rate, the last layer on top; the root of it, so that a twentieth is still seen.
