@@ -224,7 +224,7 @@ def _take_progress(old: Path, new: Path, record: Record) -> list[str]:
     Only once: who deletes the copy wants to begin anew. And only on the desk beside that folder: another
     desk is another learner's.
     """
-    beside = old.parents[1].resolve() == new.parents[1].resolve()
+    beside = old.resolve().parents[1] == new.resolve().parents[1]
     if not beside or PROGRESS in record or os.path.lexists(new) or not old.is_file():
         return []
     try:
