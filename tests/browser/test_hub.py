@@ -1,7 +1,7 @@
 """A class on a JupyterHub: two learners, of whom neither sees the other's files or progress.
 
-Both servers run as the user of this test. So it shows what the hub and the lessons keep apart. What a learner's own
-code may read is for the system to say (docs/teaching.md): Unix users, or containers.
+Both servers run as the user of this test. So it shows what the hub and the lessons keep apart. What a
+learner's own code may read is for the system to say (docs/teaching.md): Unix users, or containers.
 """
 
 from __future__ import annotations
