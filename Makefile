@@ -6,7 +6,8 @@ VENV ?= .venv
 LAB_ARGS ?=
 BIN := $(VENV)/bin
 LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
-# What checks the views' JavaScript. Its Node is a Python wheel in .venv, so that no machine needs one.
+# What checks the views' JavaScript, and the proxy of a JupyterHub that a test starts. Their Node is a Python wheel in
+# .venv, so that no machine needs one.
 JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help

@@ -1,6 +1,7 @@
 """The learner's desk: a copy of the lessons in my-lessons, a folder that git does not see.
 
-    python authoring/desk.py    makes the folder or completes it, and says where it is
+    python authoring/desk.py           makes the folder or completes it, and says where it is
+    python authoring/desk.py FOLDER    does so elsewhere: a hub's learners share one course, each has a desk
 
 The copies have no outputs, so that no question stands above its answer; where a question will stand, and
 where what it asks will be shown, there is an empty screen. What a learner changed is never written over. A
@@ -55,12 +56,13 @@ FAILED = "Could not be copied"
 STAYS = ""
 
 
-def main() -> int:
+def main(folder: str = "") -> int:
     """Lay out the desk; say where it is and what is new on it."""
+    desk = Path(folder) if folder else DESK
     try:
-        said = lay_out(LESSONS, DESK)
+        said = lay_out(LESSONS, desk)
     except OSError as error:
-        print(f"The lessons cannot be copied to {DESK}: {error}", file=sys.stderr)
+        print(f"The lessons cannot be copied to {desk}: {error}", file=sys.stderr)
         return 1
     print("\n".join(said), flush=True)
     return 0
@@ -219,9 +221,11 @@ def _hash(content: bytes) -> str:
 def _take_progress(old: Path, new: Path, record: Record) -> list[str]:
     """Continue with the progress that was made in the folder of the lessons, before there was a desk.
 
-    Only once: who deletes the copy wants to begin anew.
+    Only once: who deletes the copy wants to begin anew. And only on the desk beside that folder: another
+    desk is another learner's.
     """
-    if PROGRESS in record or os.path.lexists(new) or not old.is_file():
+    beside = old.resolve().parents[1] == new.resolve().parents[1]
+    if not beside or PROGRESS in record or os.path.lexists(new) or not old.is_file():
         return []
     try:
         content = old.read_bytes()
@@ -269,4 +273,4 @@ def _write(path: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

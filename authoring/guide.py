@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from authoring import cells
+from authoring import cells, plan
 
 HEAD = """# The teacher's guide
 
@@ -52,6 +52,7 @@ def _chapter(name: str, notebook: NotebookNode) -> str:
     title = next((text for _, level, text in cells.headings(notebook) if level == 1), name)
     card = [f"- **{row}**: {text}" for row, text in cells.card(notebook).items()]
     parts = [
+        ("Plan", plan.plan(notebook)),
         ("Notes", _notes(notebook)),
         ("Predictions", _predictions(notebook)),
         ("Numbers to expect", _numbers(notebook)),

@@ -82,6 +82,27 @@ def test_start_runs_the_command_it_is_given_with_one_thread():
     assert process.communicate()[0] == f"1|two words|*|{process.pid}\n"
 
 
+@pytest.mark.parametrize("blocked", [False, True])
+def test_a_hub_gives_each_home_a_desk_and_then_the_server_with_one_thread(tmp_path, blocked):
+    """Through a link, as in a folder of programs; without a desk there is a server all the same."""
+    home, programs = tmp_path / "home of ada", tmp_path / "programs"
+    home.mkdir()
+    programs.mkdir()
+    if blocked:
+        (home / "my-lessons").touch()
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "hub-server").symlink_to(BINDER / "hub-server")
+    server = programs / "jupyterhub-singleuser"
+    server.write_text('#!/bin/sh\nprintf "%s|" "$OMP_NUM_THREADS" "$PWD" "$@"\n', "utf-8")
+    server.chmod(0o755)
+    environment = {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    command = [programs / "hub-server", "--port=1", "two words"]
+    result = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == f"1|{home}|--port=1|two words|"
+    assert (home / "my-lessons" / "00-start-here.ipynb").is_file() is not blocked
+    assert ("cannot be copied" in result.stderr) is blocked
+
+
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of what is committed or about to be, with nothing that was made here since."""

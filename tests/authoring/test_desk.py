@@ -438,6 +438,16 @@ def test_progress_that_was_made_on_the_desk_is_not_replaced(lay_out, lessons, mi
     assert held(mine)[desk.PROGRESS] == "mine"
 
 
+def test_a_desk_elsewhere_is_another_learners_and_gets_no_progress(lessons, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(desk, "LESSONS", lessons)
+    (lessons / desk.PROGRESS).write_text("the teacher's", "utf-8")
+    (tmp_path / "ada").mkdir()
+    monkeypatch.chdir(tmp_path / "ada")  # as a hub does, with a folder named from there
+    assert desk.main("my-lessons") == 0
+    assert set(held(tmp_path / "ada" / "my-lessons")) == NAMES
+    assert "progress" not in capsys.readouterr().out
+
+
 def test_progress_is_the_file_that_the_lessons_write(monkeypatch, tmp_path):
     monkeypatch.delenv("LWLR_PROGRESS", raising=False)
     monkeypatch.chdir(tmp_path)

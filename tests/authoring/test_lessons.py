@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_notebook, new_output
 
-from authoring import build, cells, contents, grading, guide, lint
+from authoring import build, cells, contents, grading, guide, lint, plan
 from lwlr_teach.teaching import check
 from lwlr_teach.teaching.course import COURSE
 
@@ -313,6 +313,7 @@ def test_the_guide_says_what_a_teacher_needs(versions):
     text = (versions[1].parent / "guide.md").read_text("utf-8")
     for line in [
         "| small | 40 minutes |",
+        "| 0–40 | Title | 12 words, guess, picture, exercise `01-step` |",
         "*Title*: Bring a ball.",
         "1. **How many?**",
         "   - Measured: 2.",
@@ -325,6 +326,17 @@ def test_the_guide_says_what_a_teacher_needs(versions):
     ]:
         assert line in text.splitlines()
     assert text.count("Many say 3.") == text.count("Bring a ball.") == 1
+
+
+@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
+def test_the_plan_gives_each_section_its_minutes_and_keeps_the_time_of_the_card(source):
+    notebook = build.read(source, teacher=True)
+    rows = re.findall(r"^\| (\d+)–(\d+) \| (.+?) \| \d+ words", plan.plan(notebook), re.MULTILINE)
+    begins, ends = ([int(row[column]) for row in rows] for column in (0, 1))
+    assert begins == [0, *ends[:-1]]
+    assert all(begin < end for begin, end in zip(begins, ends, strict=True))
+    assert cells.card(notebook)["Time"].startswith(f"{ends[-1]} minutes")
+    assert [row[2] for row in rows] == [text for _, level, text in cells.headings(notebook) if level <= 2]
 
 
 @pytest.mark.slow
