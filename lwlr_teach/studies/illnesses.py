@@ -3,16 +3,18 @@
 Each patient is a loop of training, as a learner would write it. Where a line is wrong, a comment says what
 should stand there.
 """
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
-# ruff: noqa: ANN001, ANN202, D103
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,override"
 
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,27 +38,30 @@ class Run:
     Args:
         seed: of the first weights and of the order of the batches.
         width: of the three hidden layers.
+        model: another network than the small one, for code that names no layer.
         one_batch: whether all batches are the first one.
         warm_up: whether the rate of the first steps is lowered, whatever the code makes of it.
     """
 
-    def __init__(self, seed: int, *, width: int, one_batch: bool = False, warm_up: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        width: int = 32,
+        model: nn.Module | None = None,
+        one_batch: bool = False,
+        warm_up: bool = False,
+    ) -> None:
         check_count("width", width)
-        generator = torch.Generator().manual_seed(seed)
-        numbers = init_mlp((64, width, width, width, 10), generator)
-        parts: OrderedDict[str, nn.Module] = OrderedDict()
-        for name, weight, bias in zip(_LAYERS, numbers[::2], numbers[1::2], strict=True):
-            layer = nn.utils.skip_init(nn.Linear, *weight.shape)
-            layer.weight.data, layer.bias.data = weight.T.contiguous(), bias.squeeze(0)
-            parts |= {name: layer, f"{name}_relu": nn.ReLU()}
-        parts.pop("last_relu")
-        self.model, self.steps = nn.Sequential(parts), STEPS
+        self.model, self.steps = model or _network(seed, width), STEPS
         data = digits()
         self._rows = Minibatches(data.x_train, data.y_train, _BATCH, seed)
         self._one_batch, self._warm_up = one_batch, warm_up
         self._losses: list[float] = []
         self._of_step: list[float] = []
         self._recorder: Recorder | None = None
+        self.held = 0, 0
+        """How many of the network's tensors the optimizer holds, and how many there are."""
 
     @property
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -75,6 +80,9 @@ class Run:
             optimizer.register_step_pre_hook(self._lower)
         self._recorder = Recorder(self.model, optimizer, every=1)
         optimizer.register_step_post_hook(self._stepped)
+        held = {p for group in optimizer.param_groups for p in group["params"]}
+        own = list(self.model.parameters())
+        self.held = sum(p in held for p in own), len(own)
         return optimizer
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
@@ -106,6 +114,19 @@ class Run:
 
 
 _LAYERS = ("first", "second", "third", "last")
+
+
+def _network(seed: int, width: int) -> nn.Sequential:
+    generator = torch.Generator().manual_seed(seed)
+    numbers = init_mlp((64, width, width, width, 10), generator)
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, weight, bias in zip(_LAYERS, numbers[::2], numbers[1::2], strict=True):
+        layer = nn.utils.skip_init(nn.Linear, *weight.shape)
+        layer.weight.data, layer.bias.data = weight.T.contiguous(), bias.squeeze(0)
+        parts |= {name: layer, f"{name}_relu": nn.ReLU()}
+    parts.pop("last_relu")
+    return nn.Sequential(parts)
+
 
 # --- the patients' code -----------------------------------------------------------------------------------
 
@@ -190,7 +211,7 @@ def per_micro_batch(run, rate):
     schedule = LinearLR(optimizer, 1.0, 0.0, run.steps)
     for x, y in run.batches:
         optimizer.zero_grad()
-        for part_x, part_y in zip(x.chunk(4), y.chunk(4)):
+        for part_x, part_y in zip(x.chunk(4), y.chunk(4), strict=True):
             (run.loss(part_x, part_y) / 4).backward()
             schedule.step()  # should stand below optimizer.step(), once a step
         optimizer.step()
@@ -262,7 +283,7 @@ ILLNESSES = {
             "the rate is too high",
             usual,
             0.6,
-            "The first steps are longer than the weights, and the loss never comes back below where it began.",
+            "The first steps are longer than the weights, and the loss never comes down again.",
             "everywhere",
         ),
         Illness(
@@ -270,7 +291,7 @@ ILLNESSES = {
             "the rate is too low",
             usual,
             2e-5,
-            "The loss falls steadily and hardly at all. No step is more than a ten-thousandth of the weights.",
+            "The loss hardly falls. All steps together are a small share of the weights.",
             "everywhere",
         ),
         Illness(
@@ -376,9 +397,115 @@ def run_patient(
         one_batch: give it the same batch in each step.
         warm_up: let the rate rise from 0 in the first 50 steps, on top of what the code does.
     """
+    return _run(illness, seed, times, one_batch=one_batch, warm_up=warm_up, width=width).fit
+
+
+def _run(illness: str, seed: int, times: float = 1.0, *, width: int | None = None, **how: Any) -> Run:
     patient = check_choice("illness", illness, ILLNESSES)
     check_count("seed", seed, low=0)
-    run = Run(seed, width=width or _WIDTHS[seed % 3], one_batch=one_batch, warm_up=warm_up)
+    run = Run(seed, width=width or _WIDTHS[seed % 3], **how)
     jitter = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
     patient.code(run, patient.rate * times * math.exp(0.4 * jitter - 0.2))
-    return run.fit
+    return run
+
+
+# --- stored patients, for those who want to play without waiting ------------------------------------------
+
+RECORDS = ("relative_update", "clipped_norm", "weight_norm", "effective_rate")
+"""What is stored of each layer."""
+RERUNS: dict[str, dict[str, Any]] = {
+    "one batch": {"one_batch": True},
+    "a tenth": {"times": 0.1},
+    "ten times": {"times": 10.0},
+    "warm-up": {"warm_up": True},
+    "another seed": {},
+}
+"""How the same code was run again."""
+
+_STORED = Path(__file__).with_name("illnesses.json")
+_SEEDS = (10, 11)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A stored run: at each of ``steps`` its loss, (step,), and each of ``RECORDS``, (layer, step)."""
+
+    illness: Illness
+    seed: int
+    held: tuple[int, int]
+    steps: Tensor
+    layers: tuple[str, ...]
+    losses: Tensor
+    records: dict[str, Tensor]
+    reruns: dict[str, Tensor]
+    """The losses of the same code in other settings, of ``RERUNS``: (step,) each."""
+
+
+def patients() -> list[Patient]:
+    """The runs of ``python -m lwlr_teach.studies.illnesses``."""
+    stored = json.loads(_STORED.read_text(encoding="utf-8"))
+    return [
+        Patient(
+            ILLNESSES[entry["illness"]],
+            entry["seed"],
+            tuple(entry["held"]),
+            _PLACES,
+            _LAYERS,
+            _read(entry["losses"]),
+            {name: _read(values) for name, values in entry["records"].items()},
+            {name: _read(values) for name, values in entry["reruns"].items()},
+        )
+        for entry in stored
+    ]
+
+
+# The stored steps: each of the first, later every fourth.
+_PLACES = torch.cat([torch.arange(20), torch.arange(20, STEPS, 4)])
+
+
+def _thinned(losses: Tensor) -> Tensor:
+    """Losses at the stored steps; of later ones the mean of four."""
+    return torch.cat([losses[:20], losses[20:].unflatten(0, (-1, 4)).mean(1)])
+
+
+def _written(values: Tensor) -> Any:
+    """Three digits of each number; none where there is no number."""
+    if values.ndim > 1:
+        return [_written(row) for row in values]
+    return [float(f"{v:.3g}") if math.isfinite(v) else None for v in values.tolist()]
+
+
+def _read(values: list[Any]) -> Tensor:
+    return torch.tensor(
+        [[math.nan if v is None else v for v in row] for row in values]
+        if isinstance(values[0], list)
+        else [math.nan if v is None else v for v in values]
+    )
+
+
+def _store() -> None:
+    """Run all patients anew: some minutes."""
+    entries = []
+    for illness, seed in product(ILLNESSES, _SEEDS):
+        run = _run(illness, seed)
+        fit = run.fit
+        reruns = {
+            name: _run(illness, seed + (100 if name == "another seed" else 0), **how).fit.losses
+            for name, how in RERUNS.items()
+        }
+        entries.append(
+            {
+                "illness": illness,
+                "seed": seed,
+                "held": run.held,
+                "losses": _written(_thinned(fit.losses)),
+                "records": {name: _written(fit.recording[name][:, _PLACES]) for name in RECORDS},
+                "reruns": {name: _written(_thinned(losses)) for name, losses in reruns.items()},
+            }
+        )
+        _STORED.write_text(json.dumps(entries, separators=(",", ":")) + "\n", encoding="utf-8")
+        print(illness, seed, flush=True)
+
+
+if __name__ == "__main__":
+    _store()
