@@ -16,7 +16,7 @@ from torch import nn
 from lwlr_teach.optim import LAMB, LARS, Lion
 from lwlr_teach.problems import digits, digits_cnn
 from lwlr_teach.runs import Fit, Minibatches, Recorder, diagnose, fit
-from lwlr_teach.schedules import Cosine, OneCycle, Step, Warmup
+from lwlr_teach.schedules import Cosine, OneCycle, StepDecay, Warmup
 from lwlr_teach.studies.illnesses import ILLNESSES, Run, run_patient
 
 FILE = Path(__file__).parents[2] / "docs" / "diagnosis.md"
@@ -116,7 +116,7 @@ KINDS: dict[str, Callable[[int], Fit]] = {
     "Adam, constant": _kind(_ADAM, 0.003),
     "Adam, every fifth step recorded": _kind(_ADAM, 0.003, every=5),
     "AdamW with decay, warm-up": _kind(torch.optim.AdamW, 0.01, Warmup(20), weight_decay=0.1),
-    "Adam, rate cut by ten at two thirds": _kind(_ADAM, 0.01, Step(200, 0.1)),
+    "Adam, rate cut by ten at two thirds": _kind(_ADAM, 0.01, StepDecay(200, 0.1)),
     "Adam, one cycle": _kind(_ADAM, 0.02, OneCycle(300, cycle_momentum=False)),
     "LARS": _kind(LARS, 0.03, momentum=0.9),
     "LAMB": _kind(LAMB, 0.02),
