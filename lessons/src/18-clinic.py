@@ -43,7 +43,7 @@ InspectorView(healthy.recording, title="A healthy run", at_step=100)
 share = healthy.recording["relative_update"]
 claim(
     "Healthy: in the first ten steps each layer moves by between 0.2% and 10% of its weights a step.",
-    0.002 < share[:, :10].min() and share[:, :10].max() < 0.1,
+    share[:, :10].min() > 0.002 and share[:, :10].max() < 0.1,
 )
 claim("In the last ten steps by less than 0.2%.", share[:, -10:].max() < 0.002)
 claim("Its loss ends below 0.6.", healthy.losses[-20:].mean() < 0.6)
@@ -120,9 +120,11 @@ claim("Both lose less than a tenth.", min(run.losses[-20:].mean() for run in (sl
 spread = [(whole(run).quantile(0.95) / whole(run).quantile(0.05)).item() for run in (slow, clipped)]
 claim("One gradient varies by more than a fifth from step to step.", spread[0] > 1.2)
 claim("The other has the same norm in all steps, within one part in a thousand.", spread[1] < 1.001)
+made = 1 / whole(clipped).median().item()
+claim("That norm is 1/65,536.", abs(made / 65_536 - 1) < 0.001)
 
 # %% [markdown]
-# Batches differ, and so do their gradients. A norm that is the same in every step has been *made*. Here somebody clipped while the loss was still multiplied by 65,536, as mixed precision does, and took the factor away afterwards. What was left had a norm of $1/65{,}536$. This mistake stood in an example of PyTorch's (examples#1196).
+# Batches differ, and so do their gradients. A norm that is the same in every step has been *made*. Here somebody clipped while the loss was still multiplied by 65,536, as mixed precision does, and took the factor away afterwards. What was left had a norm of $1/65{,}536$. This mistake stood in an example of PyTorch's.
 #
 # ## Third patient: a loss that looks well
 #
@@ -179,7 +181,9 @@ claim("The rate is the same in all steps.", rates.min() == rates.max())
 # %% [markdown]
 # The job was stopped there and started again. The weights had been saved, the optimizer's state had not. Adam begins anew, with averages of a single gradient, and a first step is as long as the rate allows (lesson 7). In the loss this is a bump that could be chance. Plain SGD would show nothing, for it remembers nothing.
 #
-# ## The rule: sign, suspect, test
+# ## The rule
+#
+# Here is all of it, a line for each illness.
 #
 # | what you see | suspect | what tells |
 # |---|---|---|

@@ -208,13 +208,11 @@ def _state_lost(seen: _Seen) -> str | None:
         before, after = slice(k - 8, k), slice(k, k + 3)
         if not 0.99 < seen.rate[k] / seen.rate[k - 1] < 1.01:
             continue
-        longer = updates[:, after].median(1).values / updates[:, before].amax(1)
-        harder = gradients[:, k] / gradients[:, before].amax(1)
-        if (
-            (longer > 1.3).all()
-            and updates[:, k].sum() > 1.8 * updates[:, k - 1].sum()
-            and (harder < 1.2).all()
-        ):
+        longer, harder = (
+            values[:, after].median(1).values / values[:, before].amax(1) for values in (updates, gradients)
+        )
+        at_once = updates[:, k].sum() > 1.8 * updates[:, k - 1].sum()
+        if at_once and (longer > 1.3 * harder.clamp(min=1)).all():
             times = f"{longer.mean().item():.1f} times as long"
             return f"from step {int(seen.steps[k])} on all layers' steps are {times}, at the same rate."
     return None

@@ -153,10 +153,10 @@ QUESTIONS = (
     Question(
         "18-tenth",
         "18-clinic",
-        "The loss goes up. At a tenth of the rate it still goes up, only more slowly. What do you suspect?",
+        "The loss goes up. At a tenth of the rate it still does, only more slowly. What do you suspect?",
         ("a rate that is too high", "a missing warm-up", "a wrong sign"),
         2,
-        "Short enough steps downhill lower the loss. If shorter ones only rise more slowly, they lead uphill.",
+        "Short enough steps downhill lower the loss. If short ones raise it, too, they lead uphill.",
     ),
     Question(
         "18-constant",
@@ -176,7 +176,7 @@ QUESTIONS = (
             "try another seed",
         ),
         0,
-        "A rate that is only low would still move it a little. What is never touched is not in the optimizer.",
+        "A rate that is only low would still move it a little. What is never touched is not held.",
     ),
     Question(
         "18-jump",
@@ -195,8 +195,8 @@ QUESTIONS = (
 EXPLANATION = Explanation(
     "18-explain",
     "18-clinic",
-    asks="A colleague's loss does not fall. She has a free afternoon and wants to sweep twenty rates. What do "
-    "you say first?",
+    asks="A colleague's loss does not fall. She has a free afternoon and wants to sweep twenty rates. What "
+    "do you say first?",
     good=(
         "A sweep costs twenty runs, and answers only if the rate is to blame. First look at what is there "
         "already: does every layer move, by which share of its weights, are the gradients ordinary, and what "
