@@ -91,6 +91,11 @@ claim(
 )
 claim("At a tenth of the rate one learns, below 0.6.", ends["rate too high", "tenth"] < 0.6)
 claim("The other still rises.", ends["wrong sign", "tenth"] > uphill.losses[:5].mean())
+leap, creep = (run.recording["relative_update"][:, 0] for run in (wild, uphill))
+claim(
+    "A first step of the one is longer than the weights, of the other shorter than a tenth.",
+    leap.min() > 1 and creep.max() < 0.1,
+)
 test_guess.reveal(
     "run it at a tenth of the rate (10 minutes)",
     "Short steps downhill always help, and short steps uphill never do. On one batch, and with another seed, both fail alike.",

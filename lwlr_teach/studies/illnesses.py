@@ -300,7 +300,7 @@ ILLNESSES = {
             one_layer_fast,
             0.003,
             "One layer's updates are far above all others from the first step on.",
-            "groups of parameters; ELECTRA's top layer got its factor twice (electra#51)",
+            "groups of parameters; ELECTRA's top layer got its factor twice, and was too slow (electra#51)",
         ),
         Illness(
             "wrong sign",
@@ -323,7 +323,7 @@ ILLNESSES = {
             "the clip always acts",
             always_clipped,
             0.05,
-            "The norm of the whole gradient is the same in every step, to the last digit.",
+            "The norm of the whole gradient is the same in every step.",
             "gradients clipped before the scale of mixed precision was taken away (pytorch/examples#1196)",
         ),
         Illness(
