@@ -33,7 +33,7 @@ recall("18-clinic")
 #
 # The last word is the point. A test that all suspects would fail tells nothing, however cheap it is. Most wasted days are such tests: another seed, a few more epochs, the same run again.
 #
-# All patients in this lesson are small networks of four layers, which learn the digits for 200 steps. First a healthy one. **Look at its loss, then at the step of each layer as a share of its weights. What does the share do while the loss falls?**
+# All patients in this lesson are small networks of four layers, which learn the digits for 200 steps. First a healthy one: the step of each layer, as a share of its weights (lesson 12). **What does the share do from the first step to the last, and is there a layer that does something else?**
 
 # %% tags=["nbval-ignore-output"]
 healthy = run_patient("healthy", 0)
