@@ -12,7 +12,7 @@ JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher picture bench gpu \
-	agreement clean
+	agreement diagnosis clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,9 @@ build/lowest.txt: pyproject.toml
 
 agreement: $(VENV)/.test ## measure how far each method is from its oracles: docs/agreement.md
 	$(BIN)/python -m tests.optim.agreement
+
+diagnosis: $(VENV)/.test ## measure what diagnose says of ill and healthy runs: docs/diagnosis.md
+	$(BIN)/python -W ignore -m tests.runs.diagnosis
 
 clean: ## remove .venv and everything else that was made here, except the lessons and my-lessons
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """How it is run: grids on a surface, networks side by side, races, and what finds and records a rate."""
 
 from lwlr_teach.runs.costs import operations, time_ratios
+from lwlr_teach.runs.diagnosis import Finding, diagnose
 from lwlr_teach.runs.ensemble import Ensemble, train_ensemble
 from lwlr_teach.runs.fleet import Fleet, cross_entropy
 from lwlr_teach.runs.processes import across, fit_across, group, launch, load, save
@@ -15,6 +16,7 @@ __all__ = [
     "QUANTITIES",
     "Contestant",
     "Ensemble",
+    "Finding",
     "Fit",
     "Fleet",
     "Minibatches",
@@ -28,6 +30,7 @@ __all__ = [
     "Table",
     "across",
     "cross_entropy",
+    "diagnose",
     "exponential_rates",
     "fit",
     "fit_across",

@@ -19,6 +19,7 @@ from lwlr_teach.studies.after_adam import (
 )
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.illnesses import ILLNESSES, Illness, Patient, patients, run_patient
 from lwlr_teach.studies.large_batch import (
     Scaling,
     fit_critical,
@@ -61,6 +62,7 @@ __all__ = [
     "ADADELTA_BY_EPS",
     "CHANGES",
     "FAMILIES",
+    "ILLNESSES",
     "TRANSFERS",
     "AdaptiveEdge",
     "Change",
@@ -70,12 +72,14 @@ __all__ = [
     "Family",
     "FamilyRuns",
     "FirstSteps",
+    "Illness",
     "Kept",
     "LayerRates",
     "Memory",
     "MomentumSweep",
     "Outcome",
     "Paper",
+    "Patient",
     "Pretrained",
     "Scaling",
     "ScheduleRuns",
@@ -101,12 +105,14 @@ __all__ = [
     "noise_floor",
     "noise_on_the_way",
     "normalised_layer",
+    "patients",
     "pretrain",
     "published",
     "quadratic_steps",
     "readouts",
     "rectifier",
     "remember",
+    "run_patient",
     "scaling",
     "shared_run",
     "split_losses",

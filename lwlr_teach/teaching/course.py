@@ -171,5 +171,12 @@ COURSE = (
     ),
     Lesson("16-loss-landscapes", _CHOOSING, "What does the surface really look like?", 40),
     Lesson("17-four-fields", _CHOOSING, "Which one for my problem?", 45),
-    Lesson("18-clinic", _CHOOSING, "Why does my run fail?", 50),
+    Lesson(
+        "18-clinic",
+        _CHOOSING,
+        "Why does my run fail?",
+        50,
+        "Twelve broken runs, tests with prices, and a doctor for runs of your own",
+        ready=True,
+    ),
 )

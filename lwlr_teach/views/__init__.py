@@ -1,5 +1,6 @@
 """Live pictures: each a widget, a matplotlib drawing and a sentence that say the same."""
 
+from lwlr_teach.views.clinic.view import ClinicView
 from lwlr_teach.views.curves.view import CurvesView
 from lwlr_teach.views.family.view import FamilyView
 from lwlr_teach.views.gallery.view import GalleryView
@@ -20,6 +21,7 @@ from lwlr_teach.views.width.view import WidthView
 
 __all__ = [
     "SIX",
+    "ClinicView",
     "CurvesView",
     "FamilyView",
     "GalleryView",

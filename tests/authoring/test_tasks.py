@@ -338,3 +338,19 @@ def test_14_the_ends_win_the_first_step_and_the_middle_the_second():
         best[view.describe().split("after ")[1].split(":")[0]] = min(losses, key=losses.get)
     assert best["step 1"] in (0, 100)
     assert best["step 2"] == 50
+
+
+def test_18_the_third_patient_says_which_layer_stands_still():
+    view = shown("18-clinic", "left = run_patient")
+    assert "standing still: second" in view.describe()
+    view.quantity = "grad_norm"
+    assert "second" in view.describe()
+
+
+def test_18_each_patient_of_the_clinic_is_cured_by_its_name():
+    view = shown("18-clinic", "ClinicView(")
+    assert "healthy" not in view.describe()
+    for i, patient in enumerate(view.patients):
+        view.patient, view.named = i, [patient.illness.name]
+        assert view.solved
+        assert view.bill == 0

@@ -14,6 +14,7 @@ from lwlr_teach.schedules import Plateau
 from lwlr_teach.studies import (
     compare,
     guess_sizes,
+    patients,
     pretrain,
     sweep_momentum,
     train_layer_rates,
@@ -21,6 +22,7 @@ from lwlr_teach.studies import (
     train_widths,
 )
 from lwlr_teach.views import (
+    ClinicView,
     InspectorView,
     LayerRatesView,
     MemoryView,
@@ -149,6 +151,7 @@ MAKERS: dict[str, Callable[[], View]] = {
     "splits": lambda: SplitView(revealed=False),
     "width": width,
     "memory": memory,
+    "clinic": lambda: ClinicView(patients()[::5]),
 }
 
 

@@ -1,0 +1,112 @@
+// The clinic: a patient's loss and one record of its layers; tests to pay for, causes to name, then the code.
+import { typed } from "../kit/canvas.js";
+import { OWN_KEYS, button, element } from "../kit/controls.js";
+import { stage } from "../kit/stage.js";
+import { short } from "../kit/text.js";
+
+function render({ model, el }) {
+  const view = stage({ model, el });
+  const { plan, now } = view;
+  const { steps, layers, records, tests, prices, causes, reruns, verdicts } = plan;
+  const numbers = typed(Float32Array, model.get("numbers"));
+  const quantities = Object.keys(records);
+  const rows = 1 + quantities.length * layers.length + reruns.length;
+  /** @type {(row: number) => (i: number) => number} */
+  const curve = (row) => (i) => numbers[(now.patient * rows + row) * steps.length + i];
+  const one = () => plan.patients[now.patient];
+  const paid = (test) => now.bought.includes(test);
+  const solved = () => now.named.includes(one().illness);
+  const wrong = () => now.named.filter((name) => name !== one().illness);
+  const bill = () => [...new Set([...now.bought, now.quantity])].reduce((sum, test) => sum + prices[test], 0) + plan.wrong * wrong().length;
+  const inOrder = (all, some) => all.filter((name) => some.includes(name));
+  const buy = (test) => ({ bought: inOrder(Object.keys(prices), [...now.bought, test]) });
+
+  const sentence = () => [
+    `Patient ${now.patient + 1}: the loss ends at ${short(curve(0)(steps.length - 1))}, ${records[now.quantity][1]} is shown.`,
+    ...Object.keys(tests).filter(paid).map((test) => `${tests[test]}: ${one().outcomes[test]}.`),
+    ...wrong().map((name) => `Not so: ${causes[name]}.`),
+    ...(solved() ? [`Right, ${causes[one().illness]}. ${verdicts[one().illness].shows}`] : []),
+    `Bill: ${bill()} minutes.`,
+  ].join(" ");
+
+  // --- the two pictures ---
+  const x = { title: "step", range: [0, steps.at(-1)] };
+  const box = (ctx) => ({ left: 44, top: 24, width: ctx.cssWidth - 58, height: ctx.cssHeight - 62 });
+  const place = (i) => steps[i];
+  function drawLoss(ctx, colours) {
+    const p = view.plot(ctx, colours, box(ctx), x, { title: "training loss", range: one().losses, log: true });
+    reruns.forEach((name, k) => {
+      if (!paid(name)) return;
+      const y = curve(1 + quantities.length * layers.length + k);
+      p.curve({ name, n: steps.length, x: place, y, colour: colours.text, width: 1.2, alpha: 0.7, dash: [[7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [12, 4]][k] });
+      const last = steps.length - 1 - 7 * k; // names do not lie on one another
+      Object.assign(ctx, { font: colours.font, fillStyle: colours.text, strokeStyle: colours.paper, lineWidth: 3, textAlign: "right", textBaseline: "bottom" });
+      const at = Number.isNaN(y(last)) ? p.top + 14 : p.py(p.within(y(last))) - 3;
+      ctx.strokeText(name, p.px(steps[last]), Math.max(at, p.top + 14));
+      ctx.fillText(name, p.px(steps[last]), Math.max(at, p.top + 14));
+    });
+    p.curve({ name: "loss", n: steps.length, x: place, y: curve(0), colour: colours.text, width: 2.5 });
+  }
+  function drawRecord(ctx, colours) {
+    const y = { title: records[now.quantity][1], range: one().ranges[now.quantity], log: true };
+    const p = view.plot(ctx, colours, box(ctx), x, y);
+    const first = 1 + quantities.indexOf(now.quantity) * layers.length;
+    for (const { name, style, i } of view.visible(layers)) p.curve({ name, style, n: steps.length, x: place, y: curve(first + i), floor: true });
+  }
+  const loss = view.picture("panel main", drawLoss);
+  const record = view.picture("panel side-1", drawRecord, () => `${records[now.quantity][1]} against the step. ${sentence()}`);
+  const legend = view.legend(layers, "layer", () => "");
+
+  // --- what can be chosen ---
+  const priced = (text, price) => (price ? `${text} (${price} min)` : text);
+  const quantity = view.choice("quantity", "record", Object.fromEntries(quantities.map((name) => [name, priced(records[name][0], prices[name])])), buy);
+  const list = element("div", { class: "lwlr-tests", role: "group", "aria-label": "tests" }, ...Object.keys(tests).map((test) => {
+    const made = button(`test-${test.replaceAll(" ", "-")}`, priced(tests[test], prices[test]), "pay for this test, and see what it says", () => view.commit(buy(test)));
+    const said = element("div", { role: "status" });
+    view.shows.push(() => {
+      made.disabled = paid(test);
+      said.textContent = paid(test) ? one().outcomes[test] : "";
+    });
+    return element("div", {}, made, said);
+  }));
+  const names = element("div", { class: "lwlr-causes", role: "group", "aria-label": "causes" }, ...Object.keys(causes).map((name, k) => {
+    const made = button(`cause-${k}`, causes[name], `a wrong cause costs ${plan.wrong} minutes`, () =>
+      view.commit({ named: inOrder(Object.keys(causes), [...now.named, name]) }));
+    view.shows.push(() => {
+      const said = now.named.includes(name);
+      made.disabled = said || solved();
+      made.textContent = `${said ? (name === one().illness ? "✔ " : "✘ ") : ""}${causes[name]}`;
+    });
+    return made;
+  }));
+
+  // --- the verdict ---
+  const verdict = element("div", { class: "lwlr-reason", role: "status" });
+  const code = element("pre", { class: "lwlr-solution", tabindex: 0, ...OWN_KEYS });
+  view.shows.push(() => {
+    code.hidden = !solved();
+    if (!solved()) return void (verdict.textContent = wrong().length ? `✘ Not so: ${causes[wrong().at(-1)]}.` : "");
+    const { shows, met, code: text } = verdicts[one().illness];
+    verdict.textContent = `✔ Right: ${causes[one().illness]}. ${shows}${met ? ` Met: ${met}.` : ""} Bill: ${bill()} min.`;
+    code.textContent = text;
+  });
+  const next = button("next", "new patient", "draw another patient at random", () => {
+    const others = plan.patients.map((_, i) => i).filter((i) => i !== now.patient);
+    const patient = others[Math.floor(Math.random() * others.length)] ?? now.patient;
+    view.commit({ patient, bought: [], named: [], quantity: quantities[0], bills: solved() ? [...now.bills, bill()] : now.bills });
+  });
+  const purse = view.words(() => {
+    const mean = now.bills.reduce((sum, each) => sum + each, 0) / now.bills.length;
+    const before = now.bills.length ? ` Before: ${now.bills.length} cured, ${short(mean)} min each.` : "";
+    return `Patient ${now.patient + 1}. Bill: ${bill()} min.${before}`;
+  });
+  const heading = (text) => element("div", { class: "lwlr-legend-title" }, text);
+  return view.open("clinic", sentence,
+    element("div", { class: "lwlr-controls" }, next, view.reset()), purse,
+    element("div", { class: "lwlr-body" }, loss, element("div", { class: "lwlr-side" }, quantity, record, legend)),
+    element("div", { class: "lwlr-ward" },
+      element("div", {}, heading("Tests"), list), element("div", {}, heading("What does it have?"), names)),
+    verdict, code);
+}
+
+export default { render };

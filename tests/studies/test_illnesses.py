@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from lwlr_teach.studies.illnesses import ILLNESSES, RECORDS, RERUNS, STEPS, patients, run_patient
+
+pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")
+
+
+def test_there_are_twelve_illnesses_and_a_healthy_run():
+    assert len(ILLNESSES) == 13
+    assert len({illness.cause for illness in ILLNESSES.values()}) == 13
+
+
+@pytest.mark.parametrize("name", [name for name in ILLNESSES if name not in ("healthy", "rate too low")])
+def test_the_code_that_is_shown_says_what_should_stand_there(name):
+    source = ILLNESSES[name].source
+    compile(source, name, "exec")
+    assert source.startswith(f"rate = {ILLNESSES[name].rate}\n")
+    assert ("should" in source) == (name != "rate too high")
+
+
+def test_a_run_is_the_same_again_and_another_with_another_seed():
+    first, again, other = (run_patient("healthy", seed).losses for seed in (0, 0, 3))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert len(first) == STEPS
+
+
+def test_warm_up_lowers_the_first_rates_and_gives_them_back():
+    plain, warm = (run_patient("healthy", 0, warm_up=on).recording["rate"][0] for on in (False, True))
+    torch.testing.assert_close(warm[0], plain[0] / 50)
+    torch.testing.assert_close(warm[50:], plain[50:])
+
+
+def test_one_batch_is_learned_by_heart():
+    assert run_patient("healthy", 0, one_batch=True).losses[-1] < 0.02
+
+
+def test_stored_patients_are_those_of_the_code_as_it_is():
+    stored = patients()
+    assert {patient.illness.name for patient in stored} == set(ILLNESSES)
+    for name in ("healthy", "left out", "wrong sign"):
+        patient = next(p for p in stored if p.illness.name == name)
+        fresh = run_patient(name, patient.seed)
+        torch.testing.assert_close(patient.losses[:10], fresh.losses[:10], rtol=0.02, atol=0.005)
+        for record in RECORDS:
+            first = fresh.recording[record][:, :5]
+            torch.testing.assert_close(patient.records[record][:, :5], first, rtol=0.05, atol=1e-6)
+    assert all(set(p.reruns) == set(RERUNS) for p in stored)
