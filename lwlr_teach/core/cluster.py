@@ -25,6 +25,7 @@ _ADDRESS = re.compile(r"([^\s/]+):(\d{1,5})")
 _ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
 RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
 _SECONDS = 5  # to answer
+_ATTEMPTS = 3  # to start: Ray gives its own processes 15 seconds, which a busy machine may not do
 
 
 def check_cluster(cluster: str | None, device: torch.device | None = None) -> None:
@@ -70,15 +71,25 @@ def join(cluster: str) -> Any:
             socket.create_connection((address[1], int(address[2])), _SECONDS).close()
         except (OSError, OverflowError) as error:
             raise ConnectionError(f"cluster {cluster!r} does not answer: {error}") from None
-    settings: dict[str, Any] = {}
     if cluster == "local":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-        settings["include_dashboard"] = False
+        _start(ray)
+        return ray
     try:
-        ray.init(address=cluster, logging_level=logging.ERROR, **settings)
+        ray.init(address=cluster, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise ConnectionError(f"cluster {cluster!r} was not found: {error}") from None
     return ray
+
+
+def _start(ray: Any) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR)
+            return
+        except Exception as error:  # Ray has no class of its own for this one
+            if "timed out during startup" not in str(error) or attempt == _ATTEMPTS - 1:
+                raise
 
 
 def spread(
