@@ -22,6 +22,7 @@ from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 
 _ADDRESS = re.compile(r"([^\s/]+):(\d{1,5})")
+_KNOWN: dict[str, str] = {}  # the addresses that were joined, as Ray writes them
 _ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
 RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
 _SECONDS = 5  # to answer
@@ -59,8 +60,8 @@ def join(cluster: str) -> Any:
     ray = _ray()
     address = _ADDRESS.fullmatch(cluster)
     if ray.is_initialized():
-        here = str(ray.get_runtime_context().gcs_address)
-        if address and cluster != here:
+        here = _here(ray)
+        if address and _KNOWN.get(cluster, cluster) != here:
             raise ValueError(
                 f"cluster must be the one that this process has joined, {here}, got {cluster!r}; "
                 "leave the other one first, with ray.shutdown()"
@@ -73,12 +74,18 @@ def join(cluster: str) -> Any:
             raise ConnectionError(f"cluster {cluster!r} does not answer: {error}") from None
     if cluster == "local":
         _start(ray)
-        return ray
-    try:
-        ray.init(address=cluster, logging_level=logging.ERROR)
-    except ConnectionError as error:
-        raise ConnectionError(f"cluster {cluster!r} was not found: {error}") from None
+    else:
+        try:
+            ray.init(address=cluster, logging_level=logging.ERROR)
+        except ConnectionError as error:
+            raise ConnectionError(f"cluster {cluster!r} was not found: {error}") from None
+    _KNOWN[cluster] = _here(ray)
     return ray
+
+
+def _here(ray: Any) -> str:
+    """The address of the cluster that this process has joined."""
+    return str(ray.get_runtime_context().gcs_address)
 
 
 def _start(ray: Any) -> None:

@@ -272,9 +272,11 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch):
     sweep("quadratic", lr=[0.1], steps=1)  # which needs none
 
 
-def test_a_process_is_in_one_cluster(ray):
+def test_a_process_is_in_one_cluster(ray, monkeypatch):
     here = ray.get_runtime_context().gcs_address
     assert join("auto") is join(here) is join("local") is ray
+    monkeypatch.setitem(module._KNOWN, "first-machine:6379", here)  # it was joined under this name
+    assert join("first-machine:6379") is ray
     with pytest.raises(
         ValueError, match=f"cluster must be the one that this process has joined, {here}, got "
     ):
