@@ -140,7 +140,7 @@ def spread(
         print(f"Interrupted: {len(done)} of {len(blocks)} {kind} are done, and are kept.")
     finally:
         for left in waiting:
-            ray.cancel(left)
+            ray.cancel(left, force=True)  # without, a process was seen to go on
     return dict(sorted(done.items()))
 
 

@@ -188,10 +188,10 @@ def search_rate(
                 elif enough(begun, losses, result(ray, reference)) and left:
                     made.tell(begun, state=state.PRUNED)
                     del running[ready]
-                    ray.cancel(ready)
+                    ray.cancel(ready, force=True)
         finally:
             for task, (begun, losses) in running.items():
-                ray.cancel(task)
+                ray.cancel(task, force=True)
                 made.tell(begun, state=state.PRUNED if losses else state.FAIL)
 
     with _quiet(optuna):
