@@ -229,7 +229,8 @@ def search_rate(
 def _losses(objective: Objective, rate: float) -> Iterator[float]:
     """A trial in a process of a cluster."""
     with one_thread():
-        yield from map(float, objective(rate))
+        for loss in objective(rate):  # not `yield from`: Ray calls send
+            yield float(loss)
 
 
 def _opened(storage: str | Path | None) -> Any:
