@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"([^\s/]+):(\d{1,5})")
 _KNOWN: dict[str, str] = {}  # the addresses that were joined, as Ray writes them
 _ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
 RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
-_SECONDS = 5  # to answer
+_SECONDS = 5  # to answer, or to end
 _ATTEMPTS = 3  # to start: Ray gives its own processes 15 seconds, which a busy machine may not do
 
 
@@ -139,9 +139,25 @@ def spread(
             raise  # nothing to keep
         print(f"Interrupted: {len(done)} of {len(blocks)} {kind} are done, and are kept.")
     finally:
-        for left in waiting:
-            ray.cancel(left, force=True)  # without, a process was seen to go on
+        end(ray, waiting)
     return dict(sorted(done.items()))
+
+
+def end(ray: Any, tasks: Iterable[Any]) -> None:
+    """End these tasks, of which some may wait and others run.
+
+    Ray only tries: one that was just being begun goes on, and would hold a processor for ever. So they are
+    told again until all have ended. Without ``force`` one that computes would go on, too.
+    """
+    left = {task.completed() if hasattr(task, "completed") else task: task for task in tasks}
+    for _ in range(_SECONDS):
+        for task in left.values():
+            ray.cancel(task, force=True)
+        if not left:
+            return
+        ended, _ = ray.wait([*left], num_returns=len(left), timeout=1)
+        for reference in ended:
+            del left[reference]
 
 
 def _alone(function: Callable[..., Any], block: Any) -> Any:

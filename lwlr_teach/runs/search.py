@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count, check_function, check_number
-from lwlr_teach.core.cluster import RETRIES, check_cluster, join, result
+from lwlr_teach.core.cluster import RETRIES, check_cluster, end, join, result
 from lwlr_teach.core.threads import one_thread
 
 if TYPE_CHECKING:
@@ -188,10 +188,10 @@ def search_rate(
                 elif enough(begun, losses, result(ray, reference)) and left:
                     made.tell(begun, state=state.PRUNED)
                     del running[ready]
-                    ray.cancel(ready, force=True)
+                    end(ray, [ready])
         finally:
-            for task, (begun, losses) in running.items():
-                ray.cancel(task, force=True)
+            end(ray, running)
+            for begun, losses in running.values():
                 made.tell(begun, state=state.PRUNED if losses else state.FAIL)
 
     with _quiet(optuna):
