@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_choice, check_count, check_device, check_number, check_rising
+from lwlr_teach.core.cluster import check_cluster, spread
 from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.core.text import fixed, table
 from lwlr_teach.core.threads import one_thread
@@ -36,6 +37,7 @@ VALIDATION = 300
 # A rate is good if its accuracy is at most this much below the best rate's. One per cent is three of the
 # images held back, less than chance does with them: the width of a band was tenfold on another grid.
 _GOOD = 0.02
+_SAYS = "race (■ or Ctrl+C keeps what is done)"
 _UNITS = {"steps": "steps", "operations": "operations"}
 
 
@@ -464,12 +466,14 @@ def race(
     task: Task | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
+    cluster: str | None = None,
 ) -> Race:
     """Let methods race on the digits, each at every rate from every seed; see :class:`Race` for what comes
     back.
 
     All contestants take their steps in turn. Interrupt the race (■ in JupyterLab's toolbar, Ctrl+C in a
-    terminal) and it returns what is done: all are judged once more, after equally many steps.
+    terminal) and it returns what is done: all are judged once more, after equally many steps. On a cluster it
+    returns the contestants that have come to their end.
 
     Args:
         contestants: names of methods, methods, or :class:`Contestant` with a schedule, a clip or own rates.
@@ -486,6 +490,9 @@ def race(
         task: another network, or other data, in place of ``seeds`` to ``data``; it must hold images back.
         device: where to compute.
         progress: show a bar when it takes longer than a second.
+        cluster: share the contestants out over a Ray cluster: ``"local"``, the cores of this machine,
+            ``"auto"``, the cluster that runs here, or the address of one; see ``docs/several-machines.md``.
+            The numbers are the same.
 
     Raises:
         ValueError: for anything that cannot be run, before it is run. Divergence is a result, not an error.
@@ -494,6 +501,7 @@ def race(
     check_count("seeds", seeds)
     check_count("choosers", choosers)
     device = check_device("device", device)
+    check_cluster(cluster, device)
     if task is None:
         task = digits_task(
             data,
@@ -517,36 +525,32 @@ def race(
         for c in entrants
     ]
     _check_rates(entrants, rates)
-    fleets = [
-        Fleet(method(c.method), own, task, schedules=c.schedule, clip=c.clip, layers=c.layers)
-        for c, own in zip(entrants, rates, strict=True)
-    ]
+    fleets = [_fleet(task, c, own) for c, own in zip(entrants, rates, strict=True)]  # checks them
 
     marks = [round(steps * (k + 1) / checkpoints) for k in range(checkpoints)]
-    judged: dict[int, Tensor] = {}  # by the step
-    says = "race (■ or Ctrl+C keeps what is done)"
     with one_thread():
         costs = _operations_per_step(entrants, rates, task)
-        try:
-            with progress_bar(says, len(entrants) * steps, shown=progress) as bar:
-                for mark in marks:
-                    _train_in_turn(fleets, mark, bar)
-                    judged[mark] = _judged(fleets, task.valid, task.data)
-        except KeyboardInterrupt:
-            furthest = max(fleet.step for fleet in fleets)
-            with suppress(KeyboardInterrupt):  # a second one leaves it at the last checkpoint
-                _train_in_turn(fleets, furthest)
-                if furthest and furthest not in judged:
-                    judged[furthest] = _judged(fleets, task.valid, task.data)
-            if not judged:
-                raise  # nothing to keep
-            print(f"Interrupted: judged after {max(judged)} of {steps} steps. What is done is kept.")
-    valid_loss, valid_accuracy, test_accuracy = torch.stack([*judged.values()], -1)
+    if cluster is None:
+        marks, scores = _in_turn(fleets, marks, progress)
+    else:
+        done = spread(
+            partial(_alone, task, marks),
+            [*zip(entrants, rates, strict=True)],
+            cluster=cluster,
+            kind="contestants",
+            says=_SAYS,
+            steps=steps,
+            progress=progress,
+        )
+        entrants = tuple(entrants[i] for i in done)
+        rates, costs = [rates[i] for i in done], [costs[i] for i in done]
+        scores = torch.cat([*done.values()], 1)
+    valid_loss, valid_accuracy, test_accuracy = scores
 
     return Race(
         contestants=entrants,
         lr=torch.stack(rates).cpu(),
-        checkpoints=torch.tensor([*judged]),
+        checkpoints=torch.tensor(marks),
         valid_loss=valid_loss,
         valid_accuracy=valid_accuracy,
         test_accuracy=test_accuracy,
@@ -554,6 +558,43 @@ def race(
         choosers=choosers,
         planned=steps,
     )
+
+
+def _fleet(task: Task, contestant: Contestant, rates: Tensor) -> Fleet:
+    c = contestant
+    return Fleet(method(c.method), rates, task, schedules=c.schedule, clip=c.clip, layers=c.layers)
+
+
+def _in_turn(fleets: list[Fleet], marks: list[int], progress: bool) -> tuple[list[int], Tensor]:
+    """The steps after which all were judged, and the scores: (3, contestant, rate, seed, step)."""
+    steps = marks[-1]
+    judged: dict[int, Tensor] = {}  # by the step
+    with one_thread():
+        try:
+            with progress_bar(_SAYS, len(fleets) * steps, shown=progress) as bar:
+                for mark in marks:
+                    _train_in_turn(fleets, mark, bar)
+                    judged[mark] = _judged(fleets)
+        except KeyboardInterrupt:
+            furthest = max(fleet.step for fleet in fleets)
+            with suppress(KeyboardInterrupt):  # a second one leaves it at the last checkpoint
+                _train_in_turn(fleets, furthest)
+                if furthest and furthest not in judged:
+                    judged[furthest] = _judged(fleets)
+            if not judged:
+                raise  # nothing to keep
+            print(f"Interrupted: judged after {max(judged)} of {steps} steps. What is done is kept.")
+    return [*judged], torch.stack([*judged.values()], -1)
+
+
+def _alone(task: Task, marks: list[int], entered: tuple[Contestant, Tensor]) -> Tensor:
+    """The scores of one contestant, in a process of a cluster: (3, 1, rate, seed, step)."""
+    fleet = _fleet(task, *entered)
+    scores = []
+    for mark in marks:
+        fleet.train(mark - fleet.step)
+        scores.append(_judged([fleet]))
+    return torch.stack(scores, -1)
 
 
 def _train_in_turn(fleets: list[Fleet], until: int, bar: Bar | None = None) -> None:
@@ -564,8 +605,10 @@ def _train_in_turn(fleets: list[Fleet], until: int, bar: Bar | None = None) -> N
                 fleet.train(1, bar)
 
 
-def _judged(fleets: list[Fleet], valid: tuple[Tensor, Tensor], data: Digits) -> Tensor:
+def _judged(fleets: list[Fleet]) -> Tensor:
     """Validation loss, validation accuracy and test accuracy as they are now: (3, contestant, rate, seed)."""
+    data, valid = fleets[0].task.data, fleets[0].task.valid
+    assert valid is not None  # checked
     each = [[*fleet.score(*valid), fleet.score(data.x_test, data.y_test)[1]] for fleet in fleets]
     return torch.stack([torch.stack(scores) for scores in each], 1).to("cpu", torch.float32)
 

@@ -10,12 +10,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count, check_function, check_number
+from lwlr_teach.core.cluster import RETRIES, check_cluster, end, join, result
+from lwlr_teach.core.threads import one_thread
 
 if TYPE_CHECKING:
     import optuna
@@ -71,6 +75,9 @@ def search_rate(
     reduction: int = 3,
     budget: int | None = None,
     seed: int = 0,
+    storage: str | Path | None = None,
+    study: str = "rate",
+    cluster: str | None = None,
 ) -> Search:
     """Look for the rate with the lowest loss, with Optuna (Akiba et al. 2019).
 
@@ -85,7 +92,18 @@ def search_rate(
             asynchronous successive halving).
         reduction: with "halving", one in this many goes on at each rung 1, r, r², … (their η).
         budget: rungs in all. The search ends when they are used up.
-        seed: of the random numbers. The same seed gives the same search, if the objective is reproducible.
+        seed: of the random numbers. The same seed gives the same search, if the objective is reproducible and
+            one trial follows another.
+        storage: keep the trials in this file, or in the database with this URL (``"sqlite:///rates.db"``, or
+            one on another machine). A search that finds trials there goes on with them, and all that have the
+            same storage and ``study``, at any time and on any machine, share one search: ``trials`` are those
+            of all, and all come back. Trials that others have begun when these are done come on top. A random
+            rate then depends on ``seed`` and the trial's number alone. ``budget`` stays this call's own.
+        study: the name of the search in the storage.
+        cluster: as many trials at once as a Ray cluster has processors: ``"local"``, those of this machine,
+            ``"auto"``, of the cluster that runs here, or the address of one; see
+            ``docs/several-machines.md``. Random rates and their losses are the same as one after another;
+            what "tpe" and "halving" decide depends on which trials have ended by then.
 
     A loss that is nan or infinite counts as infinite. A search that is interrupted returns what it has.
     Optuna is imported when a search begins.
@@ -101,47 +119,137 @@ def search_rate(
     if budget is not None:
         check_count("budget", budget)
     check_count("seed", seed, low=0)
+    if storage is not None and not isinstance(storage, str | Path):
+        raise TypeError(f"storage must be a file or the URL of a database, got {storage!r}")
+    if not isinstance(study, str) or not study:
+        raise ValueError(f"study must be a name, got {study!r}")
+    check_cluster(cluster)
 
     import optuna
 
+    state = optuna.trial.TrialState
+    finished = (state.COMPLETE, state.PRUNED)
     tried: list[tuple[float, list[float]]] = []
     left = math.inf if budget is None else budget
 
-    def trial(trial: optuna.Trial) -> float:
+    def draws(seed: int) -> optuna.samplers.BaseSampler:
+        return getattr(optuna.samplers, _SAMPLERS[sampler])(seed=seed)
+
+    def begin(trial: optuna.Trial) -> tuple[float, list[float]]:
+        if storage is not None:  # others draw from the same seed
+            trial.study.sampler = draws(
+                int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
+            )
+        tried.append((trial.suggest_float("lr", low, high, log=True), []))
+        return tried[-1]
+
+    def enough(trial: optuna.Trial, losses: list[float], loss: float) -> bool:
         nonlocal left
-        rate = trial.suggest_float("lr", low, high, log=True)
-        losses: list[float] = []
-        tried.append((rate, losses))
-        for loss in objective(rate):
-            losses.append(float(loss) if math.isfinite(loss) else math.inf)
-            left -= 1
-            trial.report(losses[-1], len(losses))
-            if not left:
-                trial.study.stop()
-            if not left or trial.should_prune():
-                raise optuna.TrialPruned
+        losses.append(float(loss) if math.isfinite(loss) else math.inf)
+        left -= 1
+        trial.report(losses[-1], len(losses))
+        return not left or trial.should_prune()
+
+    def last(losses: list[float]) -> float:
         if not losses:
             raise ValueError("objective must yield at least one loss, got none")
         return losses[-1]
 
+    def trial(trial: optuna.Trial) -> float:
+        rate, losses = begin(trial)
+        for loss in objective(rate):
+            if enough(trial, losses, loss):
+                if not left:
+                    trial.study.stop()
+                raise optuna.TrialPruned
+        return last(losses)
+
+    def several(made: optuna.Study, ray: Any) -> None:
+        """A trial is a task that sends its losses one by one; all that is decided is decided here."""
+        run = ray.remote(num_cpus=1, max_retries=RETRIES, num_returns="streaming")(_losses)
+        sent = ray.put(objective)
+        running: dict[Any, tuple[optuna.Trial, list[float]]] = {}
+        try:
+            while left:
+                while len(running) < ray.cluster_resources()["CPU"] and (
+                    len(made.get_trials(deepcopy=False, states=finished)) + len(running) < trials
+                ):
+                    begun = made.ask()
+                    rate, losses = begin(begun)
+                    running[run.remote(sent, rate)] = begun, losses
+                if not running:
+                    break
+                [ready], _ = ray.wait([*running], num_returns=1)
+                begun, losses = running[ready]
+                reference = next(ready, None)
+                if reference is None:
+                    made.tell(begun, last(losses))
+                    del running[ready]
+                elif enough(begun, losses, result(ray, reference)) and left:
+                    made.tell(begun, state=state.PRUNED)
+                    del running[ready]
+                    end(ray, [ready])
+        finally:
+            end(ray, running)
+            for begun, losses in running.values():
+                made.tell(begun, state=state.PRUNED if losses else state.FAIL)
+
     with _quiet(optuna):
-        study = optuna.create_study(
-            sampler=getattr(optuna.samplers, _SAMPLERS[sampler])(seed=seed),
+        made = optuna.create_study(
+            storage=_opened(storage),
+            study_name=None if storage is None else study,
+            load_if_exists=True,
+            sampler=draws(seed),
             pruner=optuna.pruners.NopPruner()
             if pruner is None
             else getattr(optuna.pruners, _PRUNERS[pruner])(min_resource=1, reduction_factor=reduction),
         )
+        _check_same(made, study, {"low": low, "high": high})
+        there = len(made.get_trials(deepcopy=False, states=finished))
         try:
-            study.optimize(trial, n_trials=trials)
+            if cluster is not None:
+                several(made, join(cluster))
+            elif there < trials:
+                stop = optuna.study.MaxTrialsCallback(trials, finished)
+                made.optimize(trial, n_trials=trials - there, callbacks=[stop])
         except KeyboardInterrupt:
-            if not any(losses for _, losses in tried):
+            if not there and not any(losses for _, losses in tried):
                 raise  # nothing to keep
-            print(f"Interrupted in trial {len(tried)} of {trials}. What is done is kept.")
+            print(f"Interrupted in trial {there + len(tried)} of {trials}. What is done is kept.")
+        if storage is not None:
+            known = [t for t in made.get_trials(deepcopy=False) if t.params and t.state != state.FAIL]
+            tried = [(t.params["lr"], [*t.intermediate_values.values()]) for t in known]
 
     losses = torch.full((len(tried), max(len(seen) for _, seen in tried)), math.nan, dtype=torch.float64)
     for row, (_, seen) in zip(losses, tried, strict=True):
         row[: len(seen)] = torch.tensor(seen, dtype=torch.float64)
     return Search(torch.tensor([rate for rate, _ in tried], dtype=torch.float64), losses)
+
+
+def _losses(objective: Objective, rate: float) -> Iterator[float]:
+    """A trial in a process of a cluster."""
+    with one_thread():
+        for loss in objective(rate):  # not `yield from`: Ray calls send
+            yield float(loss)
+
+
+def _opened(storage: str | Path | None) -> Any:
+    """The storage in Optuna's words."""
+    if storage is None or "://" in str(storage):
+        return storage
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(storage)))
+
+
+def _check_same(made: optuna.Study, name: str, settings: dict[str, float]) -> None:
+    """Raise where the study that was found is another search."""
+    for setting, value in settings.items():
+        before = made.user_attrs.get(setting, value)
+        if before != value:
+            raise ValueError(f"{setting} of the study {name!r} in the storage is {before:g}, got {value:g}")
+        made.set_user_attr(setting, value)
 
 
 @contextmanager

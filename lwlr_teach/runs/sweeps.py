@@ -7,14 +7,16 @@ cost little more than one: the runs of a grid are one tensor, and each optimizer
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from lwlr_teach.clipping import Clip
 from lwlr_teach.core.checks import check_count, check_device, check_made, check_number
+from lwlr_teach.core.cluster import check_cluster, spread
 from lwlr_teach.core.progress import Bar, progress_bar
 from lwlr_teach.optim.catalogue import Method
 from lwlr_teach.optim.grid import check_grid, check_methods, tensor_or_none
@@ -74,6 +76,7 @@ def sweep(
     clip: Clip | None = None,
     schedule: Schedule | None = None,
     progress: bool = True,
+    cluster: str | None = None,
     memory_limit: float = 2**30,
     **grid: Sequence[float] | Tensor,
 ) -> Sweep:
@@ -96,6 +99,9 @@ def sweep(
         schedule: the factor of every rate as a function of the step, see ``lwlr_teach.schedules``.
         device, dtype: where and in what precision to compute.
         progress: show a bar when the sweep takes longer than a second.
+        cluster: share the optimizers out over a Ray cluster: ``"local"``, the cores of this machine,
+            ``"auto"``, the cluster that runs here, or the address of one; see ``docs/several-machines.md``.
+            The numbers are the same.
         memory_limit: bytes that the result may take; a larger grid is refused before it is run.
         **grid: further hyperparameters, each 1-D: ``momentum`` (SGD's momentum, Adam's β₁), ``beta2``,
             ``eps``, ``weight_decay``, …, and ``limit`` for methods with a clip of their own.
@@ -106,6 +112,7 @@ def sweep(
     surface = find_surface(surface)
     methods = check_methods(optimizers)
     device = check_device("device", device)
+    check_cluster(cluster, device)
     check_count("steps", steps)
     if not dtype.is_floating_point:
         raise ValueError(f"dtype must be a floating-point type, got {dtype}")
@@ -121,21 +128,31 @@ def sweep(
             check_drivable(m.name, m([torch.zeros(1)]))
     _check_size(methods, axes, begin, steps, dtype, memory_limit)
 
-    shape = tuple(len(values) for values in axes.values())
-    visited = torch.empty(steps + 1, len(methods), *shape, *begin.shape, device=device, dtype=dtype)
-    done = 0
-    try:
-        with progress_bar("sweep", len(methods) * steps, shown=progress) as bar:
-            for i, contestant in enumerate(methods):
-                _run(contestant, surface, axes, begin, seed, clip, schedule, visited[:, i], bar)
-                done = i + 1
-    except KeyboardInterrupt:
-        if not done:
-            raise  # nothing to keep
-        print(f"Interrupted: {done} of {len(methods)} optimizers are done, and are kept.")
-        methods = methods[:done]
+    run = partial(_run, surface, axes, begin, seed, clip, schedule)
+    shape = (steps + 1, *(len(values) for values in axes.values()), *begin.shape)
+    if cluster is None:
+        visited = torch.empty(steps + 1, len(methods), *shape[1:], device=device, dtype=dtype)
+        done = 0
+        try:
+            with progress_bar("sweep", len(methods) * steps, shown=progress) as bar:
+                for i, contestant in enumerate(methods):
+                    run(contestant, visited[:, i], bar)
+                    done = i + 1
+        except KeyboardInterrupt:
+            if not done:
+                raise  # nothing to keep
+            print(f"Interrupted: {done} of {len(methods)} optimizers are done, and are kept.")
+            methods = methods[:done]
+        visited = visited[:, :done]
+    else:
+        alone = partial(_path, run, shape, dtype)
+        ended = spread(
+            alone, methods, cluster=cluster, kind="optimizers", says="sweep", steps=steps, progress=progress
+        )
+        methods = tuple(methods[i] for i in ended)
+        visited = torch.stack([*ended.values()], 1)
 
-    paths = visited[:, :done].movedim(0, -2)
+    paths = visited.movedim(0, -2)
     losses = surface.loss(paths)
     if target is None:
         target = surface.lowest + 1e-3 * (losses.flatten()[0].item() - surface.lowest)
@@ -152,16 +169,23 @@ def sweep(
     )
 
 
+def _path(run: Callable[..., None], shape: tuple[int, ...], dtype: torch.dtype, contestant: Method) -> Tensor:
+    """The path of one method, for a process that has nothing to write it into."""
+    out = torch.empty(shape, dtype=dtype)
+    run(contestant, out)
+    return out
+
+
 def _run(
-    contestant: Method,
     surface: Surface,
     axes: dict[str, Tensor],
     begin: Tensor,
     seed: int,
     clip: Clip | None,
     schedule: Schedule | None,
+    contestant: Method,
     out: Tensor,
-    bar: Bar,
+    bar: Bar | None = None,
 ) -> None:
     """Write the path of one method into ``out`` (steps + 1, *grid, start, 2)."""
     own = {name: values for name, values in axes.items() if contestant.target(name)}
@@ -182,7 +206,8 @@ def _run(
                 losses[step - 1] = surface.loss(points)
         optimizer.step()
         out[step] = points
-        bar.update()
+        if bar is not None:
+            bar.update()
 
 
 def _open_mesh(own: dict[str, Tensor], axes: dict[str, Tensor]) -> list[Tensor]:

@@ -636,6 +636,65 @@ def test_an_interrupted_search_keeps_what_it_has(capsys):
         search_rate(objective, trials=40, **SEARCH)
 
 
+@pytest.mark.parametrize(
+    ("storage", "sampler", "part", "all_of"),
+    [("study.log", "tpe", 11, 14), ("study.log", "random", 2, 5), ("sqlite:///study.db", "random", 2, 4)],
+)
+def test_a_search_goes_on_where_it_was_kept(storage, sampler, part, all_of, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    search = functools.partial(search_rate, _valley, storage=storage, sampler=sampler, **SEARCH)
+    first = search(trials=part)
+    again = search(trials=part)  # which has nothing to do
+    whole = search(trials=all_of)
+    at_once = search(trials=all_of, study="another")
+    assert len(first.lr) == len(again.lr) == part
+    assert torch.equal(first.losses, again.losses)
+    assert torch.equal(whole.lr[:part], first.lr)
+    assert torch.equal(whole.lr, at_once.lr)  # a rate depends on the seed, the trial and those before it
+    assert len(set(whole.lr.tolist())) == all_of
+    assert search(trials=2, study="third", seed=1).lr.tolist() != whole.lr[:2].tolist()
+    for wrong in (dict(low=1e-3), dict(high=1.0)):
+        [(name, value)] = wrong.items()
+        with pytest.raises(
+            ValueError, match=f"{name} of the study 'rate' in the storage is .*, got {value:g}"
+        ):
+            search(trials=30, **wrong)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_several_share_the_trials_of_a_study(tmp_path):
+    """Two searches, the second begun while the first is in its third trial."""
+    storage, found = tmp_path / "study", []
+
+    def objective(rate):
+        found.append(rate)
+        if len(found) == 3:
+            other = search_rate(_valley, trials=6, storage=storage, **SEARCH)
+            assert len(other.lr) == 7  # the third is still running
+            assert other.losses[2].isnan().all()
+        yield from _valley(rate)
+
+    mine = search_rate(objective, trials=6, storage=storage, **SEARCH)
+    assert len(found) == 3
+    assert mine.losses.shape == (7, 9)
+    assert len(set(mine.lr.tolist())) == 7
+
+
+def test_a_stored_search_that_is_interrupted_keeps_what_is_done(tmp_path, capsys):
+    asked = []
+
+    def objective(rate):
+        asked.append(rate)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        yield from _valley(rate)
+
+    found = search_rate(objective, trials=9, storage=tmp_path / "study", **SEARCH)
+    assert capsys.readouterr().out == "Interrupted in trial 4 of 9. What is done is kept.\n"
+    assert found.lr.tolist() == asked[:3]
+    assert search_rate(objective, trials=9, storage=tmp_path / "study", **SEARCH).cost == 9 * 9
+
+
 def test_an_error_of_the_objective_is_raised_and_nothing_is_said(capfd):
     def broken(rate):
         raise OSError("no data")
@@ -661,6 +720,8 @@ def test_an_error_of_the_objective_is_raised_and_nothing_is_said(capfd):
         (dict(reduction=1), ValueError, "reduction must be at least 2, got 1"),
         (dict(budget=0), ValueError, "budget must be at least 1, got 0"),
         (dict(seed=-1), ValueError, "seed must be at least 0, got -1"),
+        (dict(storage=3), TypeError, "storage must be a file or the URL of a database, got 3"),
+        (dict(study=""), ValueError, "study must be a name, got ''"),
     ],
 )
 def test_what_cannot_be_searched_is_named(change, error, says):

@@ -1,0 +1,182 @@
+"""Blocks of work on a Ray cluster: the only place that imports Ray.
+
+Whoever spreads work hands over blocks that know nothing of each other, and gets back what each returned.
+``cluster`` is what Ray calls an address: ``"local"`` starts a cluster of this machine's cores, ``"auto"``
+joins the one that runs here, and ``"10.0.0.1:6379"`` the one whose first machine that is.
+``docs/several-machines.md`` shows how one is started.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+
+from lwlr_teach.core.progress import progress_bar
+from lwlr_teach.core.threads import one_thread
+
+_ADDRESS = re.compile(r"([^\s/]+):(\d{1,5})")
+_KNOWN: dict[str, str] = {}  # the addresses that were joined, as Ray writes them
+_ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
+RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
+_SECONDS = 5  # to answer, or to end
+_ATTEMPTS = 3  # to start: Ray gives its own processes 15 seconds, which a busy machine may not do
+
+
+def check_cluster(cluster: str | None, device: torch.device | None = None) -> None:
+    """Raise for what is no cluster, for a device that is not its processors, and where Ray is missing."""
+    if cluster is None:
+        return
+    if not isinstance(cluster, str):
+        raise TypeError(f"cluster must be {_ALLOWED}, got {cluster!r}")
+    if cluster not in ("local", "auto") and not _ADDRESS.fullmatch(cluster):
+        raise ValueError(f"cluster must be {_ALLOWED}, got {cluster!r}")
+    if device is not None and device.type != "cpu":
+        raise ValueError(f"device must be 'cpu' with a cluster, got {str(device)!r}")
+    _ray()
+
+
+def _ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f'cluster needs the package ray: pip install "lwlr-teach[ray]" ({error})'
+        ) from None
+
+
+def join(cluster: str) -> Any:
+    """The module ``ray``, when this process is part of the cluster; it stays so until ``ray.shutdown()``.
+
+    A process that has joined one already, here or with its own ``ray.init(…)``, stays with it.
+    """
+    check_cluster(cluster)
+    ray = _ray()
+    address = _ADDRESS.fullmatch(cluster)
+    if ray.is_initialized():
+        here = _here(ray)
+        if address and _KNOWN.get(cluster, cluster) != here:
+            raise ValueError(
+                f"cluster must be the one that this process has joined, {here}, got {cluster!r}; "
+                "leave the other one first, with ray.shutdown()"
+            )
+        return ray
+    if address:  # Ray itself would try for minutes, and then end the process
+        try:
+            socket.create_connection((address[1], int(address[2])), _SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(f"cluster {cluster!r} does not answer: {error}") from None
+    if cluster == "local":
+        _start(ray)
+    else:
+        try:
+            ray.init(address=cluster, logging_level=logging.ERROR)
+        except ConnectionError as error:
+            raise ConnectionError(f"cluster {cluster!r} was not found: {error}") from None
+    _KNOWN[cluster] = _here(ray)
+    return ray
+
+
+def _here(ray: Any) -> str:
+    """The address of the cluster that this process has joined."""
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def _start(ray: Any) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR)
+            return
+        except Exception as error:  # Ray has no class of its own for this one
+            if "timed out during startup" not in str(error) or attempt == _ATTEMPTS - 1:
+                raise
+
+
+def spread(
+    function: Callable[..., Any],
+    blocks: Sequence[Any],
+    *,
+    cluster: str,
+    kind: str,
+    says: str,
+    steps: int,
+    progress: bool,
+) -> dict[int, Any]:
+    """What ``function(block)`` returns for each block, by its index, with one thread each.
+
+    The function is sent once, by value where it is a notebook's own. A block whose process is killed is begun
+    again. An interruption keeps the blocks that are done, says so, and ends the others; an error in one ends
+    all, and is raised as it is.
+
+    Args:
+        kind: what the blocks are, in words.
+        says: what the bar says.
+        steps: how far the bar goes with each block.
+    """
+    ray = join(cluster)
+    run = ray.remote(num_cpus=1, max_retries=RETRIES)(_alone)
+    sent = ray.put(function)
+    done: dict[int, Any] = {}
+    waiting: dict[Any, int] = {}
+    try:
+        with progress_bar(says, len(blocks) * steps, shown=progress) as bar:
+            for i, block in enumerate(blocks):
+                waiting[run.remote(sent, block)] = i
+            while waiting:
+                [ended], _ = ray.wait(list(waiting), num_returns=1)
+                done[waiting[ended]] = result(ray, ended)
+                del waiting[ended]
+                bar.update(steps)
+    except KeyboardInterrupt:
+        if not done:
+            raise  # nothing to keep
+        print(f"Interrupted: {len(done)} of {len(blocks)} {kind} are done, and are kept.")
+    finally:
+        end(ray, waiting)
+    return dict(sorted(done.items()))
+
+
+def end(ray: Any, tasks: Iterable[Any]) -> None:
+    """End these tasks, of which some may wait and others run.
+
+    Ray only tries: one that was just being begun goes on, and would hold a processor for ever. So they are
+    told again until all have ended. Without ``force`` one that computes would go on, too.
+    """
+    left = {task.completed() if hasattr(task, "completed") else task: task for task in tasks}
+    for _ in range(_SECONDS):
+        for task in left.values():
+            ray.cancel(task, force=True)
+        if not left:
+            return
+        ended, _ = ray.wait([*left], num_returns=len(left), timeout=1)
+        for reference in ended:
+            del left[reference]
+
+
+def _alone(function: Callable[..., Any], block: Any) -> Any:
+    """Runs in a process of the cluster."""
+    with one_thread():
+        return function(block)
+
+
+def result(ray: Any, reference: Any) -> Any:
+    """What a task returned; an error of its function is raised as the function raised it."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        if not isinstance(cause, Exception):
+            raise
+        cause.add_note("This was raised on the cluster; without it, the lines that led here are shown.")
+        raise cause from None
+    except ray.exceptions.WorkerCrashedError:
+        raise RuntimeError(
+            f"{RETRIES + 1} processes of the cluster were killed at the same work; do they have the memory?"
+        ) from None
