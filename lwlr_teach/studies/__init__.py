@@ -19,6 +19,14 @@ from lwlr_teach.studies.after_adam import (
 )
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.landscapes import (
+    Descents,
+    FewDigits,
+    few_digits,
+    rescale,
+    train_on_landscape,
+    walks,
+)
 from lwlr_teach.studies.large_batch import (
     Scaling,
     fit_critical,
@@ -67,8 +75,10 @@ __all__ = [
     "Chase",
     "Comparison",
     "DecayRuns",
+    "Descents",
     "Family",
     "FamilyRuns",
+    "FewDigits",
     "FirstSteps",
     "Kept",
     "LayerRates",
@@ -90,6 +100,7 @@ __all__ = [
     "compare",
     "decay_in_noise",
     "equally_fast",
+    "few_digits",
     "first_steps",
     "fit_critical",
     "guess_sizes",
@@ -107,6 +118,7 @@ __all__ = [
     "readouts",
     "rectifier",
     "remember",
+    "rescale",
     "scaling",
     "shared_run",
     "split_losses",
@@ -115,8 +127,10 @@ __all__ = [
     "train_at_the_edge",
     "train_decays",
     "train_layer_rates",
+    "train_on_landscape",
     "train_schedules",
     "train_to_target",
     "train_widths",
+    "walks",
     "trained_splits",
 ]
