@@ -125,16 +125,23 @@ def sharpness(loss: Loss, params: Sequence[Tensor], *, steps: int = 30) -> Tenso
     # A direction that is at right angles to no eigenvector, but by chance.
     first = torch.arange(1, size + 1, dtype=torch.float64).square().sin().to(params[0])
     basis = [first / first.norm()]
-    diagonal, beside = [], []
+    diagonal: list[Tensor] = []
+    beside: list[Tensor] = []
+    scale = basis[0].new_zeros(())
     for _ in range(min(steps, size)):
         (curved,) = times_hessian([t[0] for t in _like(basis[-1][None], params)])
         curved = torch.cat([t.flatten() for t in curved])
-        diagonal.append(curved @ basis[-1])
+        scale = scale.maximum(curved.norm())
+        height = curved @ basis[-1]
         for _ in range(2):  # rounding would bring back what is known already
             known = torch.stack(basis)
             curved = curved - (known @ curved) @ known
-        beside.append(curved.norm())
-        basis.append(curved / beside[-1].clamp(min=torch.finfo(curved.dtype).tiny))
+        # Where nothing but rounding is left, all that follows repeats the first entry, which is no larger.
+        goes_on = curved.norm() > 100 * torch.finfo(curved.dtype).eps * scale
+        alive = basis[-1].any()
+        diagonal.append(torch.where(alive, height, diagonal[0] if diagonal else height))
+        beside.append(torch.where(goes_on, curved.norm(), 0.0))
+        basis.append(torch.where(goes_on, curved / curved.norm(), 0.0))
     off = torch.stack(beside[:-1]) if beside[:-1] else diagonal[0].new_zeros(0)
     small = torch.diag(torch.stack(diagonal)) + torch.diag(off, 1) + torch.diag(off, -1)
     return torch.linalg.eigvalsh(small)[-1]

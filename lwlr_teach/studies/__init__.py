@@ -22,6 +22,8 @@ from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.landscapes import (
     Descents,
     FewDigits,
+    Slice,
+    cut,
     few_digits,
     rescale,
     train_on_landscape,
@@ -90,6 +92,7 @@ __all__ = [
     "Scaling",
     "ScheduleRuns",
     "Sizes",
+    "Slice",
     "Splits",
     "Target",
     "Widths",
@@ -98,6 +101,7 @@ __all__ = [
     "best_memory",
     "chase",
     "compare",
+    "cut",
     "decay_in_noise",
     "equally_fast",
     "few_digits",
@@ -131,6 +135,6 @@ __all__ = [
     "train_schedules",
     "train_to_target",
     "train_widths",
-    "walks",
     "trained_splits",
+    "walks",
 ]

@@ -22,7 +22,7 @@ from lwlr_teach.core.progress import progress_bar
 from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import method
 from lwlr_teach.problems.data import digits
-from lwlr_teach.problems.landscapes import sharpness
+from lwlr_teach.problems.landscapes import loss_slice, project, sharpness
 from lwlr_teach.problems.models import init_mlp, mlp
 
 
@@ -186,3 +186,53 @@ def train_on_landscape(
     losses, sharp, now_rates = (torch.stack(column, -1) for column in zip(*told, strict=True))
     at_end = [p.detach() for p in params]
     return Descents(net, rates, torch.tensor(looks), losses, sharp, now_rates, highest, at_end)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A plane through the landscape, and the shadows that paths cast on it."""
+
+    along: Tensor
+    """Places on the first direction: (a,)"""
+    across: Tensor
+    """Places on the second: (b,)"""
+    loss: Tensor
+    """At each place of the plane: (a, b)"""
+    paths: dict[str, Tensor]
+    """The place of the plane that is nearest to each place of a path: (step, 2)"""
+    path_loss: dict[str, Tensor]
+    """The loss on the path itself, which may be far from the plane: (step,)"""
+    share: float
+    """How much of the paths' variance lies in the plane."""
+
+
+def cut(
+    net: FewDigits,
+    ways: Mapping[str, list[Tensor]],
+    directions: Sequence[Tensor],
+    *,
+    points: int = 41,
+    room: float = 0.2,
+    reach: float = 0.0,
+) -> Slice:
+    """The plane of two directions through the end of the first way, with the shadows of all ways.
+
+    The plane holds all shadows with ``room`` around them, a share of their extent, and at least ``reach`` to
+    all sides.
+    """
+    check_count("points", points, low=2)
+    end = [p[-1] for p in next(iter(ways.values()))]
+    paths = {name: project(way, end, directions) for name, way in ways.items()}
+    places = torch.cat([*paths.values()])
+    low, high = places.amin(0), places.amax(0)
+    low, high = (low - room * (high - low)).clamp(max=-reach), (high + room * (high - low)).clamp(min=reach)
+    along, across = (torch.linspace(a, b, points, dtype=low.dtype) for a, b in zip(low, high, strict=True))
+    with one_thread():
+        loss = loss_slice(net.loss, end, directions, along, across)
+        path_loss = {name: net.loss(way) for name, way in ways.items()}
+    # At right angles, so that variances along them add up.
+    spanned = torch.linalg.qr(torch.cat([d.flatten(1) for d in directions], 1).T).Q
+    rows = torch.cat([torch.cat([p.flatten(1) for p in way], 1) for way in ways.values()])
+    away = rows - rows.mean(0)
+    share = (away @ spanned).square().sum() / away.square().sum()
+    return Slice(along, across, loss, paths, path_loss, share.item())

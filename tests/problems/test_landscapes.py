@@ -83,6 +83,19 @@ def test_sharpness_is_signed_where_the_most_curved_direction_is_a_hill():
     assert found.item() == pytest.approx(2, rel=1e-5)
 
 
+def test_sharpness_where_few_directions_are_curved():
+    """Then nothing is left to find after a few steps; in either precision."""
+    for dtype in (torch.float32, torch.float64):
+        ways = torch.randn(3, 50, generator=generator(), dtype=dtype)
+        down = torch.tensor([-1.0, -2.0, -3.0], dtype=dtype)
+        for heights in (-down, down):
+            oracle = torch.linalg.eigvalsh(ways.T @ (heights[:, None] * ways))[-1]
+            found = sharpness(
+                lambda p, h=heights, w=ways: (h * (w @ p[0]) ** 2).sum() / 2, [torch.ones(50, dtype=dtype)]
+            )
+            assert abs(found - oracle) < 1e-4
+
+
 def test_sharpness_of_many_networks(net):
     many = [torch.stack([p, 2 * p]) for p in net]
     each = [sharpness(loss, [p[i] for p in many]) for i in range(2)]
