@@ -41,6 +41,12 @@ function render({ model, el }) {
     const unit = (i) => (2 * i) / (n - 1) - 1;
     const p = view.plot(ctx, { ...colours, faint: "transparent" }, { left: 0, top: 0, width: w, height: h },
       { range: [0, w] }, { range: [0, h] }, { xLabels: false, yTicks: 0 });
+    Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 0.7, globalAlpha: 0.4 });
+    ctx.beginPath(); // the floor
+    for (const [x, y] of [[-1, -1], [1, -1], [1, 1], [-1, 1]]) ctx.lineTo(...at(x, y, 0));
+    ctx.closePath();
+    ctx.stroke();
+    ctx.globalAlpha = 1;
     const [low, high] = colours.dark ? [[74, 84, 98], [22, 25, 30]] : [[255, 255, 255], [168, 180, 196]];
     ctx.lineWidth = 0.6;
     ctx.lineJoin = "round";
@@ -84,16 +90,17 @@ function render({ model, el }) {
   function drawEdges(ctx, colours, at, place) {
     Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "middle" });
     const { share, ticks } = slices[scene()];
-    const near = (k) => (place(...(k ? [0, 1, 0] : [1, 0, 0]))[2] > 0 ? -1 : 1); // the end of the axis that is near
-    const [x, y] = [near(0), near(1)];
-    const [fx, fy] = [at(0, 1.16 * y, 0), at(1.16 * x, 0, 0)];
-    ctx.fillText("direction 1", fx[0], fx[1] + 8);
-    ctx.fillText("direction 2", fy[0], fy[1] + 8);
+    /** @type {(x: number, y: number) => number} */
+    const near = (x, y) => (place(x, y, 0)[2] > 0 ? -1 : 1); // the end of an axis that is near
+    const [x, y] = [near(1, 0), near(0, 1)];
+    const [first, second] = [at(0, 1.12 * y, 0), at(1.12 * x, 0, 0)];
+    ctx.fillText("direction 1", first[0], first[1] + 8);
+    ctx.fillText("direction 2", second[0], second[1] + 8);
     Object.assign(ctx, { textAlign: "left" });
     ctx.fillText(share, 6, 10);
     if (tilt() > 70) return;
     const corners = [[-1, -1], [-1, 1], [1, -1], [1, 1]];
-    const [cx, cy] = corners.reduce((left, c) => (at(...c, 0)[0] < at(...left, 0)[0] ? c : left));
+    const [cx, cy] = corners.reduce((left, c) => (at(c[0], c[1], 0)[0] < at(left[0], left[1], 0)[0] ? c : left));
     Object.assign(ctx, { strokeStyle: colours.text, lineWidth: 1, textAlign: "right" });
     ctx.beginPath();
     ctx.moveTo(...at(cx, cy, 0));
@@ -127,7 +134,7 @@ function render({ model, el }) {
       view.slider("step", "step", Array.from({ length: steps }, (_, s) => s)), view.player("step", steps - 1, PLAY_MS)),
     view.words(),
     element("div", { class: "lwlr-body" }, picture,
-      element("div", { class: "lwlr-side" }, view.legend(methods, "loss", (name) => loss(methods.map((m, i) => ({ ...m, i })).find((m) => m.name === name))),
+      element("div", { class: "lwlr-side" }, view.legend(methods, "loss", (name) => loss({ i: methods.findIndex((m) => m.name === name) })),
         element("div", { class: "lwlr-hint" }, "Drag the picture to turn it. A path is drawn as its shadow on the slice; beside the names stands its own loss."))));
 }
 

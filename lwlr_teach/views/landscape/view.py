@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count
-from lwlr_teach.core.text import percent, short
+from lwlr_teach.core.text import short
 from lwlr_teach.studies.landscapes import Slice
 from lwlr_teach.views.kit.base import View, module, pack_float32
 from lwlr_teach.views.kit.style import MATPLOTLIB_MARKERS, linestyle, styles
@@ -110,7 +110,7 @@ class LandscapeView(View):
         }
 
     def _share(self, name: str) -> str:
-        return f"{percent(self.slices[name].share)} of the paths' variance lies in it"
+        return f"{short(100 * self.slices[name].share)}% of the paths' variance lies in it"
 
     def _visible(self) -> list[int]:
         return [i for i, name in enumerate(self.names) if name in self.shown]
