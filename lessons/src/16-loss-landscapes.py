@@ -35,7 +35,7 @@ net = few_digits(images=100, hidden=24)
 ways = walks(net, {"SGD": 0.2, "Momentum": 0.03, "Adam": 0.005}, steps=150, gain=0.5)
 end = [p[-1] for p in ways["SGD"]]
 count = sum(p.numel() for p in end)
-claim(f"The network has {count:,} weights: so many directions lead away from each place.", count == 1810)
+claim(f"The network has {count:,} weights: so many directions there are from each place.", count == 1810)
 
 # %% [markdown]
 # To draw a landscape of 1,810 directions we have to choose two. Then we compute the loss at all places that can be reached along these two: a **slice**. A path that leads elsewhere casts its shadow on the slice, as a hiker casts one on the valley floor.
@@ -94,7 +94,11 @@ claim(
 #
 # A slice shows what you chose. There is one number that chooses for itself: the curvature in the *most* curved of all directions, the **sharpness** λ. In lesson 1 it decided everything: gradient descent holds while the rate η is below 2/λ. On those maps λ was given. A network's λ depends on where you are.
 #
-# Here the run begins where λ is about 9. At the rate 0.12 the edge is at 2/0.12, about 17.
+# Where does our run begin, and where is the edge of the rate 0.12?
+
+# %%
+start, edge = net.sharpness(net.first(gain=0.5)).item(), 2 / 0.12
+claim(f"It begins at a sharpness of {start:.0f}. The edge of the rate 0.12 is at {edge:.0f}.", start < edge)
 
 # %%
 edge_guess = predict_choice(
@@ -102,9 +106,9 @@ edge_guess = predict_choice(
     "Where does the sharpness go while gradient descent trains at this rate?",
     [
         "down: it looks for flat places",
-        "it stays near 9",
-        "up to about 17, and stays there",
-        "up beyond 17, and the run is lost",
+        "it stays where it is",
+        "up to the edge, and stays there",
+        "up beyond the edge, and the run is lost",
     ],
 )
 edge_guess
@@ -130,13 +134,15 @@ ends = runs.product[..., -10:].mean(-1).median(1).values
 claim("All begin at a sharpness between 7 and 11.", first.min() > 7 and first.max() < 11)
 claim("At 0.03 and 0.06 it more than doubles, and stays below the edge.", (last[:2] > 1.7 * first[:2]).all())
 claim("At 0.12 and 0.24 rate × sharpness ends at 2, within 20%.", ((ends[2:] - 2).abs() < 0.4).all())
+
+# %%
 claim("At 0.24 the place is less than two thirds as sharp as at 0.12.", last[3] < last[2] * 2 / 3)
 rises = (runs.loss.diff(dim=-1) > 0).any(-1)
 claim(
     "The loss never rises at 0.03. At 0.24 it does, from every seed.", rises[3].all() and not rises[0].any()
 )
 edge_guess.reveal(
-    "up to about 17, and stays there",
+    "up to the edge, and stays there",
     "Training sharpens the place until it is at the edge. Beyond it the jumping from wall to wall drives the run to where it is flatter.",
 )
 
@@ -202,6 +208,7 @@ def after_one_step(params, lr=0.05):
     return net.loss([p - lr * g for p, g in zip(params, grads, strict=True)]).item()
 
 
+# %%
 before = net.loss(end).item()
 claim("A step at 0.05 lowers the loss of the network as trained.", after_one_step(end) < before)
 claim("From the rescaled one it leads uphill.", after_one_step(other) > before)
@@ -242,6 +249,8 @@ begins, warm = slowly.sharpness[0, :, 0].median(), slowly.sharpness[0, :, 10].me
 lost, kept = at_once.loss[0, :, -1].median(), slowly.loss[0, :, -1].median()
 claim("It begins at more than four times the edge of the full rate.", begins > 4 * 5)
 claim("When the warm-up is over, the place is less than half as sharp.", warm < begins / 2)
+
+# %%
 claim(
     "At once: the loss climbs above where it began.",
     at_once.highest.median() > 1.3 * at_once.loss[0, :, 0].median(),
@@ -249,7 +258,7 @@ claim(
 claim("It ends more than three times as high as after the warm-up.", lost > 3 * kept)
 
 # %% [markdown]
-# The warm-up pushes the sharpness down before it, step by step, and the run never has to jump. Without it the run is thrown out at once. It is not lost: it lands where the ground is flat enough. This is called a *catapult* (Lewkowycz et al. 2020). But many of its units say nothing any more, and the loss stays high. Gilmer et al. (2021) measured the same in large networks.
+# The warm-up pushes the sharpness down before it, step by step, and the run hardly has to jump. Without it the run is thrown out at once. It does not explode: it lands where the ground is flat enough. This is called a *catapult* (Lewkowycz et al. 2020). But it has landed in a poor place, and the loss stays high. That a warm-up works by making the place flatter Gilmer et al. (2021) found in large networks.
 #
 # ## The rule
 #
@@ -285,6 +294,19 @@ drawn = torch.randn(1, 64, 3, generator=torch.Generator().manual_seed(1), dtype=
 ours = random_directions(params, torch.Generator().manual_seed(1), count=1)[0]
 by_hand = drawn * params[0].norm(dim=0) / drawn.norm(dim=1, keepdim=True)
 claim("By hand and by random_directions: the same direction.", (ours - by_hand).abs().max() < 1e-9)
+
+# %% [markdown]
+# And the walk is that of `torch.optim`:
+
+# %%
+params = [p.requires_grad_() for p in net.first(gain=0.5)]
+theirs = torch.optim.SGD(params, lr=0.2)
+for _ in range(10):
+    theirs.zero_grad()
+    net.loss(params).backward()
+    theirs.step()
+apart = max((p - way[10]).abs().max() for p, way in zip(params, ways["SGD"], strict=True))
+claim("Ten steps of PyTorch's SGD and of ours: the same place.", apart < 1e-9)
 
 # %% [markdown]
 # ## Real data: is flatter better?
@@ -361,6 +383,6 @@ explain("16-explain")
 # 2. With full batches gradient descent sharpens the place until the rate times the sharpness is 2, so that the rate decides how flat the end is.
 # 3. Sharp and flat depend on the units in which a step is measured: they tell you which rate is possible, and little about new images.
 #
-# **Where libraries disagree.** Li et al.'s own code leaves biases and normalisation layers where they are, as ours does; others move them. A filter is a column where weights are (in, out), and a row in `torch.nn.Linear`, which stores (out, in). Power iteration finds the curvature that is largest in *size*, also a negative one, and Lanczos the largest. Some call λ itself the sharpness, others how much the loss rises within a ball.
+# **Where libraries disagree.** The code of Li et al. (2018) leaves biases and normalisation layers where they are, as ours does; others move them. A filter is a column where weights are (in, out), and a row in `torch.nn.Linear`, which stores (out, in). Power iteration finds the curvature that is largest in *size*, also a negative one, and Lanczos the largest. Some call λ itself the sharpness, others how much the loss rises within a ball.
 #
 # **Sources.** Li, Xu, Taylor, Studer and Goldstein (2018), *Visualizing the loss landscape of neural nets*. Antognini and Sohl-Dickstein (2018), *PCA of high dimensional random walks with comparison to neural network training*. Cohen, Kaur, Li, Kolter and Talwalkar (2021), *Gradient descent on neural networks typically occurs at the edge of stability*. Dinh, Pascanu, Bengio and Bengio (2017), *Sharp minima can generalize for deep nets*. Lewkowycz et al. (2020), *The large learning rate phase of deep learning: the catapult mechanism*. Gilmer et al. (2021), *A loss curvature perspective on training instability in deep learning*. Keskar et al. (2017), *On large-batch training for deep learning*.

@@ -34,6 +34,7 @@ function render({ model, el }) {
     const place = turned(yaw, tilt());
     const scale = Math.max(1, Math.min(w / 3.1, h / 2.9));
     const middle = place(0, 0, LIFT / 2)[1];
+    /** @type {(x: number, y: number, z: number) => [number, number]} */
     const at = (x, y, z) => {
       const [right, down] = place(x, y, z * LIFT);
       return [w / 2 + scale * right, h / 2 + scale * (down - middle)];
@@ -87,6 +88,12 @@ function render({ model, el }) {
   }
 
   // The names of the directions on the two near edges, and the heights at the left corner.
+  /**
+   * @param {Context} ctx
+   * @param {Colours} colours
+   * @param {(x: number, y: number, z: number) => [number, number]} at
+   * @param {(x: number, y: number, z: number) => [number, number, number]} place
+   */
   function drawEdges(ctx, colours, at, place) {
     Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "middle" });
     const { share, ticks } = slices[scene()];
