@@ -72,10 +72,13 @@ LandscapeView(slices, title="Digits network")
 shadow, seen = (slices[name].share for name in slices)
 claim("The random slice holds less than 1% of the paths' variance.", shadow < 0.01)
 claim("The principal one holds more than 60%.", seen > 0.6)
+sgd, momentum, adam = (path[-1] for path in slices["principal directions"].paths.values())
+near, far = (sgd - momentum).norm(), (sgd - adam).norm()
+claim("Adam's end is more than three times as far from SGD's as Momentum's is.", far > 3 * near)
 share_guess.reveal(100 * shadow, "Two directions of 1,810 are about a thousandth of all there are.")
 
 # %% [markdown]
-# On random directions the paths seem to stand still. All that they do, they do elsewhere. On the principal ones we see most of it.
+# On random directions the paths seem to stand still. All that they do, they do elsewhere. On the principal ones we see most of it. SGD and Momentum go the same way, at different speeds. Adam, with a rate for each weight, turns aside.
 #
 # But beware of two things. The loss beside the names is that of the *path*, and the height below its shadow that of the *slice*. And a smooth bend in principal directions is no discovery: a walk that goes nowhere has it as well.
 
@@ -117,13 +120,13 @@ edge_guess
 # Good students say “down”, for they have heard that training finds flat minima, or the last one, for they have understood lesson 1. Let both argue before the reveal.
 
 # %% [markdown]
-# Each curve is a rate, the median of three seeds. **Read rate × sharpness at the last step: which of the four come to 2? Which of them begin above it?**
+# Each curve is a rate, the median of three seeds. **Read rate × sharpness at the last step: which of the four are at 2? From which side did each of them come?**
 
 # %% tags=["nbval-ignore-output"]
 # This takes about eight seconds.
 runs = train_on_landscape([0.03, 0.06, 0.12, 0.24], net=net, seeds=3, steps=300, gain=0.5)
-product = runs.product.median(1).values
-curves = {f"rate {lr:g}": row for lr, row in zip(runs.lr.tolist(), product, strict=True)}
+rows = runs.product.median(1).values
+curves = {f"rate {lr:g}": row for lr, row in zip(runs.lr.tolist(), rows, strict=True)}
 CurvesView(
     curves | {"the edge": torch.full((31,), 2.0)}, y="rate × sharpness", x="tenth step", title="Descent"
 )

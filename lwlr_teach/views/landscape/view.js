@@ -101,8 +101,11 @@ function render({ model, el }) {
     const near = (x, y) => (place(x, y, 0)[2] > 0 ? -1 : 1); // the end of an axis that is near
     const [x, y] = [near(1, 0), near(0, 1)];
     const [first, second] = [at(0, 1.12 * y, 0), at(1.12 * x, 0, 0)];
-    ctx.fillText("direction 1", first[0], first[1] + 8);
-    ctx.fillText("direction 2", second[0], second[1] + 8);
+    for (const [title, [left, top]] of Object.entries({ "direction 1": first, "direction 2": second })) {
+      const side = (left - ctx.cssWidth / 2) / ctx.cssWidth; // beside the relief a title begins, or ends, at its edge
+      ctx.textAlign = Math.abs(side) < 0.12 ? "center" : side > 0 ? "left" : "right";
+      ctx.fillText(title, left, top + 8);
+    }
     Object.assign(ctx, { textAlign: "left" });
     ctx.fillText(share, 6, 10);
     if (tilt() > 70) return;
