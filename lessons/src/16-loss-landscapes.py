@@ -358,17 +358,17 @@ def normalised(d, w):
 check("16-filter", normalised)
 
 # %% [markdown]
-# Then the sharpness. `times_hessian(v)` gives $Hv$.
+# Then the sharpness. The Hessian here is small enough to be a matrix, so that $Hv$ is `hessian @ v`.
 
 
 # %%
-def sharpest(times_hessian, v, steps):
+def sharpest(hessian, v, steps):
     """The curvature that is largest in size, by so many steps of power iteration from v."""
     ### BEGIN SOLUTION
     for _ in range(steps):
-        v = times_hessian(v)
+        v = hessian @ v
         v = v / v.norm()
-    return v @ times_hessian(v)
+    return v @ (hessian @ v)
     ### END SOLUTION
 
 

@@ -91,20 +91,20 @@ FILTER = Exercise(
 # --- the sharpness ----------------------------------------------------------------------------------------
 
 
-def sharpest(times_hessian: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Tensor:
+def sharpest(hessian: Tensor, v: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
-        v = times_hessian(v)
+        v = hessian @ v
         v = v / v.norm()
-    return v @ times_hessian(v)
+    return v @ (hessian @ v)
 
 
 def _hessian_problem(generator: torch.Generator) -> dict[str, Any]:
     """The largest eigenvalue in size is three times as large as the next, and negative in half the cases."""
     size = 4 + int(torch.randint(4, (), generator=generator))
     axes = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64)).Q
-    values = 2 * torch.rand(size, generator=generator, dtype=torch.float64) - 1
+    values = torch.rand(size, generator=generator, dtype=torch.float64) - 0.5
     sign = 1 - 2 * int(torch.randint(2, (), generator=generator))
-    values[0] = sign * uniform(generator, 3, 6)
+    values[0] = sign * uniform(generator, 1.5, 2.5)
     return {
         "hessian": axes @ torch.diag(values) @ axes.T,
         "v": torch.randn(size, generator=generator, dtype=torch.float64),
@@ -113,51 +113,50 @@ def _hessian_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _play_hessian(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    hessian = problem["hessian"]
-    return {"the curvature": answer(lambda v: hessian @ v, problem["v"], problem["steps"])}
+    return {"the curvature": answer(problem["hessian"], problem["v"], problem["steps"])}
 
 
 def _after(finish: Callable[..., Any]) -> Callable[..., Any]:
     """An answer that goes the same way and ends in another."""
 
-    def answer(times_hessian: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Any:
+    def answer(hessian: Tensor, v: Tensor, steps: int) -> Any:
         for _ in range(steps):
-            v = times_hessian(v)
+            v = hessian @ v
             v = v / v.norm()
-        return finish(v, times_hessian(v))
+        return finish(v, hessian @ v)
 
     return answer
 
 
-def _growing(h: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Tensor:
+def _growing(h: Tensor, v: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
-        v = h(v)
-    return v @ h(v)
+        v = h @ v
+    return v @ (h @ v)
 
 
-def _of_start(h: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Tensor:
+def _of_start(h: Tensor, v: Tensor, steps: int) -> Tensor:
     v = v / v.norm()
-    return v @ h(v)
+    return v @ (h @ v)
 
 
-def _one_step(h: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Tensor:
-    v = h(v)
+def _one_step(h: Tensor, v: Tensor, steps: int) -> Tensor:
+    v = h @ v
     v = v / v.norm()
-    return v @ h(v)
+    return v @ (h @ v)
 
 
-def _by_sum(h: Callable[[Tensor], Tensor], v: Tensor, steps: int) -> Tensor:
+def _by_sum(h: Tensor, v: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
-        v = h(v)
+        v = h @ v
         v = v / v.abs().sum()
-    return v @ h(v)
+    return v @ (h @ v)
 
 
 SHARPEST = Exercise(
     name="16-sharpness",
     asks=(
-        "Write sharpest(times_hessian, v, steps): the curvature in the direction where it is largest in "
-        "size, by power iteration from v. times_hessian(v) is the Hessian times v."
+        "Write sharpest(hessian, v, steps): the curvature in the direction where it is largest in "
+        "size, by power iteration from v. hessian @ v is Hv."
     ),
     answer=sharpest,
     problem=_hessian_problem,
@@ -208,8 +207,8 @@ SHARPEST = Exercise(
     ),
     hints=(
         "Times the Hessian, each part of v grows by its own curvature: after many times the largest has won.",
-        "In the loop: v = times_hessian(v), and v = v / v.norm(). After it: v · Hv.",
-        "return v @ times_hessian(v), after the loop.",
+        "In the loop: v = hessian @ v, and v = v / v.norm(). After it: v · Hv.",
+        "return v @ (hessian @ v), after the loop.",
     ),
     lesson="16-loss-landscapes",
 )
@@ -281,11 +280,9 @@ EXPLANATION = Explanation(
     asks="A paper shows two smooth pictures: “Our method finds a flat minimum, the old one a sharp one, so "
     "ours will generalise.” What do you ask?",
     good=(
-        "Along which directions? Two random ones show next to nothing of what happens in all the others, "
-        "and the sharpest direction is hardly ever among them. How long is a step on the axes? If filters "
-        "are not made as long as the weights, the same function looks sharp or flat as one likes, by making "
-        "one layer larger and the next smaller. Was the sharpness measured, and at which rate and batch? "
-        "Each rate comes to its own edge, 2/η. And is the flat one better on test images? On our digits "
-        "small batches ended in flatter places and were not better."
+        "Along which directions? Two random ones show next to nothing of the others. How long is a step on "
+        "the axes? Without filters of equal length one function looks sharp or flat as you like: make one "
+        "layer larger, the next smaller. At which rate and batch? Each rate comes to its own edge, 2/η. And "
+        "is the flat one better on test images? On our digits small batches ended flatter and were not better."
     ),
 )
