@@ -283,6 +283,6 @@ EXPLANATION = Explanation(
         "Along which directions? Two random ones show next to nothing of the others. How long is a step on "
         "the axes? Without filters of equal length one function looks sharp or flat as you like: make one "
         "layer larger, the next smaller. At which rate and batch? Each rate comes to its own edge, 2/η. And "
-        "is the flat one better on test images? On our digits small batches ended flatter and were not better."
+        "is the flat one better on test images? On our digits small batches ended flatter, and no better."
     ),
 )
