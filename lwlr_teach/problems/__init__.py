@@ -1,6 +1,13 @@
 """What is learned: surfaces in two dimensions, networks with exact results, data, models and tasks."""
 
 from lwlr_teach.problems.data import Digits, digits
+from lwlr_teach.problems.landscapes import (
+    loss_slice,
+    principal_directions,
+    project,
+    random_directions,
+    sharpness,
+)
 from lwlr_teach.problems.linear_networks import (
     LinearNetwork,
     closed_form,
@@ -80,12 +87,16 @@ __all__ = [
     "linear",
     "linear_network",
     "loss_after",
+    "loss_slice",
     "losses",
     "mlp",
     "noisy",
     "plateau",
+    "principal_directions",
     "product_limit",
+    "project",
     "quadratic",
+    "random_directions",
     "ravine",
     "rnn",
     "rnn_task",
@@ -94,6 +105,7 @@ __all__ = [
     "sentences",
     "sentences_task",
     "sharp_and_flat",
+    "sharpness",
     "signals",
     "steps_per_digit",
     "styblinski_tang",

@@ -20,6 +20,16 @@ from lwlr_teach.studies.after_adam import (
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.illnesses import ILLNESSES, Illness, Patient, patients, run_patient
+from lwlr_teach.studies.landscapes import (
+    Descents,
+    FewDigits,
+    Slice,
+    cut,
+    few_digits,
+    rescale,
+    train_on_landscape,
+    walks,
+)
 from lwlr_teach.studies.large_batch import (
     Scaling,
     fit_critical,
@@ -69,8 +79,10 @@ __all__ = [
     "Chase",
     "Comparison",
     "DecayRuns",
+    "Descents",
     "Family",
     "FamilyRuns",
+    "FewDigits",
     "FirstSteps",
     "Illness",
     "Kept",
@@ -84,6 +96,7 @@ __all__ = [
     "Scaling",
     "ScheduleRuns",
     "Sizes",
+    "Slice",
     "Splits",
     "Target",
     "Widths",
@@ -92,8 +105,10 @@ __all__ = [
     "best_memory",
     "chase",
     "compare",
+    "cut",
     "decay_in_noise",
     "equally_fast",
+    "few_digits",
     "first_steps",
     "fit_critical",
     "guess_sizes",
@@ -112,6 +127,7 @@ __all__ = [
     "readouts",
     "rectifier",
     "remember",
+    "rescale",
     "run_patient",
     "scaling",
     "shared_run",
@@ -121,8 +137,10 @@ __all__ = [
     "train_at_the_edge",
     "train_decays",
     "train_layer_rates",
+    "train_on_landscape",
     "train_schedules",
     "train_to_target",
     "train_widths",
     "trained_splits",
+    "walks",
 ]

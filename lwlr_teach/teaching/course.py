@@ -169,7 +169,14 @@ COURSE = (
         "Standard parametrisation, muP, a coordinate check, Muon",
         ready=True,
     ),
-    Lesson("16-loss-landscapes", _CHOOSING, "What does the surface really look like?", 40),
+    Lesson(
+        "16-loss-landscapes",
+        _CHOOSING,
+        "What does the surface really look like?",
+        40,
+        "Slices of a network, paths on them, the edge of stability, sharp and flat, what a warm-up is for",
+        ready=True,
+    ),
     Lesson("17-four-fields", _CHOOSING, "Which one for my problem?", 45),
     Lesson(
         "18-clinic",

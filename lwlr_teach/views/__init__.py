@@ -5,6 +5,7 @@ from lwlr_teach.views.curves.view import CurvesView
 from lwlr_teach.views.family.view import FamilyView
 from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
+from lwlr_teach.views.landscape.view import LandscapeView
 from lwlr_teach.views.layers.view import LayerRatesView
 from lwlr_teach.views.memory.view import MemoryView
 from lwlr_teach.views.microscope.view import Microscope
@@ -26,6 +27,7 @@ __all__ = [
     "FamilyView",
     "GalleryView",
     "InspectorView",
+    "LandscapeView",
     "LayerRatesView",
     "MemoryView",
     "Microscope",

@@ -340,6 +340,27 @@ def test_14_the_ends_win_the_first_step_and_the_middle_the_second():
     assert best["step 2"] == 50
 
 
+def test_16_on_the_random_slice_the_paths_stand_still_and_on_the_principal_one_adam_leaves_the_others():
+    view = shown("16-loss-landscapes", "ways = walks", "LandscapeView(slices")
+    random, principal = view.slices.values()
+    for path in random.paths.values():
+        assert path.abs().max() < 0.1  # the slice goes from −1 to 1
+    sgd, momentum, adam = (path[-1] for path in principal.paths.values())
+    assert (sgd - momentum).norm() < (sgd - adam).norm() / 3
+    # And it is told where one looks.
+    view.slice, view.yaw_index, view.tilt_index = "principal directions", 0, len(view._tilts) - 1
+    assert "seen from 90° above" in view.describe()
+
+
+def test_16_plain_says_gorge_and_filter_says_the_same():
+    view = shown("16-loss-landscapes", "ways = walks", "other = rescale", "valleys = {")
+    plain, other, filtered, same = lines(view)
+    place = view.names.index("as trained, plain")
+    assert place == 0
+    assert other[18] / other[20] > 10 * plain[18] / plain[20]
+    assert (filtered - same).abs().max() < 1e-6
+
+
 def test_18_the_third_patient_says_which_layer_stands_still():
     view = shown("18-clinic", "left = run_patient")
     assert "standing still: second" in view.describe()

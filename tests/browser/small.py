@@ -8,11 +8,13 @@ from functools import cache
 import torch
 from torch import nn
 
-from lwlr_teach.problems import digits
+from lwlr_teach.problems import digits, principal_directions, random_directions
 from lwlr_teach.runs import QUANTITIES, Contestant, Minibatches, Recording, race, range_test, train_ensemble
 from lwlr_teach.schedules import Plateau
 from lwlr_teach.studies import (
     compare,
+    cut,
+    few_digits,
     guess_sizes,
     patients,
     pretrain,
@@ -20,10 +22,12 @@ from lwlr_teach.studies import (
     train_layer_rates,
     train_schedules,
     train_widths,
+    walks,
 )
 from lwlr_teach.views import (
     ClinicView,
     InspectorView,
+    LandscapeView,
     LayerRatesView,
     MemoryView,
     Microscope,
@@ -130,6 +134,18 @@ def memory() -> View:
     return MemoryView(guess_sizes([2, 5, 10, 40, 150], steps=30, before=50, draws=20))
 
 
+def landscape() -> View:
+    """Of two slices with two paths."""
+    net = few_digits(20, 4)
+    ways = walks(net, {"SGD": 0.05, "Adam": 0.03}, steps=12)
+    end = [p[-1] for p in ways["SGD"]]
+    directions = {
+        "two random directions": random_directions(end, torch.Generator().manual_seed(0)),
+        "the main directions": principal_directions(ways["Adam"])[0],
+    }
+    return LandscapeView({name: cut(net, ways, two, points=9) for name, two in directions.items()})
+
+
 def microscope() -> View:
     """Of two rules; the first step of one is unlike the others."""
     return Microscope(["Adam", "Nesterov"], gradients=[1, -0.3, 0, 0, 20], at_step=2)
@@ -146,6 +162,7 @@ MAKERS: dict[str, Callable[[], View]] = {
     "range test": ranges,
     "race": contest,
     "inspector": lambda: InspectorView(recording()),
+    "landscape": landscape,
     "layers": layers,
     "transfer": transfer,
     "splits": lambda: SplitView(revealed=False),
