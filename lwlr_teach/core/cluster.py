@@ -13,7 +13,8 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ _ADDRESS = re.compile(r"([^\s/]+):(\d{1,5})")
 _KNOWN: dict[str, str] = {}  # the addresses that were joined, as Ray writes them
 _ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
 RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
-_SECONDS = 5  # to answer, or to end
+_SECONDS = 5  # to answer
 _ATTEMPTS = 3  # to start: Ray gives its own processes 15 seconds, which a busy machine may not do
 
 
@@ -99,8 +100,43 @@ def _start(ray: Any) -> None:
                 raise
 
 
+class _Worker:
+    """Has a processor of the cluster, and one function."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def ready(self) -> None:
+        """Returns when the process runs."""
+
+    def run(self, block: Any) -> Any:
+        with one_thread():
+            return self._function(block)
+
+
+@contextmanager
+def workers(ray: Any, function: Callable[[Any], Any], most: int) -> Iterator[dict[Any, Any]]:
+    """A worker for each processor, not more than ``most``; by what becomes ready when it is.
+
+    The function is sent once to each, by value where it is a notebook's own. If its process is killed, what
+    was asked is asked again. In the end all are ended, whatever they do.
+
+    They are actors, as Ray calls them, and no tasks: with Ray 2.60 the end of a task that is just being begun
+    was lost, so that it held its processor for ever, or took this process with it.
+    """
+    count = min(most, int(ray.cluster_resources()["CPU"]))
+    kind = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(_Worker)
+    sent = ray.put(function)
+    made = [kind.remote(sent) for _ in range(count)]
+    try:
+        yield {worker.ready.remote(): worker for worker in made}
+    finally:
+        for worker in made:
+            ray.kill(worker)
+
+
 def spread(
-    function: Callable[..., Any],
+    function: Callable[[Any], Any],
     blocks: Sequence[Any],
     *,
     cluster: str,
@@ -111,9 +147,8 @@ def spread(
 ) -> dict[int, Any]:
     """What ``function(block)`` returns for each block, by its index, with one thread each.
 
-    The function is sent once, by value where it is a notebook's own. A block whose process is killed is begun
-    again. An interruption keeps the blocks that are done, says so, and ends the others; an error in one ends
-    all, and is raised as it is.
+    An interruption keeps the blocks that are done, says so, and ends the others; an error in one ends all,
+    and is raised as it is.
 
     Args:
         kind: what the blocks are, in words.
@@ -121,53 +156,34 @@ def spread(
         steps: how far the bar goes with each block.
     """
     ray = join(cluster)
-    run = ray.remote(num_cpus=1, max_retries=RETRIES)(_alone)
-    sent = ray.put(function)
     done: dict[int, Any] = {}
-    waiting: dict[Any, int] = {}
+    left = iter(range(len(blocks)))
     try:
-        with progress_bar(says, len(blocks) * steps, shown=progress) as bar:
-            for i, block in enumerate(blocks):
-                waiting[run.remote(sent, block)] = i
-            while waiting:
-                [ended], _ = ray.wait(list(waiting), num_returns=1)
-                done[waiting[ended]] = result(ray, ended)
-                del waiting[ended]
-                bar.update(steps)
+        with (
+            workers(ray, function, len(blocks)) as free,
+            progress_bar(says, len(blocks) * steps, shown=progress) as bar,
+        ):
+            asked: dict[Any, tuple[Any, int | None]] = {
+                ready: (worker, None) for ready, worker in free.items()
+            }
+            while len(done) < len(blocks):
+                [ended], _ = ray.wait([*asked], num_returns=1)
+                worker, i = asked.pop(ended)
+                found = result(ray, ended)
+                if i is not None:
+                    done[i] = found
+                    bar.update(steps)
+                if (i := next(left, None)) is not None:
+                    asked[worker.run.remote(blocks[i])] = worker, i
     except KeyboardInterrupt:
         if not done:
             raise  # nothing to keep
         print(f"Interrupted: {len(done)} of {len(blocks)} {kind} are done, and are kept.")
-    finally:
-        end(ray, waiting)
     return dict(sorted(done.items()))
 
 
-def end(ray: Any, tasks: Iterable[Any]) -> None:
-    """End these tasks, of which some may wait and others run.
-
-    Ray only tries: one that was just being begun goes on, and would hold a processor for ever. So they are
-    told again until all have ended. Without ``force`` one that computes would go on, too.
-    """
-    left = {task.completed() if hasattr(task, "completed") else task: task for task in tasks}
-    for _ in range(_SECONDS):
-        for task in left.values():
-            ray.cancel(task, force=True)
-        if not left:
-            return
-        ended, _ = ray.wait([*left], num_returns=len(left), timeout=1)
-        for reference in ended:
-            del left[reference]
-
-
-def _alone(function: Callable[..., Any], block: Any) -> Any:
-    """Runs in a process of the cluster."""
-    with one_thread():
-        return function(block)
-
-
 def result(ray: Any, reference: Any) -> Any:
-    """What a task returned; an error of its function is raised as the function raised it."""
+    """What a worker returned; an error of its function is raised as the function raised it."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -176,7 +192,7 @@ def result(ray: Any, reference: Any) -> Any:
             raise
         cause.add_note("This was raised on the cluster; without it, the lines that led here are shown.")
         raise cause from None
-    except ray.exceptions.WorkerCrashedError:
+    except ray.exceptions.RayActorError:
         raise RuntimeError(
             f"{RETRIES + 1} processes of the cluster were killed at the same work; do they have the memory?"
         ) from None

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_count, check_function, check_number
-from lwlr_teach.core.cluster import RETRIES, check_cluster, end, join, result
-from lwlr_teach.core.threads import one_thread
+from lwlr_teach.core.cluster import check_cluster, join, result, workers
 
 if TYPE_CHECKING:
     import optuna
@@ -165,34 +164,31 @@ def search_rate(
         return last(losses)
 
     def several(made: optuna.Study, ray: Any) -> None:
-        """A trial is a task that sends its losses one by one; all that is decided is decided here."""
-        run = ray.remote(num_cpus=1, max_retries=RETRIES, num_returns="streaming")(_losses)
-        sent = ray.put(objective)
-        running: dict[Any, tuple[optuna.Trial, list[float]]] = {}
+        """Workers are asked for one loss after another; all that is decided is decided here."""
+        running: dict[Any, tuple[optuna.Trial, float, list[float]]] = {}  # by the worker
         try:
-            while left:
-                while len(running) < ray.cluster_resources()["CPU"] and (
-                    len(made.get_trials(deepcopy=False, states=finished)) + len(running) < trials
-                ):
-                    begun = made.ask()
-                    rate, losses = begin(begun)
-                    running[run.remote(sent, rate)] = begun, losses
-                if not running:
-                    break
-                [ready], _ = ray.wait([*running], num_returns=1)
-                begun, losses = running[ready]
-                reference = next(ready, None)
-                if reference is None:
-                    made.tell(begun, last(losses))
-                    del running[ready]
-                elif enough(begun, losses, result(ray, reference)) and left:
-                    made.tell(begun, state=state.PRUNED)
-                    del running[ready]
-                    end(ray, [ready])
+            with workers(ray, _Trials(objective), trials) as asked:
+                while asked and left:
+                    [ended], _ = ray.wait([*asked], num_returns=1)
+                    worker, loss = asked.pop(ended), result(ray, ended)
+                    if worker in running:
+                        current, _, losses = running[worker]
+                        if loss is None:
+                            made.tell(current, last(losses))
+                            del running[worker]
+                        elif enough(current, losses, loss) and left:
+                            made.tell(current, state=state.PRUNED)
+                            del running[worker]
+                    closed = len(made.get_trials(deepcopy=False, states=finished))
+                    if worker not in running and closed + len(running) < trials:
+                        current = made.ask()
+                        running[worker] = current, *begin(current)
+                    if worker in running:
+                        _, rate, losses = running[worker]
+                        asked[worker.run.remote((rate, len(losses)))] = worker
         finally:
-            end(ray, running)
-            for begun, losses in running.values():
-                made.tell(begun, state=state.PRUNED if losses else state.FAIL)
+            for current, _, losses in running.values():
+                made.tell(current, state=state.PRUNED if losses else state.FAIL)
 
     with _quiet(optuna):
         made = optuna.create_study(
@@ -207,9 +203,11 @@ def search_rate(
         _check_same(made, study, {"low": low, "high": high})
         there = len(made.get_trials(deepcopy=False, states=finished))
         try:
-            if cluster is not None:
+            if there >= trials:
+                pass  # all that were wanted are there
+            elif cluster is not None:
                 several(made, join(cluster))
-            elif there < trials:
+            else:
                 stop = optuna.study.MaxTrialsCallback(trials, finished)
                 made.optimize(trial, n_trials=trials - there, callbacks=[stop])
         except KeyboardInterrupt:
@@ -226,11 +224,28 @@ def search_rate(
     return Search(torch.tensor([rate for rate, _ in tried], dtype=torch.float64), losses)
 
 
-def _losses(objective: Objective, rate: float) -> Iterator[float]:
-    """A trial in a process of a cluster."""
-    with one_thread():
-        for loss in objective(rate):  # not `yield from`: Ray calls send
-            yield float(loss)
+class _Trials:
+    """Trials in a process of a cluster, a loss at a time.
+
+    Asked for a loss that is not the next one it begins the trial anew and catches up: another process had it,
+    and was killed.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._next: tuple[float, int] | None = None
+        self._losses: Iterator[float] = iter(())
+
+    def __call__(self, asked: tuple[float, int]) -> float | None:
+        """The loss of the trial at this rate after this rung, from 0; None when the trial has ended."""
+        rate, rung = asked
+        if asked != self._next:
+            self._losses = iter(self._objective(rate))
+            for _ in range(rung):
+                next(self._losses)
+        self._next = rate, rung + 1
+        loss = next(self._losses, None)
+        return None if loss is None else float(loss)
 
 
 def _opened(storage: str | Path | None) -> Any:

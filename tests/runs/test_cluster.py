@@ -41,7 +41,12 @@ def ray():
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
         patch.setattr(ray, "init", functools.partial(ray.init, num_cpus=2, object_store_memory=100 * 2**20))
-        join("local")
+        try:
+            join("local")
+        except Exception as error:  # Ray has no class of its own for this one
+            if "timed out during startup" not in str(error):
+                raise
+            pytest.skip("this machine is too slow just now for Ray, whose own processes have 15 seconds")
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
         yield ray
         with warnings.catch_warnings(action="ignore", category=ResourceWarning):
@@ -106,35 +111,6 @@ def test_the_numbers_are_those_of_one_process(name):
         assert there.names == ("SGD", "Adam", "mine")
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_an_interruption_keeps_the_blocks_that_are_done(name, ray, monkeypatch, capsys):
-    run, numbers, says = RUNS[name]
-    whole = run(progress=False)
-    wait, calls = ray.wait, []
-
-    def stopping(*args, **how):
-        calls.append(args)
-        if len(calls) == stop:
-            raise KeyboardInterrupt
-        return wait(*args, **how)
-
-    monkeypatch.setattr(ray, "wait", stopping)
-    stop = 3
-    part = run(progress=False, cluster="local")
-    assert capsys.readouterr().out == says.format(2)
-    assert len(part.names) == 2
-    rows = [whole.names.index(each) for each in part.names]
-    assert rows == sorted(rows)
-    same(part, whole, numbers, rows)
-    calls.clear()
-    stop = 1
-    with pytest.raises(KeyboardInterrupt):  # nothing to keep
-        run(progress=False, cluster="local")
-
-
-# --- progress and stops -----------------------------------------------------------------------------------
-
-
 class Bar:
     """Says where it stands."""
 
@@ -149,6 +125,28 @@ class Bar:
     def update(self, steps):
         self.moves.append(steps)
         self.then()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_interruption_keeps_the_blocks_that_are_done(name, monkeypatch, capsys):
+    run, numbers, says = RUNS[name]
+    whole = run(progress=False)
+    bar = Bar(lambda: stop_after(2))
+
+    def stop_after(moves):
+        if len(bar.moves) == moves:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "progress_bar", bar)
+    part = run(progress=False, cluster="local")
+    assert capsys.readouterr().out == says.format(2)
+    assert len(part.names) == 2
+    rows = [whole.names.index(each) for each in part.names]
+    assert rows == sorted(rows)
+    same(part, whole, numbers, rows)
+
+
+# --- progress and stops -----------------------------------------------------------------------------------
 
 
 def first_or_wait(path):
@@ -175,6 +173,15 @@ def test_the_bar_moves_as_blocks_end(monkeypatch, tmp_path):
     found = spread_them(first_or_wait(path), [0, 1], says="words", steps=7, progress=True)
     assert found == {0: 0, 1: 10}
     assert (bar.says, bar.total, bar.shown, bar.moves) == ("words", 14, True, [7, 7])
+
+
+def test_an_interruption_before_the_first_block_is_one(ray, monkeypatch):
+    def interrupt(*args, **how):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):  # nothing to keep
+        spread_them(lambda i: i, [0])
 
 
 def test_an_interruption_ends_what_is_not_done(monkeypatch, tmp_path, capsys):
@@ -376,7 +383,7 @@ def test_an_interrupted_search_keeps_what_it_has(ray, monkeypatch, capsys, tmp_p
     said = capsys.readouterr().out
     assert said.startswith("Interrupted in trial ")
     assert said.endswith(" of 30. What is done is kept.\n")
-    assert 9 <= part.cost <= 12  # of twelve, some were ends of trials
+    assert 9 <= part.cost <= 10  # of twelve, two said that a worker is there, and one may be a trial's end
 
 
 def test_an_error_of_the_objective_is_raised():
