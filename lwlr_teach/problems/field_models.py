@@ -1,7 +1,7 @@
 """A convolutional network, a transformer and an autoencoder, written so that many copies train as one.
 
-As in ``models.py``, a network is a list of parameters, and a function of them and a batch; leading axes of the
-parameters are copies. Weights are (in, out), biases (1, out).
+As in ``models.py``, a network is a list of parameters, and a function of them and a batch; leading axes of
+the parameters are copies. Weights are (in, out), biases (1, out).
 """
 
 from __future__ import annotations

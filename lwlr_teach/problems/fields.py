@@ -88,7 +88,9 @@ def language(
     starts = torch.stack([torch.randint(last, (steps, batch_size), generator=g) for g in generators], 1)
 
     def loss(params: Params, codes: Tensor) -> Tensor:
-        return _cross_entropy(transformer(params, codes[..., :-1]).flatten(-3, -2), codes[..., 1:].flatten(-2))
+        return _cross_entropy(
+            transformer(params, codes[..., :-1]).flatten(-3, -2), codes[..., 1:].flatten(-2)
+        )
 
     def judge(part: Tensor) -> Score:
         windows = part[: 256 * (context + 1)].unflatten(0, (-1, context + 1))[None]
@@ -131,9 +133,7 @@ def generation(
     )
 
 
-def control(
-    *, seeds: int, steps: int = 50, carts: int = 16, longest: int = 100, hidden: int = 16
-) -> Field:
+def control(*, seeds: int, steps: int = 50, carts: int = 16, longest: int = 100, hidden: int = 16) -> Field:
     """A pole to balance: REINFORCE (Williams 1992) on CartPole. The score is how long the pole stands.
 
     Each step's batch are episodes of ``carts`` carts, of at most ``longest`` pushes. An action counts for as
@@ -145,7 +145,7 @@ def control(
     first = _stacked(lambda g: init_mlp((4, hidden, 1), g), generators)
 
     def loss(params: Params, step: int) -> Tensor:
-        states, right, alive = drive(params, *_luck(seeds, 1 + step, carts, longest), longest)
+        states, right, alive = drive(params, *luck(seeds, 1 + step, carts, longest), longest)
         logits = mlp(params, states.flatten(2, 3)).unflatten(-2, states.shape[2:4]).squeeze(-1)
         likely = logsigmoid(torch.where(right, logits, -logits))  # (run, seed, time, cart)
         counted = alive.to(likely)
@@ -157,7 +157,7 @@ def control(
         return -(likely * worth).sum((2, 3)) / number.squeeze((2, 3))
 
     def judge(params: Params, step: int) -> Tensor:
-        _, _, alive = drive(params, *_luck(1, step, 32, longest), longest)
+        _, _, alive = drive(params, *luck(1, step, 32, longest), longest)
         return alive.float().sum(2).mean(-1)
 
     return Field(
@@ -192,7 +192,7 @@ def drive(params: Params, states: Tensor, luck: Tensor, longest: int) -> tuple[T
     return came, actions, stood
 
 
-def _luck(seeds: int, step: int, carts: int, longest: int) -> tuple[Tensor, Tensor]:
+def luck(seeds: int, step: int, carts: int, longest: int) -> tuple[Tensor, Tensor]:
     """First states (seed, cart, 4) and what chooses the pushes (seed, time, cart)."""
     generators = [torch.Generator().manual_seed(1000 * seed + step + 10) for seed in range(seeds)]
     states = torch.stack([first_states(carts, generator=g) for g in generators])

@@ -206,10 +206,8 @@ def four_fields() -> dict[str, FieldRuns]:
     """The runs of ``python -m lwlr_teach.studies.four_fields``, by field."""
     runs = {}
     for entry in json.loads(_STORED.read_text()):
-        tensors = {key: torch.tensor(_numbers(entry.pop(key))) for key in ("arrived", "valid", "test")}
-        runs[entry["field"]] = FieldRuns(
-            **entry | {"methods": tuple(entry["methods"]), "lr": torch.tensor(entry["lr"])}, **tensors
-        )
+        tensors = {key: torch.tensor(_numbers(entry[key])) for key in ("arrived", "valid", "test", "lr")}
+        runs[entry["field"]] = FieldRuns(**entry | tensors | {"methods": tuple(entry["methods"])})
     return runs
 
 
@@ -232,7 +230,9 @@ def _store() -> None:
     for name in FIELDS:
         runs = train_field(name)
         tensors = {key: _plain(getattr(runs, key).tolist()) for key in ("arrived", "valid", "test")}
-        plain = {key: getattr(runs, key) for key in ("field", "score", "higher", "methods", "steps", "target")}
+        plain = {
+            key: getattr(runs, key) for key in ("field", "score", "higher", "methods", "steps", "target")
+        }
         entries.append({**plain, "lr": runs.lr.tolist(), **tensors})
         _STORED.write_text(json.dumps(entries) + "\n")
         print(name, runs.target, flush=True)
