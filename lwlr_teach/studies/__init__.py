@@ -19,6 +19,13 @@ from lwlr_teach.studies.after_adam import (
 )
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.four_fields import (
+    FieldRuns,
+    four_fields,
+    profile,
+    profile_area,
+    train_field,
+)
 from lwlr_teach.studies.large_batch import (
     Scaling,
     fit_critical,
@@ -69,6 +76,7 @@ __all__ = [
     "DecayRuns",
     "Family",
     "FamilyRuns",
+    "FieldRuns",
     "FirstSteps",
     "Kept",
     "LayerRates",
@@ -92,6 +100,7 @@ __all__ = [
     "equally_fast",
     "first_steps",
     "fit_critical",
+    "four_fields",
     "guess_sizes",
     "kept",
     "lookahead_factor",
@@ -102,6 +111,8 @@ __all__ = [
     "noise_on_the_way",
     "normalised_layer",
     "pretrain",
+    "profile",
+    "profile_area",
     "published",
     "quadratic_steps",
     "readouts",
@@ -114,6 +125,7 @@ __all__ = [
     "target",
     "train_at_the_edge",
     "train_decays",
+    "train_field",
     "train_layer_rates",
     "train_schedules",
     "train_to_target",

@@ -47,6 +47,8 @@ class FieldRuns:
     methods: tuple[str, ...]
     lr: Tensor
     steps: int
+    first: float
+    """The score before the first step: median over the seeds."""
     target: float
     arrived: Tensor
     valid: Tensor
@@ -81,6 +83,11 @@ class FieldRuns:
         """Index of the rate of the grid that is nearest to each method's default: (method,)."""
         defaults = torch.tensor([METHODS[name].default("lr") for name in self.methods])
         return (self.lr.log() - defaults[:, None].log()).abs().argmin(-1)
+
+    @property
+    def way(self) -> Tensor:
+        """How much of the way from the first score to the target each run has gone in the end: 1 is there."""
+        return (self.valid - self.first) / (self.target - self.first)
 
     def at(self, name: str) -> int:
         """The place of this method."""
@@ -130,6 +137,7 @@ def train_field(
         tuple(m.name for m in contestants),
         rates,
         made.steps,
+        float(f"{valid[0, 0, 0].median().item():.4g}"),
         target,
         first_below(*((-valid, -target) if made.higher else (valid, target)), _checks(made.steps)),
         valid[:, -1],
@@ -231,7 +239,8 @@ def _store() -> None:
         runs = train_field(name)
         tensors = {key: _plain(getattr(runs, key).tolist()) for key in ("arrived", "valid", "test")}
         plain = {
-            key: getattr(runs, key) for key in ("field", "score", "higher", "methods", "steps", "target")
+            key: getattr(runs, key)
+            for key in ("field", "score", "higher", "methods", "steps", "first", "target")
         }
         entries.append({**plain, "lr": runs.lr.tolist(), **tensors})
         _STORED.write_text(json.dumps(entries) + "\n")

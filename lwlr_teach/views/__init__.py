@@ -2,6 +2,7 @@
 
 from lwlr_teach.views.curves.view import CurvesView
 from lwlr_teach.views.family.view import FamilyView
+from lwlr_teach.views.fields.view import FieldsView
 from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.layers.view import LayerRatesView
@@ -22,6 +23,7 @@ __all__ = [
     "SIX",
     "CurvesView",
     "FamilyView",
+    "FieldsView",
     "GalleryView",
     "InspectorView",
     "LayerRatesView",
