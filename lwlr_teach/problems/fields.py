@@ -76,7 +76,7 @@ def vision(*, seeds: int, steps: int = 120, batch_size: int = 32) -> Field:
 
 
 def language(
-    *, seeds: int, steps: int = 150, batch_size: int = 16, context: int = 16, width: int = 32
+    *, seeds: int, steps: int = 120, batch_size: int = 16, context: int = 16, width: int = 24
 ) -> Field:
     """Which letter comes next? A transformer of one block; the score is the cross-entropy in nats."""
     check_count("batch_size", batch_size)
@@ -92,8 +92,8 @@ def language(
             transformer(params, codes[..., :-1]).flatten(-3, -2), codes[..., 1:].flatten(-2)
         )
 
-    def judge(part: Tensor) -> Score:
-        windows = part[: 256 * (context + 1)].unflatten(0, (-1, context + 1))[None]
+    def judge(part: Tensor, count: int) -> Score:
+        windows = part[: count * (context + 1)].unflatten(0, (-1, context + 1))[None]
         return lambda params: loss(params, windows)
 
     return Field(
@@ -101,8 +101,8 @@ def language(
         first,
         steps,
         lambda params, step: loss(params, text.train[starts[step, ..., None] + torch.arange(context + 1)]),
-        judge(text.valid),
-        judge(text.test),
+        judge(text.valid, 64),
+        judge(text.test, 256),
         "loss per letter",
     )
 

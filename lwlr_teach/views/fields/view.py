@@ -14,6 +14,7 @@ from lwlr_teach.views.kit.curves import over_seeds
 from lwlr_teach.views.kit.traits import Position, nearest
 
 _RANGE = (-0.2, 1.4)
+_LOST = -9.0  # far below the picture, and still a number that can be drawn
 
 
 class FieldsView(Chart):
@@ -47,7 +48,7 @@ class FieldsView(Chart):
             if own.methods != first.methods or not own.lr.equal(first.lr):
                 raise ValueError(f"runs must have the same methods and rates, and those of {field} differ")
         self.runs, self.names, self._rates = dict(runs), first.methods, first.lr
-        ways = {field: over_seeds(own.way) for field, own in runs.items()}
+        ways = {field: over_seeds(own.way.clamp(min=_LOST)) for field, own in runs.items()}
         here = {field: Over(way[..., 1], "method", "lr_index", text=_part) for field, way in ways.items()}
         panels = [
             Panel(
