@@ -22,8 +22,10 @@ from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.four_fields import (
     FieldRuns,
     four_fields,
+    least_way,
     profile,
     profile_area,
+    steps_to_targets,
     train_field,
 )
 from lwlr_teach.studies.large_batch import (
@@ -103,6 +105,7 @@ __all__ = [
     "four_fields",
     "guess_sizes",
     "kept",
+    "least_way",
     "lookahead_factor",
     "lookahead_floor",
     "lookahead_speed",
@@ -121,6 +124,7 @@ __all__ = [
     "scaling",
     "shared_run",
     "split_losses",
+    "steps_to_targets",
     "sweep_momentum",
     "target",
     "train_at_the_edge",

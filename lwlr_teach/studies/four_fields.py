@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,11 +56,16 @@ class FieldRuns:
 
     @cached_property
     def chosen(self) -> Tensor:
-        """Index of each method's own best rate, (method,): the fewest steps to the target, median over the
-        seeds that choose; where no rate arrives, the best score in the end."""
-        steps = self.arrived[..., :CHOOSERS].median(-1).values
+        """Index of each method's own best rate, (method,): of the rates with the fewest misses the one with
+        the fewest steps to the target, mean over the seeds that choose; where no run arrives, the one with
+        the best score in the end, their median."""
+        steps = self.arrived[..., :CHOOSERS]
+        misses = steps.isinf().sum(-1)
+        mean = steps.nan_to_num(posinf=0.0).sum(-1) / (CHOOSERS - misses).clamp(min=1)
         ends = self.valid[..., :CHOOSERS].median(-1).values * (-1 if self.higher else 1)
-        return torch.where(steps.isfinite().any(-1), steps.argmin(-1), ends.argmin(-1))
+        # A miss is worse than any number of steps.
+        fewest = (misses * (self.steps + 1.0) + mean).argmin(-1)
+        return torch.where((misses < CHOOSERS).any(-1), fewest, ends.argmin(-1))
 
     @property
     def best_lr(self) -> Tensor:
@@ -189,6 +194,19 @@ def first_below(curves: Tensor, target: float, steps: Tensor) -> Tensor:
     share = torch.where(high.isinf(), 1.0, share)  # nothing is straight that comes from infinity
     found = steps[before] + share * (steps[index] - steps[before])
     return torch.where(low.any(1, keepdim=True), found, torch.inf).squeeze(1)
+
+
+def least_way(runs: Mapping[str, FieldRuns], name: str) -> Tensor:
+    """The part of the way that a method goes in the field where it goes least, median over the seeds:
+    (rate,)."""
+    ways = [own.way[own.at(name)].median(-1).values for own in runs.values()]
+    return torch.stack(ways).min(0).values
+
+
+def steps_to_targets(runs: Mapping[str, FieldRuns]) -> Tensor:
+    """Each method's steps to the target at its own best rate, median over the seeds that judge: (method,
+    field)."""
+    return torch.stack([own.best_steps for own in runs.values()], 1)
 
 
 def profile(steps: Tensor, within: Sequence[float] | Tensor) -> Tensor:

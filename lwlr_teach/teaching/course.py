@@ -170,6 +170,13 @@ COURSE = (
         ready=True,
     ),
     Lesson("16-loss-landscapes", _CHOOSING, "What does the surface really look like?", 40),
-    Lesson("17-four-fields", _CHOOSING, "Which one for my problem?", 45),
+    Lesson(
+        "17-four-fields",
+        _CHOOSING,
+        "Which one for my problem?",
+        45,
+        "A race over pictures, letters, a pole and made-up digits; profiles; a list of advice, line by line",
+        ready=True,
+    ),
     Lesson("18-clinic", _CHOOSING, "Why does my run fail?", 50),
 )

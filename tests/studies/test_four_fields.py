@@ -16,8 +16,10 @@ from lwlr_teach.studies.four_fields import (
     FieldRuns,
     first_below,
     four_fields,
+    least_way,
     profile,
     profile_area,
+    steps_to_targets,
     train_field,
 )
 
@@ -90,6 +92,16 @@ def test_some_seeds_choose_and_others_judge():
     assert found.judged(found.arrived, torch.tensor([1, 0])).tolist() == [[1], [3]]
     assert found.at("Adam") == 1
     assert found.default.tolist() == [0, 0]
+
+
+def test_the_worst_field_counts():
+    """From a first score of 2 to a target of 1; one median each of four seeds."""
+    one = runs([[[5.0] * 4] * 2] * 2, [[[1.5] * 4, [0.5] * 4], [[2.0] * 4, [1.0] * 4]])
+    other = runs([[[7.0] * 4] * 2] * 2, [[[1.0] * 4, [3.0] * 4], [[1.9] * 4, [1.2] * 4]])
+    both = {"one": one, "other": other}
+    assert least_way(both, "SGD").tolist() == pytest.approx([0.5, -1])
+    assert least_way(both, "Adam").tolist() == pytest.approx([0, 0.8])
+    assert steps_to_targets(both).tolist() == [[5, 7], [5, 7]]
 
 
 @pytest.mark.parametrize("higher", [False, True])
