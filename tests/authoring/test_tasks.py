@@ -338,3 +338,36 @@ def test_14_the_ends_win_the_first_step_and_the_middle_the_second():
         best[view.describe().split("after ")[1].split(":")[0]] = min(losses, key=losses.get)
     assert best["step 1"] in (0, 100)
     assert best["step 2"] == 50
+
+
+def test_17_momentums_arrows_lie_apart_and_one_rate_serves_adam_in_all_four_fields():
+    view = shown("17-four-fields", "runs = four_fields", "FieldsView(runs")
+    arrows = {
+        name: [panel.marks[3].x.values[view.names.index(name)].item() for panel in view.main.panels]
+        for name in view.shown
+    }
+    assert max(arrows["Momentum"]) > 100 * min(arrows["Momentum"])
+    assert max(arrows["Adam"]) < 11 * min(arrows["Adam"])
+    for name, wanted in (("Momentum", []), ("Adam", [pytest.approx(0.0316, rel=0.01)])):
+        good = []
+        for position, rate in enumerate(view._rates.tolist()):
+            view.lr_index = position
+            said = re.search(rf"{name} vision (.*?)(?:; |\.$)", view.describe())[1]
+            parts = re.findall(r"(below 0|\d+)%", said)
+            assert len(parts) == 4
+            if all(part != "below 0" and int(part) >= 95 for part in parts):
+                good.append(rate)
+        assert good == wanted
+
+
+def test_17_who_is_first_and_who_never_gets_there():
+    view = shown(
+        "17-four-fields", "runs = four_fields", "vision_runs = ", "steps = steps_to_targets", "shares = dict"
+    )
+    ends = {}
+    for position, at in ((0, "first"), (20, "at two"), (len(view._steps) - 1, "last")):
+        view.step_index = position
+        view.shown = view.names
+        ends[at] = dict(re.findall(r"(\w+) ([\d.]+)(?:;|\.$)", view.describe().partition(":")[2]))
+    assert max(ends["first"], key=lambda name: float(ends["first"][name])) == "Lion"
+    assert {name for name, share in ends["last"].items() if float(share) < 1} == {"SGD", "NovoGrad"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from lwlr_teach.core.text import percent
@@ -20,9 +21,9 @@ _LOST = -9.0  # far below the picture, and still a number that can be drawn
 class FieldsView(Chart):
     """The part of the way to the target against the learning rate: a strip a method, a picture a field.
 
-    0 is the score before the first step, 1 the target. The band is the range over the seeds, the line their
-    median, the arrow each method's own best rate. ``lr_index`` and ``shown`` follow the view's controls, on
-    release, and move them when they are set; ``lr`` is the rate there.
+    0 is the score before the first step, 1 the target, where a line is. The band is the range over the seeds,
+    its line their median, the arrow each method's own best rate. ``lr_index`` and ``shown`` follow the view's
+    controls, on release, and move them when they are set; ``lr`` is the rate there.
 
     Args:
         runs: by field, with the same methods and rates; see :func:`~lwlr_teach.studies.four_fields`.
@@ -73,7 +74,8 @@ class FieldsView(Chart):
         """Range and median over the seeds of values (method, rate, 3), the target, the slider, the best."""
         low, middle, high = (Over(part, "method") for part in way.unbind(-1))
         here = Marker(Over(self._rates, "lr_index"), Over(middle.values, "method", "lr_index"))
-        return [Band(self._rates, low, high), Line(self._rates, middle), here, Foot(best)]
+        there = Line(self._rates, Over(torch.ones(len(self._rates))))
+        return [Band(self._rates, low, high), Line(self._rates, middle), here, Foot(best), there]
 
     @property
     def lr(self) -> float:
