@@ -19,7 +19,7 @@ from lwlr_teach.optim import Adam
 from lwlr_teach.problems import FIELDS, vision
 from lwlr_teach.runs import exponential_rates
 from lwlr_teach.schedules import WarmRestarts
-from lwlr_teach.studies import four_fields, least_way, profile, profile_area, steps_to_targets, train_field
+from lwlr_teach.studies import least_way, profile, profile_area, raced, steps_to_targets, train_field
 from lwlr_teach.teaching import ask, begin, check, claim, explain, predict_choice, recall
 from lwlr_teach.views import CurvesView, FieldsView
 
@@ -38,7 +38,7 @@ recall("17-four-fields")
 # A score says how good a network is, on data that it does not learn from. To compare fields we turn it into a part of a way. 0% is the score before the first step, 100% is the **target**.
 
 # %%
-runs = four_fields()
+runs = raced()
 rows = [
     (
         name,

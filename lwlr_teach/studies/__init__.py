@@ -21,10 +21,10 @@ from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer
 from lwlr_teach.studies.families import FAMILIES, Family
 from lwlr_teach.studies.four_fields import (
     FieldRuns,
-    four_fields,
     least_way,
     profile,
     profile_area,
+    raced,
     steps_to_targets,
     train_field,
 )
@@ -102,7 +102,6 @@ __all__ = [
     "equally_fast",
     "first_steps",
     "fit_critical",
-    "four_fields",
     "guess_sizes",
     "kept",
     "least_way",
@@ -118,6 +117,7 @@ __all__ = [
     "profile_area",
     "published",
     "quadratic_steps",
+    "raced",
     "readouts",
     "rectifier",
     "remember",

@@ -228,7 +228,7 @@ def _ratios(steps: Tensor) -> Tensor:
     return (steps / steps.min(0).values).nan_to_num(torch.inf, torch.inf)
 
 
-def four_fields() -> dict[str, FieldRuns]:
+def raced() -> dict[str, FieldRuns]:
     """The runs of ``python -m lwlr_teach.studies.four_fields``, by field."""
     runs = {}
     for entry in json.loads(_STORED.read_text()):

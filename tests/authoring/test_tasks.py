@@ -341,7 +341,7 @@ def test_14_the_ends_win_the_first_step_and_the_middle_the_second():
 
 
 def test_17_momentums_arrows_lie_apart_and_one_rate_serves_adam_in_all_four_fields():
-    view = shown("17-four-fields", "runs = four_fields", "FieldsView(runs")
+    view = shown("17-four-fields", "runs = raced", "FieldsView(runs")
     arrows = {
         name: [panel.marks[3].x.values[view.names.index(name)].item() for panel in view.main.panels]
         for name in view.shown
@@ -353,16 +353,16 @@ def test_17_momentums_arrows_lie_apart_and_one_rate_serves_adam_in_all_four_fiel
         for position, rate in enumerate(view._rates.tolist()):
             view.lr_index = position
             said = re.search(rf"{name} vision (.*?)(?:; |\.$)", view.describe())[1]
-            parts = re.findall(r"(below 0|\d+)%", said)
+            parts = re.findall(r"(<0|\d+)%", said)
             assert len(parts) == 4
-            if all(part != "below 0" and int(part) >= 95 for part in parts):
+            if all(part != "<0" and int(part) >= 95 for part in parts):
                 good.append(rate)
         assert good == wanted
 
 
 def test_17_who_is_first_and_who_never_gets_there():
     view = shown(
-        "17-four-fields", "runs = four_fields", "vision_runs = ", "steps = steps_to_targets", "shares = dict"
+        "17-four-fields", "runs = raced", "vision_runs = ", "steps = steps_to_targets", "shares = dict"
     )
     ends = {}
     for position, at in ((0, "first"), (20, "at two"), (len(view._steps) - 1, "last")):

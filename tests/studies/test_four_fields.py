@@ -15,10 +15,10 @@ from lwlr_teach.studies.four_fields import (
     SEEDS,
     FieldRuns,
     first_below,
-    four_fields,
     least_way,
     profile,
     profile_area,
+    raced,
     steps_to_targets,
     train_field,
 )
@@ -128,7 +128,7 @@ def test_the_area_is_that_below_the_profile():
 
 
 def test_what_is_stored_is_complete():
-    stored = four_fields()
+    stored = raced()
     assert list(stored) == list(FIELDS)
     for field, found in stored.items():
         assert found.methods == RACERS
@@ -144,7 +144,7 @@ def test_what_is_stored_is_complete():
 
 @pytest.mark.slow
 def test_what_is_stored_is_what_is_measured():
-    stored = four_fields()["generation"]
+    stored = raced()["generation"]
     again = train_field("generation", ["Adam"], RATES[3:6], seeds=SEEDS, target=stored.target, progress=False)
     adam = replace(stored, arrived=stored.arrived[[4], 3:6], valid=stored.valid[[4], 3:6], lr=stored.lr[3:6])
     torch.testing.assert_close(again.valid.median(-1).values, adam.valid.median(-1).values, rtol=0.03, atol=0)

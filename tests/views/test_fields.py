@@ -42,7 +42,7 @@ def test_the_sentence_follows_the_slider(runs):
     )
     assert f"control {way:.0%}" in view.describe()
     view.lr_index = 2
-    assert "Adam vision below 0%, control below 0%" in view.describe()
+    assert "Adam vision <0%, control <0%" in view.describe()
     assert view.lr == pytest.approx(0.1)
     view.shown = ["SGD"]
     assert "Adam" not in view.describe()

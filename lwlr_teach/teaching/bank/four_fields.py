@@ -151,7 +151,7 @@ TARGET = Exercise(
 # --- a performance profile --------------------------------------------------------------------------------
 
 
-def profile(steps: Tensor, tau: float) -> Tensor:
+def profile_at(steps: Tensor, tau: float) -> Tensor:
     fastest = steps.amin(0)
     good = (steps <= tau * fastest) & steps.isfinite()
     return good.double().mean(1)
@@ -174,12 +174,12 @@ def _share(good: Tensor) -> Tensor:
 PROFILE = Exercise(
     name="17-profile",
     asks=(
-        "Write profile(steps, tau): steps (method, field) to the target, infinite for a miss. Return for "
+        "Write profile_at(steps, tau): steps (method, field) to the target, infinite for a miss. Return for "
         "each method the share of all fields in which it needs at most tau times the steps of the fastest "
         "there. "
         "A miss is in no share, even where everybody misses."
     ),
-    answer=profile,
+    answer=profile_at,
     problem=_table,
     play=lambda answer, problem: {"shares": answer(problem["steps"], problem["tau"])},
     right="Each field has its own fastest, and every field counts once, the missed ones too.",
@@ -307,11 +307,10 @@ EXPLANATION = Explanation(
     asks="Somebody has a new problem and asks you: “Which optimizer do I take?” What do you answer, and what "
     "would change your mind?",
     good=(
-        "Begin with Adam or AdamW, because its good rates lie near one another from field to field, and "
-        "sweep its rate all the same, in factors of three, with a few seeds: the default alone was far from "
-        "the best in our fields. Then give Momentum the same sweep. If the two are closer than the seeds "
-        "are, take what is cheaper. A list that says which method belongs to which field would not change "
-        "my mind; a race on this problem would, with a target, each method at its own best rate, misses "
+        "Begin with Adam or AdamW, whose good rates lie near one another from field to field, and sweep the "
+        "rate all the same: the default alone was far from the best in our fields. Then give Momentum the "
+        "same sweep. If the two are closer than the seeds are, take what is cheaper. A list of fields would "
+        "not change my mind. A race on this problem would: with a target, each at its own best rate, misses "
         "counted, and other seeds to judge than those that chose."
     ),
 )

@@ -26,7 +26,7 @@ class FieldsView(Chart):
     controls, on release, and move them when they are set; ``lr`` is the rate there.
 
     Args:
-        runs: by field, with the same methods and rates; see :func:`~lwlr_teach.studies.four_fields`.
+        runs: by field, with the same methods and rates; see :func:`~lwlr_teach.studies.raced`.
         title: begins the sentence that describes the view.
         at_lr: where the slider stands at first (the nearest rate is taken).
         shown: names of the methods that are visible at first; all by default.
@@ -85,4 +85,4 @@ class FieldsView(Chart):
 
 def _part(way: float) -> str:
     """A part of the way in percent; how far behind its start a run went does not matter."""
-    return percent(way) if way >= 0 else "below 0%"
+    return percent(way) if way >= 0 else "<0%"
