@@ -8,6 +8,7 @@ import torch
 
 from lwlr_teach.problems import FIELDS, generation
 from lwlr_teach.schedules import Polynomial
+from lwlr_teach.studies import four_fields
 from lwlr_teach.studies.four_fields import (
     CHOOSERS,
     RACERS,
@@ -140,6 +141,21 @@ def test_what_is_stored_is_complete():
         assert found.steps == FIELDS[field](seeds=1).steps
         assert not found.valid.isnan().any()
         assert (found.target > found.first) == found.higher
+
+
+def test_what_is_written_is_what_is_read(monkeypatch, tmp_path):
+    stored = raced()
+    monkeypatch.setattr(four_fields, "_STORED", tmp_path / "again.json")
+    monkeypatch.setattr(four_fields, "train_field", stored.get)
+    four_fields._store()
+    for name, again in raced().items():
+        for part in ("arrived", "valid", "test", "lr"):
+            assert getattr(again, part).equal(getattr(stored[name], part))
+        assert (again.target, again.first, again.higher) == (
+            stored[name].target,
+            stored[name].first,
+            stored[name].higher,
+        )
 
 
 @pytest.mark.slow
