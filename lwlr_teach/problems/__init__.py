@@ -1,6 +1,7 @@
 """What is learned: surfaces in two dimensions, networks with exact results, data, models and tasks."""
 
 from lwlr_teach.problems.data import Digits, digits
+from lwlr_teach.problems.fields import FIELDS, Field, control, generation, language, vision
 from lwlr_teach.problems.landscapes import (
     loss_slice,
     principal_directions,
@@ -57,12 +58,15 @@ from lwlr_teach.problems.surfaces import (
     styblinski_tang,
 )
 from lwlr_teach.problems.tasks import Task, digits_task, rnn_task, sentences_task
-from lwlr_teach.problems.texts import Sentences, sentences, words_of
+from lwlr_teach.problems.texts import Letters, Sentences, letters, sentences, words_of
 
 __all__ = [
+    "FIELDS",
     "SURFACES",
     "Best",
     "Digits",
+    "Field",
+    "Letters",
     "LinearNetwork",
     "Sentences",
     "Surface",
@@ -73,6 +77,7 @@ __all__ = [
     "best_settings",
     "cliff",
     "closed_form",
+    "control",
     "descend",
     "digits",
     "digits_cnn",
@@ -80,10 +85,13 @@ __all__ = [
     "edge",
     "factor",
     "find_surface",
+    "generation",
     "himmelblau",
     "init_batch_norm_mlp",
     "init_mlp",
     "init_rnn",
+    "language",
+    "letters",
     "linear",
     "linear_network",
     "loss_after",
@@ -112,6 +120,7 @@ __all__ = [
     "surrogate_error",
     "terminal_speed",
     "unit",
+    "vision",
     "words_of",
     "worst_factor",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from lwlr_teach.core.checks import check_count
 # A lesson and a sentence in each line: the prose of lessons 1 to 4 and 10 to 15, without formulas and code,
 # as it stood when this was written. It does not follow the lessons: what lesson 5 measures depends on it.
 _FILE = Path(__file__).with_name("sentences.tsv")
+_ALPHABET = " abcdefghijklmnopqrstuvwxyz.,:?"
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
@@ -57,3 +59,29 @@ def sentences(*, test: int = 300, seed: int = 0, dtype: torch.dtype = torch.floa
 def words_of(text: str) -> list[str]:
     """The words of a text in their order, in lower case, without digits and signs."""
     return _WORD.findall(text.lower())
+
+
+class Letters(NamedTuple):
+    """The sentences as one long text for each purpose, every letter a number: its place in the alphabet."""
+
+    alphabet: str
+    train: Tensor
+    valid: Tensor
+    test: Tensor
+
+
+def letters(*, valid: int = 120, test: int = 120, seed: int = 0) -> Letters:
+    """The sentences of :func:`sentences` in lower case, letter by letter; so many are held out for each use.
+
+    What is neither a letter from a to z nor one of a few signs is left out.
+    """
+    check_count("valid", valid)
+    texts = sentences(test=valid + test, seed=seed).texts
+    check_count("valid", valid, high=len(texts) - test - 1)
+    code = {letter: i for i, letter in enumerate(_ALPHABET)}
+
+    def coded(part: Sequence[str]) -> Tensor:
+        return torch.tensor([code[letter] for letter in " ".join(part).lower() if letter in code])
+
+    parts = (texts[: -valid - test], texts[-valid - test : -test], texts[-test:])
+    return Letters(_ALPHABET, *map(coded, parts))

@@ -19,6 +19,15 @@ from lwlr_teach.studies.after_adam import (
 )
 from lwlr_teach.studies.decay import DecayRuns, decay_in_noise, normalised_layer, train_decays
 from lwlr_teach.studies.families import FAMILIES, Family
+from lwlr_teach.studies.four_fields import (
+    FieldRuns,
+    least_way,
+    profile,
+    profile_area,
+    raced,
+    steps_to_targets,
+    train_field,
+)
 from lwlr_teach.studies.illnesses import ILLNESSES, Illness, Patient, patients, run_patient
 from lwlr_teach.studies.landscapes import (
     Descents,
@@ -83,6 +92,7 @@ __all__ = [
     "Family",
     "FamilyRuns",
     "FewDigits",
+    "FieldRuns",
     "FirstSteps",
     "Illness",
     "Kept",
@@ -113,6 +123,7 @@ __all__ = [
     "fit_critical",
     "guess_sizes",
     "kept",
+    "least_way",
     "lookahead_factor",
     "lookahead_floor",
     "lookahead_speed",
@@ -122,8 +133,11 @@ __all__ = [
     "normalised_layer",
     "patients",
     "pretrain",
+    "profile",
+    "profile_area",
     "published",
     "quadratic_steps",
+    "raced",
     "readouts",
     "rectifier",
     "remember",
@@ -132,10 +146,12 @@ __all__ = [
     "scaling",
     "shared_run",
     "split_losses",
+    "steps_to_targets",
     "sweep_momentum",
     "target",
     "train_at_the_edge",
     "train_decays",
+    "train_field",
     "train_layer_rates",
     "train_on_landscape",
     "train_schedules",

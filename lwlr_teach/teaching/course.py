@@ -177,7 +177,14 @@ COURSE = (
         "Slices of a network, paths on them, the edge of stability, sharp and flat, what a warm-up is for",
         ready=True,
     ),
-    Lesson("17-four-fields", _CHOOSING, "Which one for my problem?", 45),
+    Lesson(
+        "17-four-fields",
+        _CHOOSING,
+        "Which one for my problem?",
+        45,
+        "A race over pictures, letters, a pole and made-up digits; profiles; a list of advice, line by line",
+        ready=True,
+    ),
     Lesson(
         "18-clinic",
         _CHOOSING,

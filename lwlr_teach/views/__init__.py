@@ -3,6 +3,7 @@
 from lwlr_teach.views.clinic.view import ClinicView
 from lwlr_teach.views.curves.view import CurvesView
 from lwlr_teach.views.family.view import FamilyView
+from lwlr_teach.views.fields.view import FieldsView
 from lwlr_teach.views.gallery.view import GalleryView
 from lwlr_teach.views.inspector.view import InspectorView
 from lwlr_teach.views.landscape.view import LandscapeView
@@ -25,6 +26,7 @@ __all__ = [
     "ClinicView",
     "CurvesView",
     "FamilyView",
+    "FieldsView",
     "GalleryView",
     "InspectorView",
     "LandscapeView",

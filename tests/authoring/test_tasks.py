@@ -361,6 +361,39 @@ def test_16_plain_says_gorge_and_filter_says_the_same():
     assert (filtered - same).abs().max() < 1e-6
 
 
+def test_17_momentums_arrows_lie_apart_and_one_rate_serves_adam_in_all_four_fields():
+    view = shown("17-four-fields", "runs = raced", "FieldsView(runs")
+    arrows = {
+        name: [panel.marks[3].x.values[view.names.index(name)].item() for panel in view.main.panels]
+        for name in view.shown
+    }
+    assert max(arrows["Momentum"]) > 100 * min(arrows["Momentum"])
+    assert max(arrows["Adam"]) < 11 * min(arrows["Adam"])
+    for name, wanted in (("Momentum", []), ("Adam", [pytest.approx(0.0316, rel=0.01)])):
+        good = []
+        for position, rate in enumerate(view._rates.tolist()):
+            view.lr_index = position
+            said = re.search(rf"{name} vision (.*?)(?:; |\.$)", view.describe())[1]
+            parts = re.findall(r"(<0|\d+)%", said)
+            assert len(parts) == 4
+            if all(part != "<0" and int(part) >= 95 for part in parts):
+                good.append(rate)
+        assert good == wanted
+
+
+def test_17_who_is_first_and_who_never_gets_there():
+    view = shown(
+        "17-four-fields", "runs = raced", "vision_runs = ", "steps = steps_to_targets", "shares = dict"
+    )
+    ends = {}
+    for position, at in ((0, "first"), (20, "at two"), (len(view._steps) - 1, "last")):
+        view.step_index = position
+        view.shown = view.names
+        ends[at] = dict(re.findall(r"(\w+) ([\d.]+)(?:;|\.$)", view.describe().partition(":")[2]))
+    assert max(ends["first"], key=lambda name: float(ends["first"][name])) == "Lion"
+    assert {name for name, share in ends["last"].items() if float(share) < 1} == {"SGD", "NovoGrad"}
+
+
 def test_18_the_third_patient_says_which_layer_stands_still():
     view = shown("18-clinic", "left = run_patient")
     assert "standing still: second" in view.describe()

@@ -24,8 +24,10 @@ from lwlr_teach.studies import (
     train_widths,
     walks,
 )
+from lwlr_teach.studies.four_fields import FieldRuns
 from lwlr_teach.views import (
     ClinicView,
+    FieldsView,
     InspectorView,
     LandscapeView,
     LayerRatesView,
@@ -151,6 +153,19 @@ def microscope() -> View:
     return Microscope(["Adam", "Nesterov"], gradients=[1, -0.3, 0, 0, 20], at_step=2)
 
 
+def fields() -> View:
+    """Of two fields; some runs overflowed."""
+    valid = torch.rand(2, 2, 4, 4, generator=torch.Generator().manual_seed(0)) * 2
+    valid[:, 1, 3] = torch.inf
+    rates = torch.tensor(RATES)
+    return FieldsView(
+        {
+            name: FieldRuns(name, "loss", False, ("SGD", "Adam"), rates, 9, 2.0, 1.0, own, own, own)
+            for name, own in zip(("vision", "control"), valid, strict=True)
+        }
+    )
+
+
 MAKERS: dict[str, Callable[[], View]] = {
     "surface": surface,
     "playground": playground,
@@ -169,6 +184,7 @@ MAKERS: dict[str, Callable[[], View]] = {
     "width": width,
     "memory": memory,
     "clinic": lambda: ClinicView(patients()[::5]),
+    "fields": fields,
 }
 
 
