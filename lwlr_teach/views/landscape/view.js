@@ -32,7 +32,7 @@ function render({ model, el }) {
     const [w, h] = [ctx.cssWidth, ctx.cssHeight];
     const yaw = yaws[now.yaw_index];
     const place = turned(yaw, tilt());
-    const scale = Math.max(1, Math.min(w / 3.1, h / 2.9));
+    const scale = Math.max(1, Math.min((w - 90) / 2.83, h / 2.9));
     const middle = place(0, 0, LIFT / 2)[1];
     /** @type {(x: number, y: number, z: number) => [number, number]} */
     const at = (x, y, z) => {
