@@ -113,6 +113,24 @@ ORANGE, BLUE, LIGHT_BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2), (0x56, 0xB4, 
 # --- a number -----------------------------------------------------------------------------------------------
 
 
+def test_a_per_cent_is_typed_with_its_sign_or_without(show):
+    bare = show(
+        "from lwlr_teach.teaching import predict_number\n"
+        "n = predict_number('01-share', 'Which share?', [0.01, 0.1, 1.0, 10.0, 100.0], within=2, log=True, unit='%')\nn"
+    )
+    view = bare.view()
+    for name, typed, shown in [
+        ("guess", "0.11", "0.1%"),
+        ("guess", "10%", "10%"),
+        ("confidence", "80", "80%"),
+        ("confidence", "100%", "100%"),
+    ]:
+        field = view.root.locator(f'[data-value="{name}"]')
+        field.fill(typed)
+        field.press("Enter")
+        assert field.input_value() == shown, typed
+
+
 def test_a_number_is_guessed_with_the_mouse_locked_and_compared(notebook, file):
     view = notebook.view()
     assert view.button("lock").is_disabled()

@@ -91,11 +91,12 @@ test("what a slider shows can be typed, and leads back to its place", () => {
     const values = Array.from({ length: 20 }, () => 10 ** between(-6, 6)).sort((v, w) => v - w);
     const labels = values.map(label);
     const at = Math.floor(20 * random());
-    const back = nearest(labels.map(typedNumber), typedNumber(labels[at]));
+    const back = nearest(labels.map((text) => typedNumber(text)), typedNumber(labels[at]));
     assert.equal(labels[back], labels[at]);
   }
   const typed = { "0,5": 0.5, "−1": -1, "40 %": 0.4, "40,000": 40000, "2.5e-3": 0.0025 };
   for (const [text, number] of Object.entries(typed)) assert.equal(typedNumber(text), number, text);
+  for (const text of ["0.11", "0.11%", "0,11 %"]) assert.equal(typedNumber(text, true), 0.0011, text);
   for (const text of ["", "%", "ten"]) assert.ok(Number.isNaN(typedNumber(text)), text);
 });
 

@@ -113,7 +113,7 @@ export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery =
     if (!xLabels) continue;
     const label = tickLabel(value, f.x);
     const half = ctx.measureText(label).width / 2;
-    const middle = Math.min(at, ctx.cssWidth - half); // the last one ends in the picture
+    const middle = Math.max(half, Math.min(at, ctx.cssWidth - half)); // the first and the last end in the picture
     if (middle - half < free + 4) continue;
     ctx.fillText(label, middle, f.bottom + 5);
     free = middle + half;
@@ -123,12 +123,12 @@ export function axes(ctx, f, colours, { xTitle, yTitle, xLabels = true, xEvery =
   for (const value of yTicks ? ticks(f.y, yTicks) : []) {
     const at = Math.round(f.py(value)) + 0.5;
     line(ctx, f.left, at, f.right, at);
-    ctx.fillText(tickLabel(value, f.y), f.left - 6, at);
+    ctx.fillText(tickLabel(value, f.y), f.left - 6, at, f.left - 6); // with the room there is, letters get narrower
   }
   ctx.textBaseline = "alphabetic";
   if (xTitle) {
     ctx.textAlign = "right";
-    ctx.fillText(xTitle, f.right, f.bottom + 32, f.right); // with the room there is, letters get narrower
+    ctx.fillText(xTitle, f.right, f.bottom + 32, f.right);
   }
   if (yTitle) {
     ctx.textAlign = "left";

@@ -112,15 +112,19 @@ export const staysInView = (part, last) => setTimeout(() => {
   part.scrollIntoView({ block: "nearest" });
 }, AFTER_THAT);
 
-// What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none.
-/** @param {string} text */
-export function typedNumber(text) {
+// What a person types for a number: 2.5e-3, 0,5, −1, 40 %, 40,000, 40 steps. NaN for what is none. Where `percents` are
+// shown, one is typed with its sign or without.
+/**
+ * @param {string} text
+ * @param {boolean} [percents]
+ */
+export function typedNumber(text, percents = false) {
   const thousands = /^[1-9]\d{0,2}(,\d{3})+$/.test(text.trim());
   const plain = text.trim().replace(/(\d) [a-z]+$/i, "$1").replace("−", "-").replaceAll(",", thousands ? "" : ".");
-  const percent = plain.endsWith("%");
-  const digits = percent ? plain.slice(0, -1).trim() : plain;
+  const signed = plain.endsWith("%");
+  const digits = signed ? plain.slice(0, -1).trim() : plain;
   const number = digits ? Number(digits) : NaN;
-  return percent ? number / 100 : number;
+  return signed || percents ? number / 100 : number;
 }
 
 // The position whose value is nearest: by ratio where all values are positive, as on a logarithmic slider.
@@ -199,7 +203,7 @@ export function slider(name, title, labels, { onInput, onRelease }) {
   const done = () => delete shown.dataset.typing;
   const take = () => {
     done();
-    const wanted = typedNumber(shown.value);
+    const wanted = typedNumber(shown.value, listOf().some((text) => String(text).endsWith("%")));
     if (shown.readOnly || Number.isNaN(wanted)) return show(Number(input.value));
     go(nearest(values(), wanted));
     onRelease(Number(input.value));
