@@ -116,7 +116,8 @@ ORANGE, BLUE, LIGHT_BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2), (0x56, 0xB4, 
 def test_a_per_cent_is_typed_with_its_sign_or_without(show):
     bare = show(
         "from lwlr_teach.teaching import predict_number\n"
-        "n = predict_number('01-share', 'Which share?', [0.01, 0.1, 1.0, 10.0, 100.0], within=2, log=True, unit='%')\nn"
+        "values = [0.1, 1.0, 10.0, 100.0]\n"
+        "n = predict_number('01-share', 'Which share?', values, within=2, log=True, unit='%')\nn"
     )
     view = bare.view()
     for name, typed, shown in [

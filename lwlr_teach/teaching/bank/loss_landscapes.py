@@ -134,6 +134,12 @@ def _growing(h: Tensor, v: Tensor, steps: int) -> Tensor:
     return v @ (h @ v)
 
 
+def _grown_length(h: Tensor, v: Tensor, steps: int) -> Tensor:
+    for _ in range(steps):
+        v = h @ v
+    return v.norm()
+
+
 def _of_start(h: Tensor, v: Tensor, steps: int) -> Tensor:
     v = v / v.norm()
     return v @ (h @ v)
@@ -166,6 +172,14 @@ SHARPEST = Exercise(
         Known(
             _growing,
             "Your v is never brought back to length 1, and grows with each step. Divide it by its norm.",
+        ),
+        Known(
+            _grown_length,
+            "You return how long v has grown. Bring it back to length 1 in each step, and return v · Hv.",
+        ),
+        Known(
+            lambda h, v, steps: torch.linalg.eigvalsh(h)[-1],
+            "You return the highest curvature. Asked for is the largest in size, which may be negative.",
         ),
         Known(
             _after(lambda v, curved: curved.norm()),
@@ -207,8 +221,8 @@ SHARPEST = Exercise(
     ),
     hints=(
         "Times the Hessian, each part of v grows by its own curvature: after many times the largest has won.",
-        "In the loop: v = hessian @ v, and v = v / v.norm(). After it: v · Hv.",
-        "return v @ (hessian @ v), after the loop.",
+        "In the loop, after v = hessian @ v, bring v back to the length 1.",
+        "After the loop v has the length 1: return v @ (hessian @ v).",
     ),
     lesson="16-loss-landscapes",
 )
@@ -282,7 +296,7 @@ EXPLANATION = Explanation(
     good=(
         "Along which directions? Two random ones show next to nothing of the others. How long is a step on "
         "the axes? Without filters of equal length one function looks sharp or flat as you like: make one "
-        "layer larger, the next smaller. At which rate and batch? Each rate comes to its own edge, 2/η. And "
+        "layer larger, the next smaller. At which rate and batch? A large rate comes to its edge, 2/η. And "
         "is the flat one better on test images? On our digits small batches ended flatter, and no better."
     ),
 )
