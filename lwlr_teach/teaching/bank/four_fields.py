@@ -20,12 +20,14 @@ def to_target(losses: Tensor, steps: Tensor, target: float) -> Tensor:
 
 
 def _curves(generator: torch.Generator) -> dict[str, Any]:
-    """Five runs of seven losses; two go up and down, one is exactly at the target, up to three miss it."""
+    """Five runs of seven losses; three go up and down, one of them is exactly at the target, another arrives and
+    leaves; up to three miss it."""
     target = 4.0
     losses = (torch.rand(5, 7, generator=generator, dtype=torch.float64) * 9 + 1).round()
-    losses[2:] = losses[2:].sort(1, descending=True).values
+    losses[2:4] = losses[2:4].sort(1, descending=True).values
     losses[:, 0], losses[:, -1] = 12.0, 2.0
     losses[0, 1:4], losses[0, 4:6] = torch.tensor([8.0, target, 7.0], dtype=losses.dtype), 3.0
+    losses[1, 2], losses[1, -1] = 3.0, 6.0
     for run in range(2, 2 + (0, 1, 3)[int(torch.randint(3, (), generator=generator))]):
         losses[run] = losses[run].clamp(min=5.0)
     order = torch.randperm(5, generator=generator)
@@ -45,6 +47,11 @@ def _last_crossing(losses: Tensor, steps: Tensor, target: float) -> Tensor:
     last = above.int() * torch.arange(1, losses.shape[1] + 1)
     index = last.amax(1)  # the first place after the last one above
     return torch.where(index < len(steps), steps[index.clamp(max=len(steps) - 1)], torch.inf).median()
+
+
+def _by_the_end(losses: Tensor, steps: Tensor, target: float) -> Tensor:
+    first = steps[(losses <= target).int().argmax(1)]
+    return torch.where(losses[:, -1] <= target, first, torch.inf).median()
 
 
 def _strictly(losses: Tensor, steps: Tensor, target: float) -> Tensor:
@@ -113,6 +120,10 @@ TARGET = Exercise(
         Known(
             _last_crossing,
             "You ask from when on a run stays below the target. It arrives when it is there first.",
+        ),
+        Known(
+            _by_the_end,
+            "You ask whether the last loss is at the target. A run that was there and has left has arrived.",
         ),
         Known(
             _strictly,

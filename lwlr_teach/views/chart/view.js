@@ -4,6 +4,8 @@ import { element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { percent } from "../kit/text.js";
 
+const NARROWEST = 130; // pixels of a panel with its axis, of several side by side
+
 function render({ model, el }) {
   const view = stage({ model, el });
   const { plan, now } = view;
@@ -75,22 +77,27 @@ function render({ model, el }) {
     panel.marks.filter(isPoint).forEach(draw);
   }
 
-  // A row of panels for each visible method; the titles of the panels stand above the first.
+  // A row of panels for each visible method; the titles of the panels stand above the first. Where they would be too
+  // narrow, a method has several rows, and each panel its own title.
   function drawStrips(ctx, colours, { title, panels }) {
-    const rows = visible().map((m) => ({ ...m, style: { ...m.style, dash: [] } }));
+    const strips = visible().map((m) => ({ ...m, style: { ...m.style, dash: [] } }));
     const [gap, left, top, bottom] = [24, 40, 40, 38];
-    const height = (ctx.cssHeight - top - bottom + gap) / Math.max(rows.length, 1) - gap;
-    const width = (ctx.cssWidth - panels.length * (left + 10)) / panels.length;
-    panels.forEach((panel, column) => {
-      const from = left + column * (width + left + 10);
+    const columns = Math.min(panels.length, Math.max(1, Math.floor(ctx.cssWidth / NARROWEST)));
+    const each = Math.ceil(panels.length / columns);
+    const height = (ctx.cssHeight - top - bottom + gap) / Math.max(strips.length * each, 1) - gap;
+    const width = (ctx.cssWidth - columns * (left + 10)) / columns;
+    panels.forEach((panel, i) => {
+      const from = left + (i % columns) * (width + left + 10);
       Object.assign(ctx, { font: `600 ${colours.font}`, fillStyle: colours.text, textAlign: "left", textBaseline: "alphabetic" });
-      ctx.fillText(fill(panel.y.title), from, 14, ctx.cssWidth - from);
-      rows.forEach((m, row) => {
-        const last = row === rows.length - 1;
+      if (each === 1) ctx.fillText(fill(panel.y.title), from, 14, ctx.cssWidth - from);
+      strips.forEach((m, strip) => {
+        const last = strip === strips.length - 1 && i + columns >= panels.length;
+        const own = each > 1 ? [fill(title, at(m)), fill(panel.y.title)].join(", ") : i ? "" : fill(title, at(m));
+        const row = strip * each + Math.floor(i / columns);
         drawPanel(ctx, colours, panel, { left: from, top: top + row * (height + gap), width, height }, [m], {
           xLabels: last,
           xTitle: last ? fill(panel.x.title) : "",
-          yTitle: column ? "" : fill(title, at(m)),
+          yTitle: own,
           yTicks: height > 70 ? 4 : 2,
         });
       });
@@ -116,7 +123,8 @@ function render({ model, el }) {
   };
   const [heading, beside] = plan.readout;
   const list = view.legend(plan.methods, heading, (name) => fill(beside, at(visible().find((m) => m.name === name))));
-  return view.open("chart", sentence,
+  // Many panels side by side get the whole width.
+  return view.open(plan.main.panels.length > 2 ? "chart below" : "chart", sentence,
     element("div", { class: "lwlr-controls" }, ...Object.entries(plan.entries).flatMap(control), view.reset()),
     element("div", { class: "lwlr-body" }, pictures[0], element("div", { class: "lwlr-side" }, list, ...pictures.slice(1))));
 }

@@ -64,7 +64,7 @@ class FieldsView(Chart):
             [],
             says="{title}, part of the way to the target at a learning rate of {lr}",
             each="{name} " + ", ".join(f"{field} {{{field}}}" for field in ways),
-            readout=("of the way to the target", " · ".join(f"{{{field}}}" for field in ways)),
+            readout=(" · ".join(ways), " · ".join(f"{{{field}}}" for field in ways)),
             words={"title": title, **here},
             shown=shown,
             lr_index=nearest(first.lr, at_lr),
