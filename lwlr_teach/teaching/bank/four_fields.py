@@ -20,8 +20,8 @@ def to_target(losses: Tensor, steps: Tensor, target: float) -> Tensor:
 
 
 def _curves(generator: torch.Generator) -> dict[str, Any]:
-    """Five runs of seven losses; three go up and down, one of them is exactly at the target, another arrives and
-    leaves; up to three miss it."""
+    """Five runs of seven losses; three go up and down, one of them is exactly at the target, another one
+    arrives and leaves; up to three miss it."""
     target = 4.0
     losses = (torch.rand(5, 7, generator=generator, dtype=torch.float64) * 9 + 1).round()
     losses[2:4] = losses[2:4].sort(1, descending=True).values
