@@ -71,6 +71,8 @@ class MyCourse:
         return "\n".join([self.calibration, *hard])
 
     def _repr_html_(self) -> str:
+        if not self:
+            return f"<p>{EMPTY}</p>"
         return f"<style>{_STYLE}</style>{self._page(lambda lesson: f'{lesson}.ipynb')}"
 
     def save(self, path: str | Path) -> None:
