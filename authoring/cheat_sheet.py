@@ -153,7 +153,7 @@ def sheet(found: list[Entry]) -> str:
 
 def _entry(entry: Entry) -> str:
     rule = " ".join(map(drawn, entry.rule))
-    keep = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(entry.keep))
+    keep = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(entry.keep)).replace(" − ", "\u00a0−\u00a0")
     title = f"<b>{entry.lesson.number}</b> {escape(entry.lesson.question)}"
     return f"\n<article><h3>{title}</h3><p>{keep}</p>{f'<div>{rule}</div>' if rule else ''}</article>"
 
@@ -178,11 +178,11 @@ _STYLE = f"""
 @page {{ size: A4 landscape; margin: 8mm; }}
 * {{ box-sizing: border-box; margin: 0; }}
 body {{ width: 281mm; height: 193mm; font: {SIZE}pt/1.24 "DejaVu Sans", sans-serif; color: #111; }}
-header {{ display: flex; align-items: baseline; gap: 3mm; border-bottom: 1pt solid #0072b2; margin-bottom: 2mm; }}
+header {{ display: flex; align-items: baseline; border-bottom: 1pt solid #0072b2; margin-bottom: 2mm; }}
 h1 {{ font-size: 13pt; flex: 1; }}
 main {{ columns: {COLUMNS}; column-gap: 5mm; height: 182mm; column-fill: balance; }}
 h2 {{ font-size: 11pt; color: #0072b2; break-after: avoid; margin-bottom: .6mm; }}
-h3 {{ font-size: {SIZE + 0.4}pt; }}
+h3 {{ font-size: {SIZE}pt; }}
 h3 b {{ color: #0072b2; }}
 article {{ break-inside: avoid; padding-bottom: 2mm; }}
 div {{ line-height: 1.9; }}

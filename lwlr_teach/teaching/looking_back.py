@@ -174,8 +174,8 @@ def _first_sentence(text: str) -> str:
 
 def _tries(kept: dict[str, Any]) -> str:
     count = max(1, kept.get("tries", 0))
-    tries = f"{count} {'try' if count == 1 else 'tries'}"
-    result = f"Right after {tries}" if kept.get("passed") else f"Not yet right after {tries}"
+    tries = f"after {count} tries" if count > 1 else "at the first try"
+    result = f"Right {tries}" if kept.get("passed") else f"Not yet right {tries}"
     hints = kept.get("hints", 0)
     helped = [f"{hints} {'hint' if hints == 1 else 'hints'}"] if hints else []
     helped += ["the solution"] if kept.get("solution") else []
@@ -257,7 +257,7 @@ def _ours(text: str) -> str:
 _STYLE = """
 .lwlr-my-course { max-width: 52rem; line-height: 1.45; }
 .lwlr-my-course h3 { margin: 1.4em 0 .3em; }
-.lwlr-my-course h4 { margin: .8em 0 .2em; font-size: 1em; }
+.lwlr-my-course h4 { margin: .8em 0 .2em; font-size: 1em; font-weight: bold; }
 .lwlr-my-course ul { margin: 0; padding-left: 0; list-style: none; }
 .lwlr-my-course li { margin: .25em 0; padding-left: 1.4em; text-indent: -1.4em; }
 .lwlr-my-course section { border-top: 1px solid rgba(127, 127, 127, .5); }

@@ -13,11 +13,11 @@ def test_it_is_one_page_and_the_same_each_time(browser):
     assert b"D:20000101000000" in first
 
 
-def test_nothing_stands_beside_the_page_or_over_another(browser):
+def test_nothing_stands_beside_the_page(browser):
     page = browser.new_page()
     page.emulate_media(media="print")
     page.set_content(sheet(entries()))
-    box = "x => { const { left, top, right, bottom } = x.getBoundingClientRect(); return [left, top, right, bottom]; }"
+    box = "x => (({ left, top, right, bottom }) => [left, top, right, bottom])(x.getBoundingClientRect())"
     left, top, right, bottom = page.eval_on_selector("body", box)
     places = page.eval_on_selector_all("article, header, svg, p", f"all => all.map({box})")
     page.close()

@@ -36,6 +36,7 @@ def test_it_tells_what_was_guessed_written_and_explained():
     guess = predict_choice("07-x", "Which one wins?", ["Adam", "SGD"])
     guess.set_state({"guess": [1], "confidence": 95, "locked": True})
     guess.reveal("Adam")
+    check("01-edge", lambda curvatures: 2 / max(curvatures))
     check("01-step", lambda p, g, lr: p + lr * g)
     check("01-step", lambda p, g, lr: p - lr * g)
     explain("01-explain").said = "The rate is\nthe length."
@@ -44,6 +45,7 @@ def test_it_tells_what_was_guessed_written_and_explained():
         assert page.count("Which one wins?") == 2  # with the lesson, and as hard
         assert "You said “SGD”, 95% sure; measured: “Adam”." in page
         assert "Right after 2 tries." in page
+        assert "Right at the first try." in page
         assert "The rate is\nthe length." in page
         assert "A good answer" in page
         assert re.findall(r'<section id="(.*?)">', page) == ["01-learning-rate", "07-adam"]
