@@ -11,8 +11,8 @@ LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher picture bench gpu \
-	agreement diagnosis clean
+.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet picture \
+	bench gpu agreement diagnosis clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ lesson-lint: $(VENV)/.test ## say what the lessons lack
 
 teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
 	$(BIN)/python authoring/build.py --teacher
+
+cheat-sheet: $(VENV)/.test ## write the course on one page to build, and its PDF to docs
+	$(BIN)/python -m authoring.cheat_sheet
 
 picture: $(VENV)/.test ## take the picture of the README
 	$(BIN)/python -m docs.picture

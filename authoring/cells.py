@@ -68,7 +68,7 @@ def shows(code: str) -> bool:
     body = tree(code).body
     last = body[-1].value if body and isinstance(body[-1], ast.Expr) else None
     value = last is not None and (not isinstance(last, ast.Call) or called(last)[:1].isupper())
-    return value or bool(calls(code, "ask|check|claim|course_map|explain|print|recall|reveal"))
+    return value or bool(calls(code, "ask|check|claim|course_map|explain|my_course|print|recall|reveal"))
 
 
 def answers(code: str) -> list[ast.Call]:

@@ -18,7 +18,7 @@ from torch import nn
 from lwlr_teach.problems import digits
 from lwlr_teach.runs import Minibatches, diagnose, fit
 from lwlr_teach.studies import patients, run_patient
-from lwlr_teach.teaching import begin, calibration, check, claim, explain, predict_choice, recall
+from lwlr_teach.teaching import begin, calibration, check, claim, explain, my_course, predict_choice, recall
 from lwlr_teach.views import ClinicView, CurvesView, InspectorView
 
 begin("18-clinic")
@@ -277,6 +277,12 @@ explain("18-explain")
 
 # %% tags=["nbval-ignore-output"]
 print(calibration())
+
+# %% [markdown]
+# Here is the course as you took it: your guesses beside what was measured, your own words beside a good answer, and at the top what was hard. `my_course().save("my-course.html")` writes it into a file beside the lessons. Your browser shows it, and its print makes a PDF of it.
+
+# %% tags=["nbval-ignore-output"]
+my_course()
 
 # %% [markdown]
 # ## What to keep

@@ -3,6 +3,7 @@
 from lwlr_teach.teaching.claims import claim
 from lwlr_teach.teaching.exercises import check, yours
 from lwlr_teach.teaching.kernel import begin
+from lwlr_teach.teaching.looking_back import my_course
 from lwlr_teach.teaching.predictions import calibration, predict_choice, predict_curve, predict_number
 from lwlr_teach.teaching.questions import ask, explain, recall
 from lwlr_teach.teaching.start_page import course_map
@@ -15,6 +16,7 @@ __all__ = [
     "claim",
     "course_map",
     "explain",
+    "my_course",
     "predict_choice",
     "predict_curve",
     "predict_number",

@@ -78,6 +78,7 @@ class Prediction(PredictionView):
                 kept = record["predictions"].setdefault(self.name, self._answer)
                 if kept.get("guess") == list(self.guess) and not kept.get("late"):
                     kept |= {"truth": list(self.truth), "right": right}
+                    kept |= {"asks": self.question, "compared": self.compared}  # for my_course
 
             note(put)
             self.words = self.describe()  # with what the note has counted

@@ -38,7 +38,12 @@ def _is_text(value: object) -> bool:
 # The parts of a record, and what the lessons count with in the entries of each. What else is there is kept.
 _PARTS: dict[str, dict[str, Callable[[object], bool]]] = {
     "lessons": {"opened": _is_count},
-    "predictions": {"confidence": _is_percentage, "right": _is_truth},
+    "predictions": {
+        "confidence": _is_percentage,
+        "right": _is_truth,
+        "asks": _is_text,
+        "compared": _is_text,
+    },
     "exercises": {"tries": _is_count, "passed": _is_truth, "hints": _is_count},
     "explanations": {"said": _is_text},
     "recall": {"right": _is_count, "wrong": _is_count, "turn": _is_count},

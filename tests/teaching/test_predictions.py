@@ -60,7 +60,8 @@ def test_a_locked_guess_is_kept_and_counted_when_the_truth_is_shown(make, guess,
     assert prediction.reveal(right) is prediction
     assert prediction.right is True
     entry = kept()["predictions"][prediction.name]
-    assert entry == {"guess": guess, "confidence": 85, "truth": prediction.truth, "right": True}
+    words = {"asks": prediction.question, "compared": prediction.compared}
+    assert entry == {"guess": guess, "confidence": 85, "truth": prediction.truth, "right": True} | words
     assert (calibration().count, calibration().right, calibration().sure) == (1, 1.0, 0.85)
 
 

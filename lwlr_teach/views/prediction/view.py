@@ -108,13 +108,21 @@ class PredictionView(View):
 
     def describe(self) -> str:
         """The question, what was guessed and what was measured, as far as they are known."""
-        guess = self._guess_in_words() if self.locked and self.guess else ""
-        sure = f"{guess}, {self.confidence}% sure"
         if not self.truth:
-            return f"{self.question} {f'Locked: {sure}.' if guess else 'Not answered yet.'}"
-        said = f"{'✔' if self.right else '✘'} You said {sure}" if guess else "No guess was locked"
-        judged = self._judged_in_words() if guess else ""
-        return f"{self.question} {said}; {self._truth_in_words()}{judged}. {self.why}".rstrip()
+            locked = self.locked and self.guess
+            return f"{self.question} {f'Locked: {self._sure_in_words()}.' if locked else 'Not answered yet.'}"
+        mark = {True: "✔ ", False: "✘ ", None: ""}[self.right]
+        return f"{self.question} {mark}{self.compared} {self.why}".rstrip()
+
+    @property
+    def compared(self) -> str:
+        """What was guessed and what was measured, in a sentence; once there is a truth."""
+        if self.right is None:
+            return f"No guess was locked; {self._truth_in_words()}."
+        return f"You said {self._sure_in_words()}; {self._truth_in_words()}{self._judged_in_words()}."
+
+    def _sure_in_words(self) -> str:
+        return f"{self._guess_in_words()}, {self.confidence}% sure"
 
     @property
     def right(self) -> bool | None:
