@@ -200,8 +200,9 @@ EXPLANATION = Explanation(
     good=(
         "A sweep costs twenty runs, and answers only if the rate is to blame. First look at what is there "
         "already: does every layer move, by which share of its weights, are the gradients ordinary, and what "
-        "is the rate in each step? That takes a minute. Then I would let it learn one batch by heart. If it "
-        "cannot, there is a mistake, and no rate will mend it. If nothing stands out, one run at a tenth and "
-        "one at ten times the rate tell on which side to search."
+        "is the rate in each step? That takes a minute. If nothing stands out, I would let it learn "
+        "one batch by heart, at this rate, at a tenth and at ten times it: three short runs. If the loss "
+        "falls at another rate, I know on which side to search. If it falls at none of the three, I would "
+        "look for a mistake before any sweep."
     ),
 )
