@@ -32,7 +32,7 @@ recall("18-clinic")
 #
 # A doctor does not begin with the most dangerous cure. She looks first, which costs nothing. She thinks of two or three causes. Then she orders the cheapest test that these causes would answer *differently*.
 #
-# The last word is the point. A test that all suspects would fail tells nothing, however cheap it is. Most wasted days are such tests: another seed, a few more epochs, the same run again.
+# The last word is the point. A test that all suspects would fail in the same way tells nothing, however cheap it is. Most wasted days are such tests: another seed, a few more epochs, the same run again.
 #
 # All patients in this lesson are small networks of four layers, which learn the digits for 200 steps. First a healthy one: the step of each layer, as a share of its weights (lesson 12). **What does the share do from the first step to the last, and is there a layer that does something else?**
 
@@ -62,7 +62,7 @@ curves = {"first curve": first.losses[:45], "second curve": second.losses[:45]}
 CurvesView(curves, y="training loss", log=True, title="Two losses that go up", at=3)
 
 # %% [markdown]
-# Look at it, and make a guess. Then you may order one test for both: the test that *confirms*, since one of the two gets well in it.
+# Make a guess. Now you may order one test for both, to confirm it.
 
 # %%
 test_guess = predict_choice(
@@ -106,7 +106,7 @@ test_guess.reveal(
 #
 # ## Second patients: two losses that do nothing
 #
-# These two do not learn. A has a rate that is too low. In B, gradients are clipped in every step, and far too short. Their losses are two flat lines. So look at the gradients, all layers together. **One of the curves cannot come from batches that differ. Which?**
+# The next two do not learn. A has a rate that is too low. In B, gradients are clipped in every step, and far too short. Their losses are two flat lines. So look at the gradients, all layers together. **One of the curves cannot come from batches that differ. Which?**
 
 # %% tags=["nbval-ignore-output"]
 first, second = (run_patient(ward[number], 0) for number in (6, 2))
@@ -195,7 +195,7 @@ rates = lost.recording["rate"]
 claim("The rate is the same in all steps.", rates.min() == rates.max())
 
 # %% [markdown]
-# The job was stopped there and started again. The weights had been saved, the optimizer's state had not. Adam begins anew, with averages of a single gradient, and a first step is as long as the rate allows (lesson 7). In the list, the lengths and the shares show it. The weights, the gradients and the rate show little or nothing. Plain SGD would show nothing, for it remembers nothing.
+# The job was stopped there and started again. The weights had been saved, the optimizer's state had not. Adam begins anew, with averages of a single gradient, and a first step is as long as the rate allows (lesson 7). In the list, the lengths, the shares and the cosine show it. The weights, the gradients and the rate do not. Plain SGD would show nothing, for it remembers nothing.
 #
 # ## The rule
 #

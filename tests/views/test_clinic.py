@@ -71,6 +71,14 @@ def test_a_clip_that_always_acts_shows_in_the_gradient_of_all_layers(view):
     assert "together" not in view.describe()
 
 
+def test_the_axis_does_not_tell_what_a_test_would_say(view):
+    meet(view, "rate too high")
+    before = view.figure().axes[0].get_ylim()
+    view.bought = ["a tenth"]
+    assert before == pytest.approx((1.0, 36.0))
+    assert view.figure().axes[0].get_ylim()[0] < 0.5
+
+
 def test_where_numbers_end_it_says_so(view):
     meet(view, "ε too small")
     said = view.describe()
@@ -78,7 +86,7 @@ def test_where_numbers_end_it_says_so(view):
     assert "training loss: no number from step 1 on." in said
     assert "relative update ‖Δp‖ / ‖p‖: no number from step 0 on." in said
     view.bought = ["one batch"]
-    assert "the loss ends at no number, as it did." in view.describe()
+    assert "the loss ends at no number, as before." in view.describe()
     meet(view, "healthy")
     assert "no number" not in view.describe()
 

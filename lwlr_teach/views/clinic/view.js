@@ -44,15 +44,19 @@ function render({ model, el }) {
   }
   const ends = (ctx, colours, p, key) => words(ctx, colours, one().ends[key], (p.left + p.right) / 2, p.top + 34, "center");
   function drawLoss(ctx, colours) {
-    const p = view.plot(ctx, colours, box(ctx), x, { title: "training loss", range: one().losses, log: true });
+    const seen = ["", ...reruns.filter(paid)].map((name) => one().losses[name]); // room for a rerun would tell what it says
+    const range = [Math.min(...seen.map(([low]) => low)), Math.max(...seen.map(([, high]) => high))];
+    const p = view.plot(ctx, colours, box(ctx), x, { title: "training loss", range, log: true });
     reruns.forEach((name, k) => {
       if (!paid(name)) return;
       const y = curve(1 + quantities.length * layers.length + k);
       p.curve({ name, n: steps.length, x: place, y, colour: colours.text, width: 1.2, alpha: 0.7, dash: [[7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [12, 4]][k] });
-      let last = steps.length - 1 - 7 * k; // names do not lie on one another
+      let last = steps.length - 1;
       while (last > 0 && Number.isNaN(y(last))) last -= 1;
-      const right = p.px(steps[last]) > p.left + 100;
-      words(ctx, colours, name, p.px(steps[last]) + (right ? 0 : 6), Math.max(p.py(p.within(y(last))) - 3, p.top + 14), right ? "right" : "left");
+      const ended = last < steps.length - 1;
+      if (!ended) last -= 7 * k; // names do not lie on one another
+      const at = ended ? p.top + 52 + 15 * k : Math.max(p.py(p.within(y(last))) - 3, p.top + 14);
+      words(ctx, colours, name, p.px(steps[last]) + (ended ? 6 : 0), at, ended ? "left" : "right");
     });
     p.curve({ name: "loss", n: steps.length, x: place, y: curve(0), colour: colours.text, width: 2.5 });
     ends(ctx, colours, p, "loss");

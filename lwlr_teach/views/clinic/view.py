@@ -117,7 +117,7 @@ class ClinicView(View):
                 {
                     "illness": one.illness.name,
                     "outcomes": {test: _outcome(one, test) for test in _TESTS},
-                    "losses": _loss_range(one),
+                    "losses": {name: _loss_range(losses) for name, losses in _losses(one).items()},
                     "ranges": {name: _range(_curves(one, name)) for name in one.records},
                     "whole": _whole_says(one),
                     "ends": {name: _end(_curves(one, name), one) for name in one.records}
@@ -174,7 +174,9 @@ class ClinicView(View):
 
     def figure(self) -> Figure:
         """The loss and the record of each layer; when it is solved, the code."""
-        one, low_high = self.patients[self.patient], _loss_range(self.patients[self.patient])
+        one = self.patients[self.patient]
+        seen = [losses for name, losses in _losses(one).items() if name in ("", *self.bought)]
+        low_high = _loss_range(torch.cat(seen))
         code = fill(self._illness.cause, 100) + "\n\n" + self._illness.source if self.solved else ""
         lines = code.count("\n") + 1 if code else 0
         figure = Figure(figsize=(9, 3.4 + 0.17 * lines), layout="constrained")
@@ -215,7 +217,7 @@ def _outcome(one: Patient, test: str) -> str:
     if test == "held":
         return f"{one.held[0]} of {one.held[1]}"
     end, own = (_loss(losses[-5:].mean().item()) for losses in (one.reruns[test], one.losses))
-    return f"the loss ends at {end}, " + ("as it did" if end == own else f"and not at {own}")
+    return f"the loss ends at {end}, " + ("as before" if end == own else f"and not at {own}")
 
 
 def _loss(value: float) -> str:
@@ -257,10 +259,15 @@ def _numbers(one: Patient) -> Tensor:
     return torch.cat([one.losses[None], *one.records.values(), reruns, _whole(one)[None]])
 
 
-def _loss_range(one: Patient) -> list[float]:
-    every = torch.stack([one.losses, *one.reruns.values()])
-    found = every[every.isfinite()].clamp(*_LOSSES)
-    return [found.min().item() / 1.2, found.max().item() * 1.2]
+def _losses(one: Patient) -> dict[str, Tensor]:
+    """The loss, without a name, and those of the reruns."""
+    return {"": one.losses, **one.reruns}
+
+
+def _loss_range(losses: Tensor) -> list[float]:
+    """Of what is seen alone: an axis that has room for a rerun tells what it would say."""
+    found = losses[losses.isfinite()].clamp(*_LOSSES)
+    return [min(1.0, *(found / 1.2).tolist()), max(3.0, *(found * 1.2).tolist())]
 
 
 def _range(values: Tensor) -> list[float]:
