@@ -254,7 +254,7 @@ def my_run(rate):
 print(*diagnose(my_run(rate)) or ["Nothing stands out."], sep="\n")
 
 # %% [markdown]
-# And this is what it says on the way (about 10 seconds).
+# And this is what it says on the way (some seconds).
 
 # %% tags=["nbval-ignore-output"]
 runs = {rate: my_run(rate) for rate in (1e-6, 2e-5, 2e-4, 0.003, 0.012, 0.05, 2.0)}

@@ -91,11 +91,11 @@ function render({ model, el }) {
   }));
   let last = ""; // the name that was given last
   const names = element("div", { class: "lwlr-causes", role: "group", "aria-label": "causes" }, ...Object.keys(causes).map((name, k) => {
-    const made = button(`cause-${k}`, causes[name], `a wrong cause costs ${plan.wrong} minutes`, () =>
-      {
-        last = name;
-        view.commit({ named: inOrder(Object.keys(causes), [...now.named, name]) });
-      });
+    const made = button(`cause-${k}`, causes[name], `a wrong cause costs ${plan.wrong} minutes`, () => {
+      last = name;
+      view.commit({ named: inOrder(Object.keys(causes), [...now.named, name]) });
+      setTimeout(() => verdict.scrollIntoView({ block: "nearest" }), 100); // on a telephone it stands far above
+    });
     view.shows.push(() => {
       const said = now.named.includes(name);
       made.disabled = said || solved();
