@@ -198,11 +198,10 @@ EXPLANATION = Explanation(
     asks="A colleague's loss does not fall. She has a free afternoon and wants to sweep twenty rates. What "
     "do you say first?",
     good=(
-        "A sweep costs twenty runs, and answers only if the rate is to blame. First look at what is there "
-        "already: does every layer move, by which share of its weights, are the gradients ordinary, and what "
-        "is the rate in each step? That takes a minute. If nothing stands out, I would let it learn "
-        "one batch by heart, at this rate, at a tenth and at ten times it: three short runs. If the loss "
-        "falls at another rate, I know on which side to search. If it falls at none of the three, I would "
-        "look for a mistake before any sweep."
+        "A sweep helps only if the rate is to blame. First look at what is there already: does every layer "
+        "move, by which share of its weights, are the gradients ordinary, and what is the rate in each step? "
+        "If nothing stands out, I would let it learn one batch by heart, at this rate, at a tenth and at ten "
+        "times it. If the loss falls at another rate, I know on which side to search. If it falls at none, I "
+        "would look for a mistake before any sweep."
     ),
 )
