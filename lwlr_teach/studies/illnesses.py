@@ -270,8 +270,10 @@ class Illness:
 
     @property
     def source(self) -> str:
-        """The code that runs, as text, with its rate."""
-        return f"rate = {self.rate}\n\n{inspect.getsource(self.code)}"
+        """The code that runs, as text, with its rate; where that is what is wrong, it says so."""
+        fine = ILLNESSES["healthy"]
+        says = f"  # should be: about {fine.rate}" if self.code is fine.code and self is not fine else ""
+        return f"rate = {self.rate}{says}\n\n{inspect.getsource(self.code)}"
 
 
 ILLNESSES = {

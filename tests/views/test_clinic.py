@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from lwlr_teach.studies import ILLNESSES, patients
@@ -7,10 +9,16 @@ from lwlr_teach.views.clinic.view import PRICES, WRONG
 
 @pytest.fixture
 def view():
-    return ClinicView(patients(), first=14)
+    return ClinicView(patients())
+
+
+def meet(view, name):
+    """Go to the first patient who has this."""
+    view.patient = next(i for i, one in enumerate(view.patients) if one.illness.name == name)
 
 
 def test_a_bill_has_each_test_once_and_each_wrong_name(view):
+    meet(view, "left out")
     assert view.bill == 0
     view.bought = ["weight_norm", "one batch"]
     view.quantity = "weight_norm"
@@ -21,11 +29,12 @@ def test_a_bill_has_each_test_once_and_each_wrong_name(view):
 
 def test_it_keeps_the_cause_to_itself_until_it_is_named(view):
     left_out = ILLNESSES["left out"]
-    assert view.patients[view.patient].illness == left_out
+    meet(view, "left out")
     view.bought = list(PRICES)
     assert left_out.cause not in view.describe()
     view.named = ["wrong sign"]
-    assert f"Not so: {ILLNESSES['wrong sign'].cause}." in view.describe()
+    sign = ILLNESSES["wrong sign"]
+    assert f"Not so: {sign.cause}. You would see this: {sign.shows}" in view.describe()
     assert not view.solved
     view.named = ["left out", "wrong sign"]
     assert view.solved
@@ -34,9 +43,52 @@ def test_it_keeps_the_cause_to_itself_until_it_is_named(view):
 
 def test_what_the_optimizer_holds_tells_who_was_left_out(view):
     view.bought = ["held"]
+    meet(view, "left out")
     assert "count the tensors that the optimizer holds: 6 of 8." in view.describe()
-    view.patient = 0
+    meet(view, "healthy")
     assert "8 of 8" in view.describe()
+
+
+def test_a_number_says_nothing_of_an_illness(view):
+    names, stored = ([one.illness.name for one in some] for some in (view.patients, patients()))
+    assert sorted(names) == sorted(stored)
+    assert sum(a == b for a, b in zip(names, stored, strict=True)) < 5
+    assert all(a != b for a, b in pairwise(names))
+    assert len({*names[:5]}) == 5
+    assert names == [one.illness.name for one in ClinicView(patients()).patients]
+
+
+def test_a_clip_that_always_acts_shows_in_the_gradient_of_all_layers(view):
+    said = {}
+    for name in ("healthy", "always clipped"):
+        meet(view, name)
+        view.quantity = "clipped_norm"
+        low, high = view.describe().partition("all layers together: ")[2].split(". Bill")[0].split(" to ")
+        said[name] = low, high
+    assert said["always clipped"] == ("1.5e−5", "1.5e−5")
+    assert float(said["healthy"][1]) > 2 * float(said["healthy"][0])
+    view.quantity = "weight_norm"
+    assert "together" not in view.describe()
+
+
+def test_the_axis_does_not_tell_what_a_test_would_say(view):
+    meet(view, "rate too high")
+    before = view.figure().axes[0].get_ylim()
+    view.bought = ["a tenth"]
+    assert before == pytest.approx((1.0, 36.0))
+    assert view.figure().axes[0].get_ylim()[0] < 0.5
+
+
+def test_where_numbers_end_it_says_so(view):
+    meet(view, "ε too small")
+    said = view.describe()
+    assert "the loss ends at no number" in said
+    assert "training loss: no number from step 1 on." in said
+    assert "relative update ‖Δp‖ / ‖p‖: no number from step 0 on." in said
+    view.bought = ["one batch"]
+    assert "the loss ends at no number, as before." in view.describe()
+    meet(view, "healthy")
+    assert "no number" not in view.describe()
 
 
 def test_every_patient_is_drawn_with_and_without_its_code(view):

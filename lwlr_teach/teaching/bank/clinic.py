@@ -198,10 +198,10 @@ EXPLANATION = Explanation(
     asks="A colleague's loss does not fall. She has a free afternoon and wants to sweep twenty rates. What "
     "do you say first?",
     good=(
-        "A sweep costs twenty runs, and answers only if the rate is to blame. First look at what is there "
-        "already: does every layer move, by which share of its weights, are the gradients ordinary, and what "
-        "is the rate in each step? That takes a minute. Then I would let it learn one batch by heart. If it "
-        "cannot, there is a mistake, and no rate will mend it. If nothing stands out, one run at a tenth and "
-        "one at ten times the rate tell on which side to search."
+        "A sweep helps only if the rate is to blame. First look at what is there already: does every layer "
+        "move, by which share of its weights, are the gradients ordinary, and what is the rate in each step? "
+        "If nothing stands out, I would let it learn one batch by heart, at this rate, at a tenth and at ten "
+        "times it. If the loss falls at another rate, I know on which side to search. If it falls at none, I "
+        "would look for a mistake before any sweep."
     ),
 )
