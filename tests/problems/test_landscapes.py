@@ -1,6 +1,7 @@
 """Slices, paths on them, and the largest curvature, against torch's whole Hessian, scipy, scikit-learn."""
 
 import re
+from itertools import pairwise
 
 import pytest
 import torch
@@ -219,3 +220,73 @@ def test_a_path_on_the_slice_is_found_again(net):
 def test_bad_input(net, call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call(net, random_directions(net, generator()))
+
+
+# --- known results ----------------------------------------------------------------------------------------
+
+
+def descend(loss, params, lr, steps):
+    """Gradient descent: the losses before each step, and the last place."""
+    losses = []
+    for _ in range(steps):
+        params = [p.detach().requires_grad_() for p in params]
+        value = loss(params)
+        losses.append(value.item())
+        params = [p - lr * g for p, g in zip(params, torch.autograd.grad(value, params), strict=True)]
+    return losses, [p.detach() for p in params]
+
+
+@pytest.mark.parametrize(("share", "spike"), [(1.9, 1.0), (2.5, 20.0), (3.0, 50.0)])
+def test_a_catapult_lands_where_it_is_flat_enough(share, spike):
+    """Two layers of width 1,000 and one number to learn (Lewkowycz et al. 2020): rate = share / sharpness."""
+    n, draw = 1000, generator(3)
+    params = [torch.randn(n, generator=draw, dtype=torch.float64) for _ in range(2)]
+
+    def loss(params):
+        return (params[0] @ params[1]).square() / n / 2
+
+    def kernel(params):
+        return sum(p.square().sum() for p in params) / n
+
+    lr = share / kernel(params)
+    losses, there = descend(loss, params, lr, 400)
+    assert losses[-1] < 1e-6
+    assert (max(losses) > spike * losses[0]) == (share > 2)
+    flat = sharpness(loss, there)
+    torch.testing.assert_close(
+        flat, kernel(there), rtol=1e-3, atol=0
+    )  # where the loss is 0 both are the same
+    assert lr * flat < 2
+    assert share < 2 or flat < 0.8 * kernel(params)
+
+
+def test_beyond_twice_the_edge_a_catapult_is_lost():
+    n, draw = 1000, generator(3)
+    params = [torch.randn(n, generator=draw, dtype=torch.float64) for _ in range(2)]
+    lr = 4.3 * n / sum(p.square().sum() for p in params)
+    losses, _ = descend(lambda params: (params[0] @ params[1]).square() / n / 2, params, lr, 100)
+    assert not losses[-1] < 1e6
+
+
+def test_descent_on_a_polynomial_comes_to_the_edge_of_stability():
+    """20 points of the polynomial T₄, a network 1-40-40-1 with tanh (a task of Cohen et al. 2021)."""
+    x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]
+    y, draw = 8 * x**4 - 8 * x**2 + 1, generator()
+    params = []
+    for width, to in ((1, 40), (40, 40), (40, 1)):
+        params += [torch.randn(width, to, generator=draw, dtype=torch.float64) / width**0.5]
+        params += [torch.zeros(1, to, dtype=torch.float64)]
+
+    def loss(params):
+        h = torch.tanh(torch.tanh(x @ params[0] + params[1]) @ params[2] + params[3])
+        return (h @ params[4] + params[5] - y).square().mean()
+
+    lr, found = 0.1, []
+    losses, params = descend(loss, params, lr, 600)
+    for _ in range(5):
+        more, params = descend(loss, params, lr, 40)
+        losses += more
+        found.append(lr * sharpness(loss, params).item() / 2)
+    assert all(0.95 < share < 1.05 for share in found), found
+    assert losses[-1] < losses[0] / 4
+    assert any(later > sooner for sooner, later in pairwise(losses))  # and the loss rises now and then
