@@ -15,7 +15,7 @@ import torch
 
 from lwlr_teach.core import cluster as module
 from lwlr_teach.core.cluster import check_cluster, join, spread
-from lwlr_teach.runs import Contestant, race, search_rate, sweep, train_ensemble
+from lwlr_teach.runs import Contestant, ensemble, race, races, search_rate, sweep, sweeps, train_ensemble
 from lwlr_teach.schedules import Cosine
 
 pytestmark = pytest.mark.slow
@@ -41,13 +41,18 @@ def ray():
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
         patch.setattr(ray, "init", functools.partial(ray.init, num_cpus=2, object_store_memory=100 * 2**20))
+        slow = "this machine is too busy just now for Ray, whose own processes have 15 seconds to start"
+        begun = time.monotonic()
         try:
             join("local")
         except Exception as error:  # Ray has no class of its own for this one
             if "timed out during startup" not in str(error):
                 raise
-            pytest.skip("this machine is too slow just now for Ray, whose own processes have 15 seconds")
+            pytest.skip(slow)
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+        if time.monotonic() - begun > 60:
+            ray.shutdown()
+            pytest.skip(slow)
         yield ray
         with warnings.catch_warnings(action="ignore", category=ResourceWarning):
             ray.shutdown()  # ends its processes, and does not wait for their end
@@ -74,12 +79,10 @@ RUNS = {
             "noisy quadratic", ["SGD", "Adam", mine], lr=[0.01, 0.3], steps=20, seed=3, **how
         ),
         "paths losses diverged_at reached_at",
-        "Interrupted: {} of 3 optimizers are done, and are kept.\n",
     ),
     "train_ensemble": (
         lambda **how: train_ensemble(["SGD", "Adam", mine], lr=[0.01, 100.0], seeds=2, steps=12, **how),
         "batch_losses train_loss test_accuracy",
-        "Interrupted: {} of 3 methods are done, and are kept.\n",
     ),
     "race": (
         lambda **how: race(
@@ -92,7 +95,6 @@ RUNS = {
             **how,
         ),
         "lr valid_loss valid_accuracy test_accuracy operations_per_step",
-        "Interrupted: {} of 3 contestants are done, and are kept.\n",
     ),
 }
 mine = of_a_notebook()
@@ -100,7 +102,7 @@ mine = of_a_notebook()
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_numbers_are_those_of_one_process(name):
-    run, numbers, _ = RUNS[name]
+    run, numbers = RUNS[name]
     here, there = run(progress=False), run(progress=False, cluster="local")
     same(there, here, numbers)
     if name == "race":
@@ -109,6 +111,20 @@ def test_the_numbers_are_those_of_one_process(name):
         assert there.table().places == here.table().places
     else:
         assert there.names == ("SGD", "Adam", "mine")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_blocks_that_are_done_are_kept_in_their_order(name, monkeypatch):
+    """Of three the first and the last, as after an interruption."""
+    run, numbers = RUNS[name]
+    for room in (sweeps, ensemble, races):
+        monkeypatch.setattr(room, "spread", lambda f, blocks, **how: {i: f(blocks[i]) for i in (0, 2)})
+    whole, part = run(progress=False), run(progress=False, cluster="local")
+    assert part.names == (whole.names[0], whole.names[2])
+    same(part, whole, numbers, [0, 2])
+
+
+# --- progress and stops -----------------------------------------------------------------------------------
 
 
 class Bar:
@@ -125,28 +141,6 @@ class Bar:
     def update(self, steps):
         self.moves.append(steps)
         self.then()
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_an_interruption_keeps_the_blocks_that_are_done(name, monkeypatch, capsys):
-    run, numbers, says = RUNS[name]
-    whole = run(progress=False)
-    bar = Bar(lambda: stop_after(2))
-
-    def stop_after(moves):
-        if len(bar.moves) == moves:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "progress_bar", bar)
-    part = run(progress=False, cluster="local")
-    assert capsys.readouterr().out == says.format(2)
-    assert len(part.names) == 2
-    rows = [whole.names.index(each) for each in part.names]
-    assert rows == sorted(rows)
-    same(part, whole, numbers, rows)
-
-
-# --- progress and stops -----------------------------------------------------------------------------------
 
 
 def first_or_wait(path):
@@ -246,7 +240,6 @@ def test_an_error_in_a_block_is_raised_as_it_is(tmp_path):
     assert caught.value.__notes__ == [
         "This was raised on the cluster; without it, the lines that led here are shown."
     ]
-    assert spread_them(lambda i: i, [0, 1]) == {0: 0, 1: 1}  # the others were ended
 
 
 def test_a_block_has_one_thread():
@@ -315,16 +308,13 @@ def valley(rate):
 
 
 def test_random_trials_at_once_are_those_one_after_another(tmp_path):
-    alone = {"cluster": None}
-    for storage in ({}, {"storage": tmp_path / "study"}):
-        there = search_rate(valley, trials=6, seed=4, **SEARCH, **storage)
-        if storage:
-            storage = {"storage": tmp_path / "another"}
-        here = search_rate(valley, trials=6, seed=4, **(SEARCH | alone), **storage)
-        same(there, here, "lr losses")
-    more = search_rate(valley, trials=8, seed=4, **SEARCH, storage=tmp_path / "study")
-    assert torch.equal(more.lr[:6], there.lr)
-    assert more.rungs.tolist() == [9] * 8
+    alone = SEARCH | {"cluster": None}
+    same(*(search_rate(valley, trials=4, seed=4, **how) for how in (SEARCH, alone)), "lr losses")
+    first = search_rate(valley, trials=4, seed=4, **alone, storage=tmp_path / "study")
+    more = search_rate(valley, trials=6, seed=4, **SEARCH, storage=tmp_path / "study")
+    here = search_rate(valley, trials=6, seed=4, **alone, storage=tmp_path / "another")
+    assert torch.equal(more.lr[:4], first.lr)
+    same(more, here, "lr losses")
 
 
 def test_two_trials_run_at_once(tmp_path):
@@ -394,5 +384,3 @@ def test_an_error_of_the_objective_is_raised():
     with pytest.raises(OSError, match="no data") as caught:
         search_rate(broken, trials=3, **SEARCH)
     assert type(caught.value) is OSError
-    with pytest.raises(ValueError, match="objective must yield at least one loss"):
-        search_rate(lambda rate: [], trials=3, **SEARCH)
