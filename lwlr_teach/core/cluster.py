@@ -27,8 +27,6 @@ _KNOWN: dict[str, str] = {}  # the addresses that were joined, as Ray writes the
 _ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
 RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
 _SECONDS = 5  # to answer
-# Ray would say of each worker that is ended on purpose that it has failed. What blocks print is in its logs.
-_QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
 _ATTEMPTS = 3  # to start: Ray gives its own processes 15 seconds, which a busy machine may not do
 
 
@@ -79,7 +77,7 @@ def join(cluster: str) -> Any:
         _start(ray)
     else:
         try:
-            ray.init(address=cluster, **_QUIET)
+            ray.init(address=cluster, logging_level=logging.ERROR)
         except ConnectionError as error:
             raise ConnectionError(f"cluster {cluster!r} was not found: {error}") from None
     _KNOWN[cluster] = _here(ray)
@@ -95,7 +93,7 @@ def _start(ray: Any) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     for attempt in range(_ATTEMPTS):
         try:
-            ray.init(address="local", include_dashboard=False, **_QUIET)
+            ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR)
             return
         except Exception as error:  # Ray has no class of its own for this one
             if "timed out during startup" not in str(error) or attempt == _ATTEMPTS - 1:
