@@ -25,7 +25,7 @@ from lwlr_teach.problems.field_models import (
     transformer,
     vae_loss,
 )
-from lwlr_teach.problems.models import init_mlp, mlp
+from lwlr_teach.problems.models import cross_entropy, init_mlp, mlp, stack_networks
 from lwlr_teach.problems.tasks import order_batches
 from lwlr_teach.problems.texts import letters
 
@@ -58,11 +58,11 @@ def vision(*, seeds: int, steps: int = 120, batch_size: int = 32) -> Field:
     """Which digit is it? A small convolutional network; the score is the cross-entropy in nats."""
     data, generators = digits(), _generators(seeds, steps)
     rest = len(data.x_train) - _VALID
-    first = _stacked(lambda g: init_cnn((8, 16), 10, g), generators)
+    first = stack_networks(init_cnn((8, 16), 10, g) for g in generators)
     batches = _batches(rest, batch_size, steps, generators)
 
     def loss(params: Params, x: Tensor, y: Tensor) -> Tensor:
-        return _cross_entropy(cnn(params, x), y)
+        return cross_entropy(cnn(params, x), y)
 
     return Field(
         "vision",
@@ -83,14 +83,12 @@ def language(
     check_count("context", context)
     text, generators = letters(), _generators(seeds, steps)
     size = len(text.alphabet)
-    first = _stacked(lambda g: init_transformer(size, context, width, g), generators)
+    first = stack_networks(init_transformer(size, context, width, g) for g in generators)
     last = len(text.train) - context
     starts = torch.stack([torch.randint(last, (steps, batch_size), generator=g) for g in generators], 1)
 
     def loss(params: Params, codes: Tensor) -> Tensor:
-        return _cross_entropy(
-            transformer(params, codes[..., :-1]).flatten(-3, -2), codes[..., 1:].flatten(-2)
-        )
+        return cross_entropy(transformer(params, codes[..., :-1]).flatten(-3, -2), codes[..., 1:].flatten(-2))
 
     def judge(part: Tensor, count: int) -> Score:
         windows = part[: count * (context + 1)].unflatten(0, (-1, context + 1))[None]
@@ -114,7 +112,7 @@ def generation(
     check_count("latent", latent)
     data, generators = digits(), _generators(seeds, steps)
     rest = len(data.x_train) - _VALID
-    first = _stacked(lambda g: init_vae(64, hidden, latent, g), generators)
+    first = stack_networks(init_vae(64, hidden, latent, g) for g in generators)
     batches = _batches(rest, batch_size, steps, generators)
     noise = torch.stack([torch.randn(steps, batch_size, latent, generator=g) for g in generators], 1)
 
@@ -142,7 +140,7 @@ def control(*, seeds: int, steps: int = 50, carts: int = 16, longest: int = 100,
     check_count("carts", carts, low=2)
     check_count("longest", longest)
     generators = _generators(seeds, steps)
-    first = _stacked(lambda g: init_mlp((4, hidden, 1), g), generators)
+    first = stack_networks(init_mlp((4, hidden, 1), g) for g in generators)
 
     def loss(params: Params, step: int) -> Tensor:
         states, right, alive = drive(params, *luck(seeds, 1 + step, carts, longest), longest)
@@ -213,17 +211,6 @@ def _generators(seeds: int, steps: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in range(seeds)]
 
 
-def _stacked(
-    init: Callable[[torch.Generator], list[Tensor]], generators: list[torch.Generator]
-) -> list[Tensor]:
-    return [torch.stack(same) for same in zip(*map(init, generators), strict=True)]
-
-
 def _batches(images: int, batch_size: int, steps: int, generators: list[torch.Generator]) -> Tensor:
     check_count("batch_size", batch_size, high=images)
     return torch.stack([order_batches(images, batch_size, steps, g) for g in generators], 1)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    chosen = logits.gather(-1, labels.expand(logits.shape[:-1]).unsqueeze(-1)).squeeze(-1)
-    return (logits.logsumexp(-1) - chosen).mean(-1)

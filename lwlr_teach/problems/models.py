@@ -7,7 +7,7 @@ are copies of the network. ``digits_cnn`` is an ordinary ``nn.Module`` instead, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
 import torch
@@ -117,6 +117,17 @@ def rnn(params: Sequence[Tensor], x: Tensor) -> Tensor:
     for now in later:
         h = torch.tanh(now + h @ again)
     return h @ weight + last_bias
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of logits (…, batch, classes) and labels that broadcast to (…, batch); shape (…)."""
+    chosen = logits.gather(-1, labels.expand(logits.shape[:-1]).unsqueeze(-1)).squeeze(-1)
+    return (logits.logsumexp(-1) - chosen).mean(-1)
+
+
+def stack_networks(networks: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+    """The parameters of several networks as those of one, with an axis for the networks in front."""
+    return [torch.stack(same) for same in zip(*networks, strict=True)]
 
 
 def digits_cnn(seed: int = 0) -> nn.Sequential:

@@ -18,6 +18,7 @@ from lwlr_teach.problems.models import (
     linear,
     mlp,
     rnn,
+    stack_networks,
 )
 from lwlr_teach.problems.texts import Sentences, sentences
 
@@ -150,7 +151,7 @@ def _task(
     data = data._replace(x_train=data.x_train[:rest], y_train=data.y_train[:rest])
     check_count("batch_size", batch_size, high=rest)
     generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
-    first = [torch.stack(same).to(device) for same in zip(*map(init, generators), strict=True)]
+    first = [p.to(device) for p in stack_networks(map(init, generators))]
     batches = [order_batches(rest, batch_size, steps, g) for g in generators]
     return Task(data, first, torch.stack(batches, dim=1).to(device), layers, forward, held_back)
 

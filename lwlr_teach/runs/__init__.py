@@ -1,9 +1,10 @@
 """How it is run: grids on a surface, networks side by side, races, and what finds and records a rate."""
 
+from lwlr_teach.problems.models import cross_entropy
 from lwlr_teach.runs.costs import operations, time_ratios
 from lwlr_teach.runs.diagnosis import Finding, diagnose
 from lwlr_teach.runs.ensemble import Ensemble, train_ensemble
-from lwlr_teach.runs.fleet import Fleet, cross_entropy
+from lwlr_teach.runs.fleet import Fleet
 from lwlr_teach.runs.processes import across, fit_across, group, launch, load, save
 from lwlr_teach.runs.races import Contestant, Place, Race, Table, race
 from lwlr_teach.runs.range_tests import RangeTest, exponential_rates, range_test, smooth

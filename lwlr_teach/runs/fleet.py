@@ -17,6 +17,7 @@ from lwlr_teach.core.checks import check_made, check_number, with_inner
 from lwlr_teach.core.progress import Bar
 from lwlr_teach.core.threads import unbroken
 from lwlr_teach.optim import Method
+from lwlr_teach.problems.models import cross_entropy
 from lwlr_teach.problems.tasks import Task
 from lwlr_teach.schedules import (
     Schedule,
@@ -207,9 +208,3 @@ def _members(schedules: Schedule | Sequence[Schedule] | None, runs: int) -> dict
         check_made("schedules", schedule, "Cosine(300)")
         members.setdefault(schedule, []).append(run)
     return {in_order(schedule): runs_of_it for schedule, runs_of_it in members.items()}
-
-
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of logits (…, batch, classes) and labels that broadcast to (…, batch); shape (…)."""
-    chosen = logits.gather(-1, labels.expand(logits.shape[:-1]).unsqueeze(-1)).squeeze(-1)
-    return (logits.logsumexp(-1) - chosen).mean(-1)

@@ -26,9 +26,10 @@ from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import Method, method
 from lwlr_teach.optim.grid import check_grid
 from lwlr_teach.problems.data import Digits
+from lwlr_teach.problems.models import cross_entropy
 from lwlr_teach.problems.tasks import Task, digits_task
 from lwlr_teach.runs.costs import operations
-from lwlr_teach.runs.fleet import Fleet, Layers, cross_entropy, layer_norms
+from lwlr_teach.runs.fleet import Fleet, Layers, layer_norms
 from lwlr_teach.schedules import Schedule
 
 VALIDATION = 300

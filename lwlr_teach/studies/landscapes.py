@@ -23,7 +23,7 @@ from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import method
 from lwlr_teach.problems.data import digits
 from lwlr_teach.problems.landscapes import loss_slice, project, sharpness
-from lwlr_teach.problems.models import init_mlp, mlp
+from lwlr_teach.problems.models import init_mlp, mlp, stack_networks
 
 
 class FewDigits(NamedTuple):
@@ -157,7 +157,7 @@ def train_on_landscape(
         check_count("batch_size", batch_size, high=images)
     rates = torch.as_tensor(lr, dtype=torch.float64)
     check_rising("lr", rates)
-    first = [torch.stack(same) for same in zip(*(net.first(s, gain) for s in range(seeds)), strict=True)]
+    first = stack_networks(net.first(s, gain) for s in range(seeds))
     params = [p.expand(len(rates), *p.shape).clone().requires_grad_() for p in first]
     generator, looks, told = torch.Generator().manual_seed(0), [], []
     highest = torch.zeros(len(rates), seeds, dtype=torch.float64)

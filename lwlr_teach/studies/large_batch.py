@@ -23,8 +23,9 @@ from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim.catalogue import METHODS, Method, method
 from lwlr_teach.problems.data import Digits
 from lwlr_teach.problems.mnist_1d import signals
+from lwlr_teach.problems.models import cross_entropy
 from lwlr_teach.problems.tasks import Task, digits_task
-from lwlr_teach.runs.fleet import Fleet, cross_entropy
+from lwlr_teach.runs.fleet import Fleet
 from lwlr_teach.runs.processes import across, fit_across
 from lwlr_teach.runs.training import Minibatches
 from lwlr_teach.schedules import Warmup

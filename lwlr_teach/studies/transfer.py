@@ -21,7 +21,7 @@ from lwlr_teach.core.threads import one_thread
 from lwlr_teach.optim import Method, method
 from lwlr_teach.optim.grid import check_grid
 from lwlr_teach.problems.data import Digits, digits
-from lwlr_teach.problems.models import init_mlp, mlp
+from lwlr_teach.problems.models import init_mlp, mlp, stack_networks
 from lwlr_teach.problems.tasks import Task, digits_task, order_batches
 from lwlr_teach.runs.fleet import Fleet
 from lwlr_teach.schedules import Constant, Cosine, Drawn, Piecewise, Schedule
@@ -160,7 +160,7 @@ def target(
     seeds = len(pretrained.accuracy)
     generators = [torch.Generator().manual_seed(_NEW_SEED + seed) for seed in range(seeds)]
     sizes = [w.shape[1] for w in pretrained.weights[::2]] + [CLASSES]
-    new = [torch.stack(same) for same in zip(*(init_mlp(sizes, g) for g in generators), strict=True)]
+    new = stack_networks(init_mlp(sizes, g) for g in generators)
     kept = 0 if not keep else len(new) - 2 if transfer == NEW_DIGITS else len(new)
     drawn = torch.stack(
         [torch.cat([of[torch.randperm(len(of), generator=g)[:shots]] for of in members]) for g in generators]
