@@ -27,6 +27,8 @@ _KNOWN: dict[str, str] = {}  # the addresses that were joined, as Ray writes the
 _ALLOWED = 'None, "local", "auto" or an address such as "10.0.0.1:6379"'
 RETRIES = 3  # how often a block is begun again whose process was killed; Ray's own number
 _SECONDS = 5  # to answer
+_IDLE_SECONDS = 0.5  # to answer, for a worker that has nothing to do
+_WAITING: dict[str, list[Any]] = {}  # workers, by the node of the cluster that was started here
 _ATTEMPTS = 3  # to start: Ray gives its own processes 15 seconds, which a busy machine may not do
 
 
@@ -89,11 +91,18 @@ def _here(ray: Any) -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
+def _node(ray: Any) -> str:
+    """The machine in the cluster; with a new name at each start."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
 def _start(ray: Any) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     for attempt in range(_ATTEMPTS):
         try:
             ray.init(address="local", include_dashboard=False, logging_level=logging.ERROR)
+            _WAITING.clear()
+            _WAITING[_node(ray)] = []
             return
         except Exception as error:  # Ray has no class of its own for this one
             if "timed out during startup" not in str(error) or attempt == _ATTEMPTS - 1:
@@ -101,38 +110,66 @@ def _start(ray: Any) -> None:
 
 
 class _Worker:
-    """Has a processor of the cluster, and one function."""
+    """Has a processor of the cluster, and does what it is asked, with one thread."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self._function = function
+    _sent: Any = None
+    _function: Any = None
 
     def ready(self) -> None:
-        """Returns when the process runs."""
+        """Returns when the process runs and has nothing to do; what it was given is forgotten."""
+        self._sent = self._function = None
 
-    def run(self, block: Any) -> Any:
+    def run(self, sent: list[Any], block: Any) -> Any:
+        """What the function, given by its reference and fetched once, returns for the block."""
+        if sent[0] != self._sent:
+            self._sent, self._function = sent[0], _ray().get(sent[0])
         with one_thread():
             return self._function(block)
 
 
 @contextmanager
-def workers(ray: Any, function: Callable[[Any], Any], most: int) -> Iterator[dict[Any, Any]]:
-    """A worker for each processor, not more than ``most``; by what becomes ready when it is.
+def workers(
+    ray: Any, function: Callable[[Any], Any], most: int
+) -> Iterator[tuple[dict[Any, Any], Callable[[Any, Any], Any]]]:
+    """A worker for each processor, not more than ``most``, by what becomes ready when it is; and a function
+    that asks one of them for a block, and returns what becomes ready with the result.
 
     The function is sent once to each, by value where it is a notebook's own. If its process is killed, what
-    was asked is asked again. In the end all are ended, whatever they do.
+    was asked is asked again. In the end those that are busy are ended, whatever they do; on the cluster that
+    was started here the others wait for the next call, which has no torch to import then.
 
     They are actors, as Ray calls them, and no tasks: with Ray 2.60 the end of a task that is just being begun
     was lost, so that it held its processor for ever, or took this process with it.
     """
+    kept = _WAITING.get(_node(ray))
     count = min(most, int(ray.cluster_resources()["CPU"]))
-    kind = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(_Worker)
-    sent = ray.put(function)
-    made = [kind.remote(sent) for _ in range(count)]
+    made = [] if kept is None else [kept.pop() for _ in range(min(count, len(kept)))]
+    # Those that wait hold no processor, which whoever uses Ray itself would wait for.
+    kind = ray.remote(num_cpus=1 if kept is None else 0, max_restarts=-1, max_task_retries=RETRIES)(_Worker)
+    made += [kind.remote() for _ in range(count - len(made))]
+    sent = [ray.put(function)]  # in a list, or Ray would unpack it at every call
     try:
-        yield {worker.ready.remote(): worker for worker in made}
+        yield (
+            {worker.ready.remote(): worker for worker in made},
+            lambda worker, block: worker.run.remote(sent, block),
+        )
     finally:
-        for worker in made:
-            ray.kill(worker)
+        idle: list[Any] = []
+        try:
+            if kept is not None:
+                idle = _idle(ray, made)
+                kept += idle
+        finally:
+            for worker in made:
+                if worker not in idle:
+                    ray.kill(worker)
+
+
+def _idle(ray: Any, made: Sequence[Any]) -> list[Any]:
+    """Those that answer at once."""
+    answers = {worker.ready.remote(): worker for worker in made}
+    ready, _ = ray.wait([*answers], num_returns=len(answers), timeout=_IDLE_SECONDS)
+    return [answers[answer] for answer in ready]
 
 
 def spread(
@@ -160,7 +197,7 @@ def spread(
     left = iter(range(len(blocks)))
     try:
         with (
-            workers(ray, function, len(blocks)) as free,
+            workers(ray, function, len(blocks)) as (free, ask),
             progress_bar(says, len(blocks) * steps, shown=progress) as bar,
         ):
             asked: dict[Any, tuple[Any, int | None]] = {
@@ -174,7 +211,7 @@ def spread(
                     done[i] = found
                     bar.update(steps)
                 if (i := next(left, None)) is not None:
-                    asked[worker.run.remote(blocks[i])] = worker, i
+                    asked[ask(worker, blocks[i])] = worker, i
     except KeyboardInterrupt:
         if not done:
             raise  # nothing to keep

@@ -167,7 +167,7 @@ def search_rate(
         """Workers are asked for one loss after another; all that is decided is decided here."""
         running: dict[Any, tuple[optuna.Trial, float, list[float]]] = {}  # by the worker
         try:
-            with workers(ray, _Trials(objective), trials) as asked:
+            with workers(ray, _Trials(objective), trials) as (asked, ask):
                 while asked and left:
                     [ended], _ = ray.wait([*asked], num_returns=1)
                     worker, loss = asked.pop(ended), result(ray, ended)
@@ -185,7 +185,7 @@ def search_rate(
                         running[worker] = current, *begin(current)
                     if worker in running:
                         _, rate, losses = running[worker]
-                        asked[worker.run.remote((rate, len(losses)))] = worker
+                        asked[ask(worker, (rate, len(losses)))] = worker
         finally:
             for current, _, losses in running.values():
                 made.tell(current, state=state.PRUNED if losses else state.FAIL)

@@ -9,7 +9,9 @@ import signal
 import sys
 import time
 import warnings
+import weakref
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -39,25 +41,34 @@ def of_a_notebook(source=OWN, name="mine", **values):
 def ray():
     """A cluster of two processors, that ``cluster="local"`` starts."""
     ray = pytest.importorskip("ray")
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(action="ignore", category=ResourceWarning),
+    ):
         patch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
         patch.setattr(ray, "init", functools.partial(ray.init, num_cpus=2, object_store_memory=100 * 2**20))
-        slow = "this machine is too busy just now for Ray, whose own processes have 15 seconds to start"
-        begun = time.monotonic()
         try:
-            join("local")
-        except Exception as error:  # Ray has no class of its own for this one
-            if "timed out during startup" not in str(error):
-                raise
-            pytest.skip(slow)
-        assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
-        if time.monotonic() - begun > 60:
-            ray.shutdown()
-            pytest.skip(slow)
-        yield ray
-        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            if not _starts_in_time():
+                pytest.skip(_TOO_BUSY)
+            yield ray
+        finally:
             ray.shutdown()  # ends its processes, and does not wait for their end
             gc.collect()
+
+
+_TOO_BUSY = "this machine is too busy just now for Ray, whose own processes have 15 seconds to start"
+
+
+def _starts_in_time():
+    begun = time.monotonic()
+    try:
+        join("local")
+    except Exception as error:  # Ray has no class of its own for this one
+        if "timed out during startup" not in str(error):
+            raise
+        return False
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    return time.monotonic() - begun <= 60
 
 
 def spread_them(function, blocks, **changes):
@@ -229,6 +240,7 @@ def test_a_killed_process_loses_nothing(tmp_path):
 
 def test_work_that_kills_every_process_is_named(monkeypatch):
     monkeypatch.setattr(module, "RETRIES", 0)
+    monkeypatch.setattr(module, "_WAITING", {})  # as on a cluster that somebody else has started
     with pytest.raises(RuntimeError, match="1 processes of the cluster were killed at the same work"):
         spread_them(lambda i: os.kill(os.getpid(), signal.SIGKILL), [0])
 
@@ -246,6 +258,22 @@ def test_an_error_in_a_block_is_raised_as_it_is(tmp_path):
     assert caught.value.__notes__ == [
         "This was raised on the cluster; without it, the lines that led here are shown."
     ]
+
+
+def test_workers_wait_for_the_next_call():
+    first = spread_them(lambda i: os.getpid(), [0, 1]).values()
+    assert {*spread_them(lambda i: os.getpid(), [0, 1]).values()} <= {*first}
+
+
+def test_a_worker_that_waits_keeps_nothing(monkeypatch):
+    monkeypatch.setattr(module, "_ray", lambda: SimpleNamespace(get=lambda sent: sent))
+    worker, function = module._Worker(), functools.partial(max, 3)
+    assert worker.run([function], 5) == worker.run([function], 5) == 5
+    left = weakref.ref(function)
+    del function
+    assert left() is not None
+    worker.ready()
+    assert left() is None
 
 
 def test_a_block_has_one_thread():
