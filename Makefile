@@ -61,7 +61,7 @@ teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
 cheat-sheet: $(VENV)/.test ## write the course on one page to build, and its PDF to docs
 	$(BIN)/python -m authoring.cheat_sheet
 
-picture: $(VENV)/.test ## take the picture of the README
+picture: $(VENV)/.test ## take the pictures of the README
 	$(BIN)/python -m docs.picture
 
 bench: $(VENV)/.test ## measure the speed figures of the README; DEVICE=cuda: those of a GPU

@@ -108,7 +108,7 @@ def test_constraints_fit_the_ranges_of_pyproject():
 
 
 def test_relative_links_in_markdown_lead_somewhere():
-    link = re.compile(r"\]\(([^()\s]+)|(?:src|href)=\"([^\"]+)\"")
+    link = re.compile(r"\]\(([^()\s]+)|(?:src|srcset|href)=\"([^\"]+)\"")
     markdown = [path for path in repository_files() if path.suffix == ".md"]
     targets = [(path, m[1] or m[2]) for path in markdown for m in link.finditer(path.read_text("utf-8"))]
     relative = [(path, target) for path, target in targets if not re.match(r"[a-z]+:|#", target)]
