@@ -109,5 +109,7 @@ $(JAVASCRIPT)/.installed: package.json package-lock.json | $(VENV)/.test
 	NODE_OPTIONS=--use-system-ca $(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# Its own package.json, so that JupyterLab's scripts do not take ours, a few folders up, for theirs.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+	echo '{}' > $(VENV)/package.json

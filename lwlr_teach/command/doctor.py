@@ -142,7 +142,7 @@ def torch_works() -> str:
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     gpu = ", ".join(names) or "no GPU, and no lesson needs one"
-    return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {gpu}"
+    return f"PyTorch {torch.__version__}, threads: {torch.get_num_threads()}, {gpu}"
 
 
 def compiler() -> str:
