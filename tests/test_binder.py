@@ -6,9 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tomllib
-import venv
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import torch
 import yaml
 from packaging.requirements import Requirement
 
+from tests.environment import fresh_environment
 from tests.repository import ROOT, repository_files
 
 BINDER = ROOT / "binder"
@@ -116,13 +115,8 @@ def checkout(tmp_path):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A fresh environment which has the dependencies, as conda would have left it, but not this project."""
-    prefix = tmp_path_factory.mktemp("conda") / "environment"
-    venv.create(prefix, with_pip=True)
-    packages = sysconfig.get_path("purelib", vars={"base": str(prefix)})
-    # A .pth file adds the folder, but runs none of the .pth files in it: the editable install stays unseen.
-    Path(packages, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
-    return prefix
+    """As conda would have left it."""
+    return fresh_environment(tmp_path_factory.mktemp("conda"))
 
 
 def post_build(checkout: Path, environment: Path, **variables: str) -> subprocess.CompletedProcess[str]:
