@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet picture \
+.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet picture dist \
 	bench gpu agreement diagnosis clean
 
 help: ## show these targets
@@ -56,6 +56,9 @@ teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
 
 cheat-sheet: $(VENV)/.test ## write the course on one page to build, and its PDF to docs
 	$(BIN)/python -m authoring.cheat_sheet
+
+dist: $(VENV)/.test ## build wheel and sdist; the wheel holds the lessons, and the site that was built before
+	$(BIN)/python -m hatchling build -d dist
 
 picture: $(VENV)/.test ## take the picture of the README
 	$(BIN)/python -m docs.picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,3 +32,12 @@ def unignored(root: Path) -> list[str]:
         folders[:] = [name for name in folders if not ignored(f"{(here / name).as_posix()}/")]
         found += [path for name in files if not ignored(path := (here / name).as_posix())]
     return sorted(found)
+
+
+def copy_repository(target: Path) -> Path:
+    """Copy the files, without anything that was made here since, to a folder that is made."""
+    for path in repository_files():
+        copy = target / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+    return target

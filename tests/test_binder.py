@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from tests.environment import fresh_environment
-from tests.repository import ROOT, repository_files
+from tests.repository import ROOT, copy_repository
 
 BINDER = ROOT / "binder"
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
@@ -105,12 +105,7 @@ def test_a_hub_gives_each_home_a_desk_and_then_the_server_with_one_thread(tmp_pa
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of what is committed or about to be, with nothing that was made here since."""
-    for path in repository_files():
-        target = tmp_path / "repository" / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
-    return tmp_path / "repository"
+    return copy_repository(tmp_path / "repository")
 
 
 @pytest.fixture(scope="module")

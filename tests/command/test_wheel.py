@@ -17,17 +17,21 @@ import pytest
 
 from lwlr_teach.command import desk
 from tests.environment import fresh_environment
-from tests.repository import ROOT, repository_files
+from tests.repository import ROOT, copy_repository, repository_files
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with the wheel and the sdist."""
-    folder = tmp_path_factory.mktemp("dist")
+    """A folder with the wheel and the sdist, built where there is a site."""
+    folder = tmp_path_factory.mktemp("built")
+    clone = copy_repository(folder / "clone")
+    for name in ("index.html", "scripts/view.js"):
+        (clone / "build" / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / "build" / "site" / name).write_text(name, "utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=clone, check=True, capture_output=True)
     return folder
 
 
@@ -46,18 +50,18 @@ def command(wheel, tmp_path_factory):
     return prefix / "bin" / "lwlr-teach"
 
 
-def test_the_wheel_holds_the_lessons_and_nothing_of_how_they_are_made(wheel):
+def test_the_wheel_holds_the_lessons_and_the_site_and_nothing_of_how_they_are_made(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    held = {name.removeprefix("lwlr_teach/lessons/") for name in names if "/lessons/" in name}
-    assert held == {*desk.names(ROOT / "lessons")}
-    assert "lwlr_teach/constraints.txt" in names
-    files = {name for name in names if ".dist-info/" not in name}
     package = {path.relative_to(ROOT).as_posix() for path in repository_files()}
-    package = {name for name in package if name.startswith("lwlr_teach/")}
-    extra = {name for name in files - package if not name.startswith("lwlr_teach/site/")}
-    assert extra == {f"lwlr_teach/lessons/{name}" for name in held} | {"lwlr_teach/constraints.txt"}
-    assert package <= files
+    lessons = {f"lwlr_teach/lessons/{name}" for name in desk.names(ROOT / "lessons")}
+    site = {"lwlr_teach/site/index.html", "lwlr_teach/site/scripts/view.js"}
+    assert {name for name in names if ".dist-info/" not in name} == {
+        *(name for name in package if name.startswith("lwlr_teach/")),
+        *lessons,
+        *site,
+        "lwlr_teach/constraints.txt",
+    }
 
 
 def test_the_sdist_holds_all_that_git_knows(built):
