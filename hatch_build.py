@@ -19,5 +19,5 @@ class HandedOut(BuildHookInterface[Any]):
             root / "constraints.txt": "constraints.txt",
         }
         site = root / "build" / "site"
-        files |= {path: f"site/{path.relative_to(site)}" for path in site.rglob("*") if path.is_file()}
+        files |= {path: f"site/{path.relative_to(site).as_posix()}" for path in site.rglob("*") if path.is_file()}
         build_data["force_include"] |= {str(path): f"lwlr_teach/{name}" for path, name in files.items()}

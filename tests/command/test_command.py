@@ -1,6 +1,7 @@
 """What is said to ``lwlr-teach``, what it answers, and what it imports for that."""
 
 import json
+import mimetypes
 import os
 import re
 import subprocess
@@ -260,6 +261,8 @@ def test_the_site_is_served_to_this_machine(pages, monkeypatch, capsys):
             servers.append(self)
 
     monkeypatch.setattr(site, "ThreadingHTTPServer", Server)
+    mimetypes.init()
+    monkeypatch.setitem(mimetypes.types_map, ".js", "text/plain")  # as Windows may have it
     thread = threading.Thread(target=main, args=[["site", "--no-browser", "--port", "0"]])
     thread.start()
     try:
