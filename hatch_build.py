@@ -13,11 +13,9 @@ class HandedOut(BuildHookInterface[Any]):
         if version == "editable":  # a clone has them beside the package
             return
         root = Path(self.root)
-        files = {path: f"lessons/{path.name}" for path in (root / "lessons").glob("*.ipynb")}
-        files |= {
-            root / "lessons" / "README.md": "lessons/README.md",
-            root / "constraints.txt": "constraints.txt",
-        }
-        site = root / "build" / "site"
-        files |= {path: f"site/{path.relative_to(site).as_posix()}" for path in site.rglob("*") if path.is_file()}
+        lessons, site = root / "lessons", root / "build" / "site"
+        files = {root / "constraints.txt": "constraints.txt"}
+        files |= {path: f"lessons/{path.name}" for path in [*lessons.glob("*.ipynb"), lessons / "README.md"]}
+        pages = [path for path in site.rglob("*") if path.is_file()]
+        files |= {path: f"site/{path.relative_to(site).as_posix()}" for path in pages}
         build_data["force_include"] |= {str(path): f"lwlr_teach/{name}" for path, name in files.items()}
