@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import lwlr_teach
+from lwlr_teach.command.site import PUBLISHED
 from tests.repository import ROOT, repository_files, unignored
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -64,6 +65,11 @@ def test_readme_offers_the_first_lesson_on_binder_and_names_the_repository():
     readme = (ROOT / "README.md").read_text("utf-8")
     assert f"]({BINDER}my-{FIRST_LESSON})" in readme
     assert REPOSITORY in readme
+
+
+def test_the_site_is_where_github_publishes_this_repository():
+    owner, name = SLUG.split("/")
+    assert PUBLISHED == f"https://{owner}.github.io/{name}"
 
 
 def test_no_file_names_the_host_of_a_package_registry():

@@ -21,9 +21,7 @@ def lab(folder: Path, options: list[str]) -> int:
     ``options`` are JupyterLab's. Nothing is written into the learner's settings, and theirs come before ours.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise SystemExit(
-            'JupyterLab is not installed beside lwlr-teach: pip install "jupyterlab>=4.4,<5" ipykernel'
-        )
+        raise SystemExit("JupyterLab is not installed beside lwlr-teach. Do: pip install lwlr-teach")
     copy_to(folder)
     if not (folder / FIRST).is_file():
         raise SystemExit(f"The first lesson, {FIRST}, could not be copied to {folder}")

@@ -101,7 +101,7 @@ def test_copy_opens_nothing_and_says_what_is_new(started, here, capsys):
 def test_where_jupyterlab_is_missing_it_says_so_before_anything_is_copied(monkeypatch, here):
     find = lwlr_teach.command.lab.importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "jupyterlab" else find(name))
-    assert refused("lab").startswith("JupyterLab is not installed beside lwlr-teach: pip install")
+    assert refused("lab").startswith("JupyterLab is not installed beside lwlr-teach. Do: pip install")
     assert list(here.iterdir()) == []
 
 
