@@ -69,7 +69,7 @@ def test_readme_offers_the_first_lesson_on_binder_and_names_the_repository():
 
 def test_the_site_is_where_github_publishes_this_repository():
     owner, name = SLUG.split("/")
-    assert PUBLISHED == f"https://{owner}.github.io/{name}"
+    assert f"https://{owner}.github.io/{name}" == PUBLISHED
 
 
 def test_no_file_names_the_host_of_a_package_registry():

@@ -18,7 +18,8 @@ _EXTENSIONS = "--ServerApp.jpserver_extensions={'jupyterlab_jupytext': False}"
 def lab(folder: Path, options: list[str]) -> int:
     """Copy the lessons to ``folder`` and run JupyterLab on the first until it is stopped.
 
-    ``options`` are JupyterLab's. Nothing is written into the learner's settings, and theirs come before ours.
+    ``options`` are JupyterLab's. Ours are defaults: nothing is written into the learner's settings, and what
+    they chose in JupyterLab counts.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise SystemExit("JupyterLab is not installed beside lwlr-teach. Do: pip install lwlr-teach")
