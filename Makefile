@@ -5,24 +5,20 @@ PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
 BIN := $(VENV)/bin
-LAB_SETTINGS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
 # What checks the views' JavaScript, and the proxy of a JupyterHub that a test starts. Their Node is a Python wheel in
 # .venv, so that no machine needs one.
 JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet picture \
+.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet picture dist \
 	bench gpu agreement diagnosis clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# A learner works in a copy, so that the next `git pull` meets no changes. JupyterLab starts without jupytext's
-# extension, as where only `make lab` was run: `make test` puts jupytext into the same .venv.
-lab: $(VENV)/.lab $(LAB_SETTINGS) ## open the lessons in JupyterLab, in a copy of your own: my-lessons
-	$(BIN)/python authoring/desk.py
-	$(BIN)/jupyter lab --ServerApp.jpserver_extensions="{'jupyterlab_jupytext': False}" $(LAB_ARGS) \
-		my-lessons/00-start-here.ipynb
+# A learner works in a copy, so that the next `git pull` meets no changes.
+lab: $(VENV)/.lab ## open the lessons in JupyterLab, in a copy of your own: my-lessons
+	$(BIN)/lwlr-teach lab my-lessons $(LAB_ARGS)
 
 # Two processes, a test file in each. In the order of their names: else the lessons, which are few and long, would
 # come last, and one process would wait for the other.
@@ -61,6 +57,9 @@ teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
 cheat-sheet: $(VENV)/.test ## write the course on one page to build, and its PDF to docs
 	$(BIN)/python -m authoring.cheat_sheet
 
+dist: $(VENV)/.test ## build wheel and sdist; the wheel holds the lessons, and the site that was built before
+	$(BIN)/python -m hatchling build -d dist
+
 picture: $(VENV)/.test ## take the pictures of the README
 	$(BIN)/python -m docs.picture
 
@@ -80,7 +79,7 @@ lowest: CONSTRAINTS := -c build/lowest.txt
 lowest: WARNINGS := -W default::DeprecationWarning
 lowest newest:
 	$(PYTHON) -m venv --clear build/$@
-	build/$@/bin/python -m pip install $(CONSTRAINTS) -e ".[lab,test]"
+	build/$@/bin/python -m pip install $(CONSTRAINTS) -e ".[test]"
 	build/$@/bin/pytest -m "not browser and not slow" $(PARALLEL) $(WARNINGS)
 
 build/lowest.txt: pyproject.toml
@@ -99,11 +98,11 @@ clean: ## remove .venv and everything else that was made here, except the lesson
 
 # The stamps say what .venv holds; a change of the dependencies or of their versions installs again.
 $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install -c constraints.txt -e ".[lab]"
+	$(BIN)/python -m pip install -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install -c constraints.txt -e ".[lab,test]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[test]"
 	@touch $@ $(VENV)/.lab
 
 # In build, because a node_modules beside package.json would be in the way of every search through the project.
@@ -113,10 +112,7 @@ $(JAVASCRIPT)/.installed: package.json package-lock.json | $(VENV)/.test
 	NODE_OPTIONS=--use-system-ca $(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# Its own package.json, so that JupyterLab's scripts do not take ours, a few folders up, for theirs.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-
-# Stops JupyterLab from asking about news and updates at its first start.
-$(LAB_SETTINGS): binder/overrides.json | $(BIN)/python
-	@mkdir -p $(@D)
-	cp $< $@
+	echo '{}' > $(VENV)/package.json

@@ -30,7 +30,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from authoring import cells, contents, grading, guide
-from authoring.desk import PICTURES, TEXT_ASKS
+from lwlr_teach.command.desk import PICTURES, TEXT_ASKS
 from lwlr_teach.teaching.claims import MODE
 
 ROOT = Path(__file__).parents[1]

@@ -18,6 +18,8 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright
 
+from lwlr_teach.command.lab import SETTINGS
+
 ROOT = Path(__file__).parents[1]
 
 # Without these Chromium tries to reach its maker at every start; without a sandbox it also runs as root.
@@ -46,9 +48,6 @@ def launch(playwright: Playwright) -> Browser:
 @contextmanager
 def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A JupyterLab on ``root`` with settings of its own in ``home``: its address and its process."""
-    labconfig = home / "config" / "labconfig"
-    labconfig.mkdir(parents=True)
-    shutil.copy(ROOT / "binder" / "overrides.json", labconfig / "default_setting_overrides.json")
     folders = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
@@ -80,7 +79,7 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, subprocess.Popen[
             command,
             env=os.environ
             | {name: str(home / folder) for name, folder in folders.items()}
-            | {"LWLR_CLAIMS": "strict"},
+            | {"JUPYTER_CONFIG_PATH": str(SETTINGS), "LWLR_CLAIMS": "strict"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -24,8 +24,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from authoring import build, cells, desk, guide
+from authoring import build, cells, guide
 from authoring.proof import CARD, YEAR, prose, sentences, unproven_numbers
+from lwlr_teach.command import desk
 
 NUMBERS = Path(__file__).parent / "numbers.toml"
 MINUTES, WORDS, PREDICTIONS = (30, 50), (1000, 2300), (2, 4)

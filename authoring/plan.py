@@ -9,7 +9,7 @@ from itertools import accumulate
 from nbformat import NotebookNode
 
 from authoring import cells
-from authoring.desk import PICTURES
+from lwlr_teach.command.desk import PICTURES
 
 HEAD = """The minutes of the card, shared among the sections by what each asks: its words, formulas, cells,
 guesses, pictures, questions and exercises. No class has been timed.

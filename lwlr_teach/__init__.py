@@ -15,6 +15,7 @@ only from those before it::
     studies                          what one lesson measures
     views                            what draws: the only room that imports a plotting library
     teaching                         predictions, exercises, recall, claims
+    command                          what ``lwlr-teach`` does in a terminal
 """
 
 import importlib

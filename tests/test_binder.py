@@ -6,9 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tomllib
-import venv
 from pathlib import Path
 
 import pytest
@@ -16,14 +14,16 @@ import torch
 import yaml
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parents[1]
+from tests.environment import fresh_environment
+from tests.repository import ROOT, copy_repository
+
 BINDER = ROOT / "binder"
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
 
 
 def pyproject_requirements() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["lab"]]
+    return [Requirement(text) for text in project["dependencies"]]
 
 
 def conda_requirements() -> dict[str, Requirement]:
@@ -90,12 +90,12 @@ def test_a_hub_gives_each_home_a_desk_and_then_the_server_with_one_thread(tmp_pa
     programs.mkdir()
     if blocked:
         (home / "my-lessons").touch()
-    (programs / "python").symlink_to(sys.executable)
     (programs / "hub-server").symlink_to(BINDER / "hub-server")
     server = programs / "jupyterhub-singleuser"
     server.write_text('#!/bin/sh\nprintf "%s|" "$OMP_NUM_THREADS" "$PWD" "$@"\n', "utf-8")
     server.chmod(0o755)
-    environment = {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {"HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT)}
     command = [programs / "hub-server", "--port=1", "two words"]
     result = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert result.stdout.splitlines()[-1] == f"1|{home}|--port=1|two words|"
@@ -105,26 +105,13 @@ def test_a_hub_gives_each_home_a_desk_and_then_the_server_with_one_thread(tmp_pa
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of what is committed or about to be, with nothing that was made here since."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            target = tmp_path / "repository" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target)
-    return tmp_path / "repository"
+    return copy_repository(tmp_path / "repository")
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A fresh environment which has the dependencies, as conda would have left it, but not this project."""
-    prefix = tmp_path_factory.mktemp("conda") / "environment"
-    venv.create(prefix, with_pip=True)
-    packages = sysconfig.get_path("purelib", vars={"base": str(prefix)})
-    # A .pth file adds the folder, but runs none of the .pth files in it: the editable install stays unseen.
-    Path(packages, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
-    return prefix
+    """As conda would have left it."""
+    return fresh_environment(tmp_path_factory.mktemp("conda"))
 
 
 def post_build(checkout: Path, environment: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,9 +1,7 @@
 """The repository says each thing once: its address, its versions, its dependencies, its links."""
 
 import re
-import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
@@ -11,8 +9,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import lwlr_teach
+from lwlr_teach.command.site import PUBLISHED
+from tests.repository import ROOT, repository_files, unignored
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 REPOSITORY = PROJECT["urls"]["Repository"]
@@ -25,13 +24,6 @@ GITHUB_ADDRESS = re.compile(r"github(?:usercontent)?(?:\.com)?[/:]([\w.-]+)/(lwl
 BINDER_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?mybinder\.org/v2/\w+/\w[^\s()\[\]<>\"'\\`]*")
 REGISTRY_HOSTS = [("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("deb", "debian", "org")]
 REGISTRIES = re.compile("|".join(r"\.".join(host) for host in REGISTRY_HOSTS))
-
-
-def repository_files() -> list[Path]:
-    """Every file that is committed or about to be."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return [path for name in names.split("\0") if name and (path := ROOT / name).is_file()]
 
 
 def texts() -> dict[str, str]:
@@ -75,6 +67,11 @@ def test_readme_offers_the_first_lesson_on_binder_and_names_the_repository():
     assert REPOSITORY in readme
 
 
+def test_the_site_is_where_github_publishes_this_repository():
+    owner, name = SLUG.split("/")
+    assert f"https://{owner}.github.io/{name}" == PUBLISHED
+
+
 def test_no_file_names_the_host_of_a_package_registry():
     assert [(name, match[0]) for name, match in matches(REGISTRIES)] == []
 
@@ -100,7 +97,7 @@ def constraints() -> dict[str, str]:
 def test_constraints_fit_the_ranges_of_pyproject():
     versions = constraints()
     extras = PROJECT["optional-dependencies"]
-    for text in [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]:
+    for text in [*PROJECT["dependencies"], *(text for extra in extras.values() for text in extra)]:
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
         assert name in versions, f"constraints.txt has no version of {name}"
@@ -114,3 +111,10 @@ def test_relative_links_in_markdown_lead_somewhere():
     relative = [(path, target) for path, target in targets if not re.match(r"[a-z]+:|#", target)]
     broken = [(p.name, t) for p, t in relative if not (p.parent / t.partition("#")[0]).exists()]
     assert broken == []
+
+
+def test_without_git_the_same_files_are_found():
+    """As in an unpacked sdist, which has more: what its build noted."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone: there is no git to compare with")
+    assert unignored(ROOT) == sorted(path.relative_to(ROOT).as_posix() for path in repository_files())

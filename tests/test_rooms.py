@@ -23,6 +23,8 @@ FLOORS = [
     ["studies"],
     ["views"],
     ["teaching"],
+    ["command"],
+    ["__main__"],
 ]
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DRAWING = {"views", "teaching"}

@@ -78,6 +78,21 @@ class Recording:
         check_choice("quantity", quantity, QUANTITIES)
         return self.values[list(QUANTITIES).index(quantity)]
 
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """A row for each layer at each step: ``step``, ``layer``, ``kind`` where it is known, the quantities.
+
+        ``pandas.DataFrame(recording.rows())`` makes a table of them, ``csv.DictWriter`` a file.
+        """
+        of_layers = [
+            {"layer": name} | ({"kind": kind} if kind else {})
+            for name, kind in zip(self.layers, self.kinds or [""] * len(self.layers), strict=True)
+        ]
+        return [
+            {"step": step, **of_layer, **dict(zip(QUANTITIES, values, strict=True))}
+            for step, layers in zip(self.steps.tolist(), self.values.permute(2, 1, 0).tolist(), strict=True)
+            for of_layer, values in zip(of_layers, layers, strict=True)
+        ]
+
     def save(self, path: str | Path) -> None:
         """Write everything into one file."""
         torch.save(

@@ -64,11 +64,15 @@ class MyCourse:
     def __repr__(self) -> str:
         if not self:
             return EMPTY
-        hard = [
-            f"{title}\n" + "\n".join(f"  {line.asks} {line.outcome} ({line.lesson})" for line in lines)
-            for title, lines in self.hard.items()
+        return "\n".join([self.calibration, *self.hard_in_words()])
+
+    def hard_in_words(self) -> list[str]:
+        """What was hard, as lines."""
+        return [
+            line
+            for title, hard in self.hard.items()
+            for line in (title, *(f"  {each.asks} {each.outcome} ({each.lesson})" for each in hard))
         ]
-        return "\n".join([self.calibration, *hard])
 
     def _repr_html_(self) -> str:
         if not self:

@@ -23,6 +23,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from authoring.lab import ROOT, Notebook
+from lwlr_teach.command.lab import SETTINGS
 from lwlr_teach.teaching.progress import FILE
 from tests.javascript import NODE
 
@@ -75,9 +76,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home folders of Ada and Bob."""
     homes = tmp_path_factory.mktemp("homes")
     for name in ("ada", "bob"):
-        settings = homes / name / ".jupyter" / "labconfig"
-        settings.mkdir(parents=True)
-        shutil.copy(ROOT / "binder" / "overrides.json", settings / "default_setting_overrides.json")
+        shutil.copytree(SETTINGS, homes / name / ".jupyter")
     return homes
 
 

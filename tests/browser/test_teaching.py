@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from authoring.desk import without_outputs as handed_out
 from authoring.lab import Notebook, View, write_notebook
+from lwlr_teach.command.desk import without_outputs as handed_out
 from lwlr_teach.teaching import predictions
 from lwlr_teach.teaching.course import COURSE
 

@@ -1,6 +1,7 @@
 """The recorder: every number against a plain loop, and no effect on what is trained."""
 
 import copy
+import csv
 import math
 
 import pytest
@@ -686,6 +687,35 @@ def test_one_file_holds_everything(tmp_path):
     torch.testing.assert_close(loaded.values, recording.values, rtol=0, atol=0, equal_nan=True)
     assert loaded["cosine"].isnan().any()
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_rows_are_what_tables_and_files_are_made_of(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Recorder(model, optimizer, every=2) as recorder:
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.ones(2, 3)).square().sum().backward()
+            optimizer.step()
+    recording = recorder.recording
+    rows = recording.rows()
+    assert [(row["step"], row["layer"], row["kind"]) for row in rows] == [
+        (step, layer, kind) for step in (0, 2) for layer, kind in (("0", "weights"), ("1", "norms"))
+    ]
+    for name in QUANTITIES:
+        found = torch.tensor([row[name] for row in rows]).view(2, 2).T
+        torch.testing.assert_close(found, recording[name], rtol=0, atol=0, equal_nan=True)
+
+    with (tmp_path / "recording.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    with (tmp_path / "recording.csv").open(newline="") as file:
+        assert [float(row["grad_norm"]) for row in csv.DictReader(file)] == [row["grad_norm"] for row in rows]
+
+    bare = Recording(recording.layers, recording.steps, recording.values)
+    assert bare.rows()[0].keys() == rows[0].keys() - {"kind"}
+    assert Recording(("a",), torch.empty(0), torch.empty(len(QUANTITIES), 1, 0)).rows() == []
 
 
 def test_a_file_without_kinds_is_read_and_has_none(tmp_path):

@@ -54,7 +54,7 @@ class CourseView(View):
         for part, group in groupby(self._lessons, key=lambda lesson: lesson["part"]):
             lines.append((part, "bold"))
             lines += [
-                (f"{_MARKS[_state(x)]}  {_number(x)}  {x['question']}  ({x['minutes']} min)", "normal")
+                (f"{MARKS[_state(x)]}  {_number(x)}  {x['question']}  ({x['minutes']} min)", "normal")
                 for x in group
             ]
         lines += [(text, "normal") for text in wrap(self._denied() + self._summary, 100)]
@@ -65,7 +65,7 @@ class CourseView(View):
         return figure
 
 
-_MARKS = {"done": "●", "begun": "◐", "new": "○", "later": "·"}
+MARKS = {"done": "●", "begun": "◐", "new": "○", "later": "·"}
 
 
 def _number(lesson: Mapping[str, Any]) -> str:

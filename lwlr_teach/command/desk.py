@@ -1,7 +1,4 @@
-"""The learner's desk: a copy of the lessons in my-lessons, a folder that git does not see.
-
-    python authoring/desk.py           makes the folder or completes it, and says where it is
-    python authoring/desk.py FOLDER    does so elsewhere: a hub's learners share one course, each has a desk
+"""The learner's desk: a copy of the lessons in a folder of the learner's own, my-lessons.
 
 The copies have no outputs, so that no question stands above its answer; where a question will stand, and
 where what it asks will be shown, there is an empty screen. What a learner changed is never written over. A
@@ -9,8 +6,8 @@ copy that is still as it was handed out follows the course; beside one that was 
 version is put under a name of its own, once. What was deleted comes back, so that a lesson can be started
 again. To tell these apart, a hidden file in the folder keeps the hashes of all that was handed out.
 
-This is no part of the package, which may be installed where there are no lessons, and it imports nothing but
-the standard library: it runs before every start of JupyterLab, and torch alone would take seconds.
+It imports nothing but the standard library: it runs before every start of JupyterLab, and torch alone would
+take seconds.
 """
 
 from __future__ import annotations
@@ -21,13 +18,14 @@ import json
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-LESSONS = ROOT / "lessons"
-DESK = ROOT / "my-lessons"
+from lwlr_teach.command.files import handed_out
+
+LESSONS = handed_out("lessons")
+FIRST = "00-start-here.ipynb"
+NAME = "my-lessons"
 
 README = "README.md"
 AUTHORS = "\n## For authors and teachers\n"
@@ -56,16 +54,19 @@ FAILED = "Could not be copied"
 STAYS = ""
 
 
-def main(folder: str = "") -> int:
-    """Lay out the desk; say where it is and what is new on it."""
-    desk = Path(folder) if folder else DESK
+def usual_desk() -> Path:
+    """The desk that is meant where none is named: the one that one stands in, or my-lessons below."""
+    here = Path.cwd()
+    return here if (here / RECORD).is_file() else here / NAME
+
+
+def copy_to(folder: Path) -> None:
+    """Lay out the desk, and say where it is and what is new on it; end with a line that says why not."""
     try:
-        said = lay_out(LESSONS, desk)
+        said = lay_out(LESSONS, folder)
     except OSError as error:
-        print(f"The lessons cannot be copied to {desk}: {error}", file=sys.stderr)
-        return 1
+        raise SystemExit(f"The lessons cannot be copied to {folder}: {error}") from None
     print("\n".join(said), flush=True)
-    return 0
 
 
 def lay_out(lessons: Path, desk: Path) -> list[str]:
@@ -270,7 +271,3 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

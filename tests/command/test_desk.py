@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from authoring import build, desk
+from lwlr_teach.command import desk
+from lwlr_teach.command.files import PACKAGE, handed_out
 from lwlr_teach.teaching import progress
 
 FIRST, SECOND = "01-first.ipynb", "02-second.ipynb"
@@ -282,7 +283,7 @@ def test_in_a_repository_that_is_not_the_courses_a_copy_follows_the_course(lay_o
 
 def test_the_lessons_of_this_course_are_as_a_build_wrote_them():
     """A trace of JupyterLab in one would keep it from ever being brought up to date."""
-    assert [path.name for path in build.LESSONS.glob("*.ipynb") if desk._worked_in(path.read_bytes())] == []
+    assert [path.name for path in desk.LESSONS.glob("*.ipynb") if desk._worked_in(path.read_bytes())] == []
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------
@@ -339,15 +340,13 @@ def test_a_folder_in_the_place_of_a_lesson_stays(lay_out, lessons, mine):
     assert lay_out() == [f"{desk.BESIDE}: {NEWEST}"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_named(lessons, mine, monkeypatch, capsys):
+def test_a_file_in_the_place_of_the_folder_is_named(mine):
     mine.write_text("mine", "utf-8")
-    monkeypatch.setattr(desk, "LESSONS", lessons)
-    monkeypatch.setattr(desk, "DESK", mine)
-    assert desk.main() == 1
-    said = capsys.readouterr().err
-    assert said == (
+    with pytest.raises(SystemExit) as caught:
+        desk.copy_to(mine)
+    assert caught.value.code == (
         f"The lessons cannot be copied to {mine}: "
-        "a file has that name, and a folder is needed; move the file away\n"
+        "a file has that name, and a folder is needed; move the file away"
     )
     assert mine.read_text("utf-8") == "mine"
 
@@ -442,8 +441,7 @@ def test_a_desk_elsewhere_is_another_learners_and_gets_no_progress(lessons, tmp_
     monkeypatch.setattr(desk, "LESSONS", lessons)
     (lessons / desk.PROGRESS).write_text("the teacher's", "utf-8")
     (tmp_path / "ada").mkdir()
-    monkeypatch.chdir(tmp_path / "ada")  # as a hub does, with a folder named from there
-    assert desk.main("my-lessons") == 0
+    desk.copy_to(tmp_path / "ada" / "my-lessons")
     assert set(held(tmp_path / "ada" / "my-lessons")) == NAMES
     assert "progress" not in capsys.readouterr().out
 
@@ -468,21 +466,32 @@ def test_every_link_of_the_learners_readme_leads_somewhere_on_the_desk(mine):
     assert "`src`" not in readme
 
 
-def test_the_command_lays_out_the_folder_beside_the_lessons_and_git_does_not_see_it(tmp_path):
-    for name in (".gitignore", "authoring/desk.py", "lessons/README.md", "lessons/00-start-here.ipynb"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(build.ROOT / name, tmp_path / name)
+def test_git_does_not_see_a_desk_in_a_clone(tmp_path):
+    shutil.copy(PACKAGE.parent / ".gitignore", tmp_path)
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "course")
-    command = [sys.executable, "-I", tmp_path / "authoring/desk.py"]
-    result = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)
-    assert result.stdout == (
-        f"Your lessons are in {tmp_path / 'my-lessons'}\nCopied: 00-start-here.ipynb, README.md\n"
-    )
+    command = [sys.executable, "-m", "lwlr_teach", "copy"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith(f"Your lessons are in {tmp_path / 'my-lessons'}\nCopied: {desk.FIRST}, ")
     status = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, check=True)
     assert status.stdout == b""
     assert json.loads((tmp_path / "my-lessons" / desk.RECORD).read_text("utf-8")).keys() == {
-        "00-start-here.ipynb",
-        "README.md",
+        *desk.names(desk.LESSONS)
     }
+
+
+def test_where_no_folder_is_named_it_is_the_desk_that_one_stands_in(lay_out, mine, monkeypatch):
+    lay_out()
+    monkeypatch.chdir(mine)
+    assert desk.usual_desk() == mine
+    monkeypatch.chdir(mine.parent)
+    assert desk.usual_desk() == mine.parent / "my-lessons"
+
+
+def test_lessons_are_beside_the_package_or_in_it(tmp_path, monkeypatch):
+    assert handed_out("lessons") == PACKAGE.parent / "lessons"
+    monkeypatch.setattr("lwlr_teach.command.files.PACKAGE", tmp_path / "lwlr_teach")
+    (tmp_path / "lwlr_teach" / "lessons").mkdir(parents=True)
+    (tmp_path / "lessons").mkdir()
+    assert handed_out("lessons") == tmp_path / "lwlr_teach" / "lessons"

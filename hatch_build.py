@@ -1,0 +1,21 @@
+"""What a wheel holds beside the package: the lessons, the tested versions, and the site if it is built."""
+
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class HandedOut(BuildHookInterface[Any]):
+    """Puts them where ``lwlr_teach.command.files`` looks for them."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable":  # a clone has them beside the package
+            return
+        root = Path(self.root)
+        lessons, site = root / "lessons", root / "build" / "site"
+        files = {root / "constraints.txt": "constraints.txt"}
+        files |= {path: f"lessons/{path.name}" for path in [*lessons.glob("*.ipynb"), lessons / "README.md"]}
+        pages = [path for path in site.rglob("*") if path.is_file()]
+        files |= {path: f"site/{path.relative_to(site).as_posix()}" for path in pages}
+        build_data["force_include"] |= {str(path): f"lwlr_teach/{name}" for path, name in files.items()}
