@@ -21,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if "address" in item.fixturenames:  # in JupyterLab
+                item.add_marker(pytest.mark.slow)
 
 
 # These end with this folder's tests, not with the session: Playwright leaves its event loop running in this
