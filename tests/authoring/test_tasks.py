@@ -78,6 +78,21 @@ def test_01_six_methods_have_six_best_rates_and_none_together():
     assert not any(together)
 
 
+def test_01_nesterov_and_adagrad_exclude_each_other_and_rmsprop_comes_back():
+    view = shown("01-learning-rate", 'SurfaceView("quadratic", SIX')
+    first, arrives = view.run(0, view.start)[1][0], {}
+    for position, rate in enumerate(view._rates.tolist()):
+        view.lr_index = position
+        for name in ("Nesterov", "Adagrad"):
+            if view.run(view.names.index(name), view.start)[1].min() <= first / 1000:
+                arrives.setdefault(name, []).append(rate)
+    assert max(arrives["Nesterov"]) < min(arrives["Adagrad"])
+    path, losses, _ = view.run(view.names.index("RMSprop"), view.start)  # at the right end of the slider
+    bounds = view.surfaces["quadratic"].bounds
+    assert any(not low <= x <= high for (low, high), x in zip(bounds, path[1].tolist(), strict=True))
+    assert losses[15] < first / 1000
+
+
 def test_02_two_sliders_reach_what_the_formula_says():
     view = shown("02-momentum", "def arrival", "at_momentum=0.5")
     view.lr_index = min(range(len(view._rates)), key=lambda i: abs(view._rates[i] - 0.033))
