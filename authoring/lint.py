@@ -28,7 +28,7 @@ from authoring import build, cells, desk, guide
 from authoring.proof import CARD, YEAR, prose, sentences, unproven_numbers
 
 NUMBERS = Path(__file__).parent / "numbers.toml"
-MINUTES, WORDS, PREDICTIONS = (30, 50), (1000, 2300), (2, 4)
+MINUTES, WORDS, PREDICTIONS = (30, 70), (1000, 2300), (2, 4)
 MEDIAN_LINES, MOST_LINES = 8, 25
 
 

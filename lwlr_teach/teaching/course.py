@@ -61,7 +61,7 @@ COURSE = (
         "03-schedules",
         _ONE,
         "When to slow down?",
-        50,
+        60,
         "The noise floor, ten schedules, a formula that orders them, a race, one drawn by hand",
         ready=True,
     ),
