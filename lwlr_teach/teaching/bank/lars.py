@@ -198,8 +198,8 @@ def _play_larc(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str,
 LARC = Exercise(
     name="12-larc",
     asks=(
-        "Write larc_rate(p_norm, g_norm, lr, coefficient): the rate of LARS, coefficient · ‖p‖ / ‖g‖, but "
-        "never more than lr."
+        "Write larc_rate(p_norm, g_norm, lr, coefficient): coefficient · ‖p‖ / ‖g‖, which is not multiplied "
+        "by lr, but never more than lr."
     ),
     answer=larc_rate,
     problem=_larc_problem,
@@ -269,7 +269,7 @@ LARC = Exercise(
         ),
     ),
     hints=(
-        "First the rate of LARS alone: coefficient · ‖p‖ / ‖g‖.",
+        "First coefficient · ‖p‖ / ‖g‖ alone.",
         "There are two rates now, this one and lr. LARC is the careful one: which of the two does it take?",
         "min(coefficient * p_norm / g_norm, lr)",
     ),

@@ -142,7 +142,7 @@ class LayerRatesView(View):
         """The parts of the sentence that do not move."""
         runs = self.runs
         scaled = any(scale != 1 for scale in runs.scales)
-        scales = f" with first weights times {_listed([label(s) for s in runs.scales])}" if scaled else ""
+        scales = f" with initial weights times {_listed([label(s) for s in runs.scales])}" if scaled else ""
         rates = zip(runs.layers, runs.lars_rates[1].tolist(), strict=True)
         chosen = _listed([f"{name} {label(float(f'{rate:.1e}'))}" for name, rate in rates])
         equal, best, lars = map(short, self._rivals)
