@@ -132,6 +132,21 @@ def test_03_at_one_rate_the_mean_stays_and_the_lowest_mean_is_at_a_small_rate():
     assert means[min(means)] > 5 * means[best]  # it hardly trembles, and has not arrived
 
 
+def test_03_after_the_drop_the_mean_falls_most_of_the_way_at_once_and_then_creeps():
+    view = shown("03-schedules", "windy = ", "floor_rates = ", "drop = ")
+    mean = view.mean_loss(0, view.start)
+    there, soon, end = (mean[step - 5 : step + 6].mean().item() for step in (145, 170, 295))
+    assert there - soon > (there - end) / 2
+    assert soon > 1.5 * end
+
+
+def test_03_after_step_10_ours_stays_and_torchs_climbs():
+    by_hand, ours, theirs = lines(shown("03-schedules", "ours, theirs = SGD"))
+    assert (by_hand[10:] == 0).all()
+    assert (ours[10:] == 0).all()
+    assert (theirs[10:].diff() > 0).all()
+
+
 def test_03_the_first_rate_to_be_cut_is_the_largest_and_the_smallest_is_not():
     view = shown("03-schedules", "windy = ", "floor_rates = ", "usual = {")
     rates = dict(zip(view.names, view.main.marks[0].y.values, strict=True))

@@ -67,7 +67,7 @@ function render({ model, el }) {
     p.mark({ marker: "circle" }, here, loss(), 6.5);
     if (!now.revealed) return;
     // They are rates and no losses: a line through the whole picture, with its mark on the frame.
-    for (const [i, rate, edge] of [[2, plan.best[k], p.top], [3, plan.lars.median[k], p.bottom]]) {
+    for (const [i, rate, edge] of [[2, plan.best[k], p.top], [3, plan.lars.median[k], p.bottom - 3]]) {
       const [{ style }, x] = [methods[i], p.px(rate)];
       Object.assign(ctx, { strokeStyle: colourOf(style, colours), lineWidth: 1 });
       line(ctx, x, p.top, x, p.bottom);
