@@ -108,7 +108,7 @@ longer_guess.reveal(
 # %% [markdown]
 # ## The rate falls
 #
-# The same walker, 300 steps. For the first 150 the rate is 0.1. Then it falls to a tenth of that, at once, and with it the floor: from 0.0789 to 0.0051, by the formula. What does the mean loss of many such runs do?
+# The same walker, 300 steps. For the first 150 the rate is 0.1. Then it falls to a tenth of that, at once, and with it the floor: from 0.0763 to 0.0051, by the formula. What does the mean loss of many such runs do?
 
 # %%
 drop_guess = predict_choice(

@@ -93,15 +93,10 @@ ahead = int((gain["smaller late"] > gain["smaller early"]).sum())
 claim("Smaller late is ahead of it from at least 17 seeds.", ahead >= 17)
 claim("Smaller late beats equal rates from more than half of the seeds.", wins["smaller late"] > 10)
 claim("So does the network that was not pretrained.", wins["not pretrained"] > 10)
-near = [
-    values.median().abs() < 0.05
-    for name, values in zip(new[2].names, new[2].gain, strict=True)
-    if "last" not in name
-]
+twenty = dict(zip(new[2].names, new[2].gain, strict=True))
+near = [values.median().abs() < 0.05 for name, values in twenty.items() if "last" not in name]
 claim("With twenty examples all but the last layer alone are less than 5 points from equal rates.", all(near))
-still = [
-    (new[2].gain[new[2].names.index(name)] < 0).sum() for name in ("smaller early", "unfrozen from the top")
-]
+still = [(twenty[name] < 0).sum() for name in ("smaller early", "unfrozen from the top")]
 claim("Smaller early and unfrozen from the top still lose to them, from at least 13 seeds.", min(still) >= 13)
 new_guess.reveal(
     "smaller late",
