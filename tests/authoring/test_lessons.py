@@ -37,7 +37,7 @@ def test_what_answers_a_prediction_is_folded_and_its_first_line_tells_nothing(tm
     asks = "a = predict_choice('a', '?', ['b', 'c'])"
     measured = ["claim('2 is even', True)", "a.reveal('b')", "claim('right behind it', True)"]
     text = " [markdown]\n# This is what it was."
-    codes = [
+    code = [
         "claim('free', True)",
         asks,
         *measured,
@@ -48,9 +48,10 @@ def test_what_answers_a_prediction_is_folded_and_its_first_line_tells_nothing(tm
         text,
         "claim('1', 1)",
     ]
-    source.write_text("".join(f"# %%{'' if code is text else '\n'}{code}\n" for code in codes), "utf-8")
+    codes = [part if part is text else f"\n{part}" for part in code]
+    source.write_text("".join(f"# %%{code}\n" for code in codes), "utf-8")
     folded = [cell.source for cell in build.read(source).cells if "jupyter" in cell.metadata]
-    assert folded == [f"{cells.FOLDED}\n{codes[i]}" for i in (2, 3, 4, 8)]
+    assert folded == [f"{cells.FOLDED}\n{code[i]}" for i in (2, 3, 4, 8)]
     assert not any("jupyter" in cell.metadata for cell in build.read(source, teacher=True).cells)
 
 
