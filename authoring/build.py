@@ -78,17 +78,18 @@ def read(source: Path, *, teacher: bool = False) -> NotebookNode:
 
 
 def _answering(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    """What reveals the answer to a prediction, what claims before that, and what claims behind a picture or a
-    question of the text."""
-    asked, behind_a_picture, behind_a_question = 0, False, False
+    """What reveals the answer to a prediction, what claims before that, and what claims behind a picture, a
+    question of the text, or another such cell."""
+    asked, behind_a_picture, behind_a_question, behind_an_answer = 0, False, False, False
     for cell in notebook.cells:
         if cell.cell_type != "code":
-            behind_a_question = bool(TEXT_ASKS.search(cell.source))
+            behind_a_question, behind_an_answer = bool(TEXT_ASKS.search(cell.source)), False
             continue
         asked += len(cells.calls(cell.source, r"predict_\w+"))
         reveals = len(cells.calls(cell.source, "reveal"))
         claims = cells.calls(cell.source, "claim")
-        if reveals or (claims and (asked or behind_a_picture or behind_a_question)):
+        behind = asked or behind_a_picture or behind_a_question or behind_an_answer
+        if behind_an_answer := bool(reveals or (claims and behind)):
             yield cell
         asked -= reveals
         behind_a_picture = bool(cells.calls(cell.source, PICTURES))

@@ -29,7 +29,7 @@ from authoring.proof import CARD, YEAR, prose, sentences, unproven_numbers
 from lwlr_teach.command import desk
 
 NUMBERS = Path(__file__).parent / "numbers.toml"
-MINUTES, WORDS, PREDICTIONS = (30, 50), (1000, 2300), (2, 4)
+MINUTES, WORDS, PREDICTIONS = (30, 70), (1000, 2300), (2, 4)
 MEDIAN_LINES, MOST_LINES = 8, 25
 
 

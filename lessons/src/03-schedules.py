@@ -5,7 +5,7 @@
 # |---|---|
 # | **Question** | Should the learning rate stay the same for the whole run, and if not, when should it fall? |
 # | **Afterwards you can** | say why a constant rate stops getting better, and at which level; predict with a formula which of two schedules ends lower; read, draw and choose one |
-# | **Time** | 50 minutes |
+# | **Time** | 60 minutes |
 # | **You need** | lesson 1; lesson 2 helps |
 # | **Difficulty** | ●●○ |
 #
@@ -22,7 +22,7 @@ from lwlr_teach.problems import noisy
 from lwlr_teach.runs import Contestant, race, sweep
 from lwlr_teach.schedules import WSD, Cosine, MultiStep, OneCycle, Plateau, Polynomial, ScheduleLR
 from lwlr_teach.studies import FAMILIES, train_schedules
-from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, predict_curve, recall
+from lwlr_teach.teaching import begin, check, claim, explain, predict_choice, recall
 from lwlr_teach.views import CurvesView, GalleryView, ScheduleView, SurfaceView
 
 begin("03-schedules")
@@ -108,24 +108,21 @@ longer_guess.reveal(
 # %% [markdown]
 # ## The rate falls
 #
-# The same walker, 300 steps. For the first 150 the rate is 0.1. Then it falls to a tenth of that, at once. Draw the mean loss of many such runs. The axis is logarithmic.
+# The same walker, 300 steps. For the first 150 the rate is 0.1. Then it falls to a tenth of that, at once, and with it the floor: from 0.0763 to 0.0051, by the formula. What does the mean loss of many such runs do?
 
 # %%
-drop_guess = predict_curve(
+drop_guess = predict_choice(
     "03-drop",
-    "Rate 0.1 until step 150, then 0.01: draw the mean loss.",
-    x={"range": [0, 300], "title": "step"},
-    y={"range": [1e-3, 10], "title": "loss", "log": True},
-    within=0.1,
-    over=(150, 200),
+    "Rate 0.1 until step 150, then 0.01: when is the mean loss within a third of its new floor?",
+    ["at once: in step 151", "about 20 steps later", "more than 100 steps later"],
 )
 drop_guess
 
 # %% [markdown] tags=["teacher"]
-# Two wrong curves are common. One is smooth, with no corner at step 150. The other jumps down at once. The floor does fall at once, but the run has to walk down to it, at the new, slow rate.
+# "At once" comes from those who take the floor for the run. The floor does fall at once, but the run has to walk down to it, at the new, slow rate. Let those who are done sketch the whole curve before they play it: it has a corner at step 150, falls most of the way in a few steps, and then creeps.
 
 # %% [markdown]
-# **Play it, and compare the thick line with yours.** How long does the mean need after the fall of the rate?
+# **Play it, and watch the thick line from step 150 on.** How far does it fall in the next 20 steps, and how far after that?
 
 # %%
 drop = MultiStep([150], gamma=0.1)
@@ -139,23 +136,31 @@ claim(
     0.07 < fell[300] / fell[150] < 0.13,
 )
 claim(
-    "A hundred steps after the drop it is still more than a tenth above its end.", 1.1 * fell[300] < fell[250]
+    "A hundred steps after the drop it is still more than a third above the new floor.",
+    fell[250] > 1.33 * floor[2],
+)
+claim(
+    "Twenty steps after the drop it has come more than half of the way.",
+    fell[170] < (fell[150] + floor[2]) / 2,
 )
 claim(f"A constant rate of 0.01 is still at {loss[2, 300]:.3f} then.", loss[2, 300] > 1.5 * fell[300])
-drop_guess.reveal(fell, "The floor falls at once; the run has to walk down to it, at the new, slow rate.")
+drop_guess.reveal(
+    "more than 100 steps later",
+    "The floor falls at once; the run has to walk down to it, at the new, slow rate.",
+)
 
 # %% [markdown]
-# So the floor falls at once, and the run follows it slowly: at the rate 0.01 the gentle direction comes one per cent nearer in a step. Whoever cuts the rate just before the end cuts it too late.
+# So the floor falls at once, and the run follows it. In the steep direction that is a matter of a few steps. But at the rate 0.01 the gentle direction comes one per cent nearer in a step, and that is what takes so long. Whoever cuts the rate just before the end cuts it too late.
 #
 # Networks that were trained with a step schedule have this staircase in their training curves: a long flat piece, then a cut of the rate, and the loss goes down to the next floor.
 #
 # ## Two ways to decide when
 #
-# A driver who has to leave the motorway can decide when to slow down in two ways. **After a distance**: the map says that the exit comes after forty kilometres. **When there is no more progress**: the same sign goes by for the third time.
+# A driver who has to leave the motorway can decide when to slow down in two ways. **After a distance**: the map says that the exit comes after forty kilometres. **When there is no more progress**: the number of kilometres on the signs has not become smaller for a while.
 #
 # Almost all schedules are of the first kind. Before the run begins they know how long it will be. The second kind, a *plateau*, looks at the loss: if the lowest loss is more than `patience` looks ago, the rate is cut. It needs no plan, and it reacts to what happens.
 #
-# Here it looks at every tenth step and cuts the rate to a tenth. The picture shows four first rates, each with the median of 500 walkers. **Which is cut first, and which are never cut? And what becomes of a rate that was cut once?**
+# Here it looks at every tenth step, has a patience of 2 looks, and cuts the rate to a tenth. The picture shows four first rates, each with the median of 500 walkers. **Which is cut first, and which are never cut? And what becomes of a rate that was cut once?**
 
 # %%
 plateau = Plateau(0.1, patience=2, every=10)
@@ -213,7 +218,7 @@ GalleryView(
 #
 # ## The rule
 #
-# In Python a schedule is the formula and nothing else. Here is a cosine of ten steps: by hand, by our scheduler and by PyTorch's. They agree for as long as the schedule was meant to last. **Walk on from step 10.**
+# In Python a schedule is the formula and nothing else. Here is a cosine of ten steps: by hand, by our scheduler and by PyTorch's. They agree for as long as the schedule was meant to last. **And after step 10? Follow each of the three lines.**
 
 # %%
 ours, theirs = SGD([torch.zeros(1)], lr=0.1), torch.optim.SGD([torch.zeros(1)], lr=0.1)
@@ -269,7 +274,7 @@ claim("Only the straight line pays less at every step.", [n for n in falls if fa
 #
 # $$ \sqrt{\frac{1}{S_0}\Big(\frac{Q_0}{S_0} + \sum_{t<T-1} \frac{s(t)}{S_{t+1}}\cdot\frac{Q_t}{S_t}\Big)}, \qquad S_t = s(t) + s(t{+}1) + \dots + s(T{-}1), \quad Q_t = s(t)^2 + s(t{+}1)^2 + \dots + s(T{-}1)^2 $$
 #
-# above the minimum (Defazio et al. 2023; Schaipp et al. 2025). You need not see through the rest of it. It is a few lines of code, and it knows nothing of networks: only of the shape. Constant, step, polynomial, cosine, warm restarts, one-cycle, WSD: **which of these seven will it put first, and which last?** Say it before you run the cell.
+# above the minimum (Defazio et al. 2023; Schaipp et al. 2025). You need not see through the rest of it. It is a few lines of code, and it knows nothing of networks: only of the shape. Constant, step, polynomial, cosine, warm restarts, one-cycle, WSD: which of these seven it will put first you can say already. **Which comes second, and which two come last?** Say it before you run the cell.
 
 
 # %%
@@ -296,13 +301,21 @@ claim("Warm restarts and the constant rate have the highest.", order[-2:] == ["w
 #
 # Now the network that reads digits, with momentum and small batches of 16 images, so that there is plenty of wind. Seven schedules, six peak rates, three random beginnings. The left picture shows the rate, the right one the training loss, and below them is what each reaches in the end.
 #
-# A cosine is on average only half as high as a constant rate. At one shared peak rate the two travel differently far, and that is no comparison. So each schedule gets **the peak rate that is best for it**.
+# A cosine is on average only half as high as a constant rate. At one shared peak rate the two travel differently far, and that is no comparison. So each schedule gets **the peak rate that is best for it**. And three beginnings leave some luck: two schedules count as *about equal* if the ranges of their seeds overlap.
 
 # %%
 shape_guess = predict_choice(
     "03-shape",
     "Each at its own best peak rate: which ends with the lowest training loss?",
-    ["constant", "step", "straight line", "cosine", "one-cycle", "several that fall, about equal"],
+    [
+        "constant",
+        "step",
+        "polynomial (the straight line)",
+        "cosine",
+        "one-cycle",
+        "WSD",
+        "several that fall, about equal",
+    ],
 )
 shape_guess
 
@@ -349,7 +362,7 @@ shape_guess.reveal(
 )
 
 # %% [markdown]
-# **That the rate falls matters. The shape in which it falls matters much less**, as long as it is high for a good part of the run and low at the end. The formula was right about the two that end highest. The straight line, which it puts first, is among the lowest; Defazio et al. (2023) found it the best in a larger study. Where it puts five shapes close together, the seeds decide.
+# **That the rate falls matters. The shape in which it falls matters much less**, as long as it is high for a good part of the run and low at the end. The formula was right about the two that end highest. The straight line, which it puts first, is among the lowest (in the list it may even stand on top, but other seeds put another one there); Defazio et al. (2023) found it the best in a larger study. Where it puts five shapes close together, the seeds decide.
 #
 # Two famous results do not show up here. One-cycle became known for training in a fraction of the usual steps (Smith 2018); here it is one among equals. Warm restarts (Loshchilov and Hutter 2017) go back to a high rate in order to explore; a run as short as this has no time for that. Both were found on larger networks and longer runs, and may well hold there.
 #

@@ -161,7 +161,7 @@ InspectorView(left.recording, title="The third patient", at_step=100)
 moved = left.recording["update_norm"].sum(1)
 pulled = left.recording["grad_norm"]
 claim("Three layers move, and the second never does.", moved[1] == 0 and (moved > 0).sum() == 3)
-claim("From step 40 on it has gradients.", (pulled[1, 40:] > 0).all() and pulled[1, :40].max() == 0)
+claim("From step 40 on it has gradients.", (pulled[1, 40:] > 0).all() and pulled[1, :40].isnan().all())
 claim(
     "By step 100 its gradient is more than 5 times as long as in step 40. No other's has doubled.",
     pulled[1, 100] > 5 * pulled[1, 40]

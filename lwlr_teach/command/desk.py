@@ -129,9 +129,7 @@ def without_outputs(content: bytes) -> bytes:
 
 def _gap(asks: bool) -> list[dict[str, object]]:
     """What stands below a cell that asks, or shows what was asked, until it is run: the text would tell."""
-    says = (
-        "It asks a question, and what follows is the answer." if asks else "What follows tells what it shows."
-    )
+    says = "It asks a question, and what follows is the answer." if asks else "Do so before you read on."
     text = "\n".join([f"Run this cell. {says}"] + [""] * GAP)
     return [{"output_type": "stream", "name": "stdout", "text": text}]
 

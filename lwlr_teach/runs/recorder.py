@@ -34,8 +34,8 @@ QUANTITIES = {
     "scale": "the layer's factor: its group's rate as a share of that, times its trust ratio if it has one",
     "effective_rate": "rate · scale: the layer's own rate",
     "weight_norm": "‖p‖ before the step",
-    "grad_norm": "‖g‖ before clipping",
-    "clipped_norm": "‖g‖ after clipping",
+    "grad_norm": "‖g‖ before clipping; nan for a layer without a gradient",
+    "clipped_norm": "‖g‖ after clipping; 0 for a layer without a gradient",
     "update_norm": "‖Δp‖, the length of the step",
     "relative_update": "‖Δp‖ / ‖p‖; momentum μ can make it 1 / (1 − μ) times that of one gradient's step",
     "trust_ratio": "‖p‖ / ‖g‖ after clipping, which LARS goes by",
@@ -214,7 +214,7 @@ class Recorder:
     def before_clip(self) -> None:
         """Note the norms of the gradients before they are clipped by hand (and after a scaler's unscale)."""
         if self._due(self._step):
-            self._norms_before_clip = self._together(_norms(self._grads()))
+            self._norms_before_clip = self._of_gradients()
 
     def _due(self, step: int) -> bool:
         return step % self.every == 0
@@ -252,13 +252,11 @@ class Recorder:
 
     def _norms_before(self) -> dict[str, Tensor]:
         """The norms that are known before the update is."""
-        grads = self._grads()
-        clipped = self._together(_norms(self._clipped(grads)))
         unclipped = self._norms_before_clip
         return {
             "weight_norm": self._together(_norms(self._before)),
-            "grad_norm": self._together(_norms(grads)) if unclipped is None else unclipped,
-            "clipped_norm": clipped,
+            "grad_norm": self._of_gradients() if unclipped is None else unclipped,
+            "clipped_norm": self._together(_norms(self._clipped(self._grads()))),
         }
 
     def _record(self, norms: dict[str, Tensor], cosines: Tensor) -> None:
@@ -316,6 +314,11 @@ class Recorder:
             dots.append(whole((new.to(wide) * old.to(wide)).sum()))
         lengths_of_layers = self._together(norms) * self._together(self._last_norms)
         return self._by_layer(_numbers(dots)) / lengths_of_layers
+
+    def _of_gradients(self) -> Tensor:
+        """The norms of the layers' gradients; nan where there is none, which is not 0: (layer,)."""
+        none = [all(p.grad is None for p in params) for params in self._layers.values()]
+        return self._together(_norms(self._grads())).masked_fill(torch.tensor(none), math.nan)
 
     def _together(self, norms: list[float]) -> Tensor:
         """The norm of each layer from those of its parameters: (layer,)."""

@@ -37,6 +37,7 @@ from lwlr_teach.views.help.view import HelpView
 
 PROBLEMS = 12
 WIDTH = 88  # characters, of what is printed
+FEW = 24  # numbers of an argument that are shown
 # A machine with much to do takes five for the first `torch.optim` alone, which imports the compiler.
 SECONDS = 20.0
 
@@ -291,18 +292,24 @@ def _agree(given: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> bool:
 def _what_differs(
     given: list[dict[str, Any]], wanted: list[dict[str, Any]], problems: list[dict[str, Any]]
 ) -> str:
-    """Of the first problem in which two results differ: where first, where most, and what was asked.
+    """Of a problem in which two results differ: where first, where most, and what was asked.
 
-    Steps build on each other, so that the first difference is the cause; elsewhere the largest tells more.
+    Of such problems it is the one with the fewest numbers, so that it can be done again by hand; where no
+    number is wrong but the kind of the answer, or its shape, it is the first. Steps build on each other, so
+    that the first difference is the cause; elsewhere the largest tells more.
     """
+    differ = []
     for mine, theirs, problem in zip(given, wanted, problems, strict=True):
         found = _differences(mine, theirs)
         if found:
-            first, most = found[0], max(found, key=lambda pair: pair[0])
-            asked = ", ".join(f"{name} = {_brief(value)}" for name, value in problem.items())
-            parts = [first[1], *[most[1]] * (most[0] > 2 * first[0]), f"(Asked with {asked}.)"]
-            return "\n".join(parts)
-    raise ValueError("given and wanted must differ")
+            differ.append((sum(map(_count, problem.values())), found, problem))
+    _, found, problem = differ[0]
+    if all(away < math.inf for away, _ in found):
+        _, found, problem = min(differ, key=lambda one: one[0])
+    first, most = found[0], max(found, key=lambda pair: pair[0])
+    asked = ", ".join(f"{name} = {_brief(value)}" for name, value in problem.items())
+    parts = [first[1], *[most[1]] * (most[0] > 2 * first[0]), f"(Asked with {asked}.)"]
+    return "\n".join(parts)
 
 
 def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[float, str]]:
@@ -337,7 +344,11 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[flo
             is_now, should_be = value.flatten()[i].item(), target.flatten()[i].item()
             digits = next(d for d in (4, 10, 17) if f"{is_now:.{d}g}" != f"{should_be:.{d}g}" or d == 17)
             rounded = "" if digits == 4 else " Is something rounded, as to float32, or a tiny number added?"
-            text = f"{name} is {is_now:.{digits}g} where it should be {should_be:.{digits}g}.{rounded}"
+            said = [
+                str(bool(x)) if isinstance(right, bool) and x in (0, 1) else f"{x:.{digits}g}"
+                for x in (is_now, should_be)
+            ]
+            text = f"{_entry_of(name, target, i)} is {said[0]} where it should be {said[1]}.{rounded}"
             differ.append((away.flatten()[i].item(), text))
     return differ
 
@@ -359,19 +370,36 @@ def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
     return text
 
 
+def _entry_of(name: str, target: Tensor, i: int) -> str:
+    """The part's name; of one with several entries, which of them is meant."""
+    if target.numel() < 2:
+        return name
+    place = ", ".join(str(int(k)) for k in torch.unravel_index(torch.tensor(i), target.shape))
+    return f"{name}, entry [{place}],"
+
+
 def _kind(right: Any) -> str:
+    if isinstance(right, bool):
+        return "True or False"
     return "a tensor" if torch.as_tensor(right).ndim else "a number"
 
 
+def _count(value: Any) -> int:
+    """How many numbers an argument has."""
+    if isinstance(value, Tensor):
+        return value.numel()
+    return sum(map(_count, value)) if isinstance(value, list | tuple) else 1
+
+
 def _brief(value: Any) -> str:
-    """A few numbers; of more, how many."""
-    if isinstance(value, Tensor) and value.numel() > 6:
+    """As many numbers as one can work with by hand; of more, how many."""
+    if isinstance(value, Tensor) and value.numel() > FEW:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, Tensor):
         return _brief(value.tolist())
     if isinstance(value, list | tuple):
-        more = [f"and {len(value) - 6} more"] * (len(value) > 6)
-        return f"[{', '.join([*map(_brief, value[:6]), *more])}]"
+        more = [f"and {len(value) - FEW} more"] * (len(value) > FEW)
+        return f"[{', '.join([*map(_brief, value[:FEW]), *more])}]"
     return f"{value:.4g}" if isinstance(value, float) else _text(value, repr)[:60]
 
 

@@ -21,8 +21,8 @@ from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionVie
 
 _SMALLEST = torch.finfo(torch.float64).tiny  # of a logarithmic axis
 
-ENOUGH = 3
-"""Predictions that make a calibration worth telling."""
+OFTEN = 5
+"""After so many more predictions it is worth telling how well the learner knows what they know."""
 
 # The questions whose truth this kernel has shown: a guess that is locked later does not count.
 _shown: set[str] = set()
@@ -32,7 +32,7 @@ class Prediction(PredictionView):
     """A question, asked by :func:`predict_number`, :func:`predict_choice` or :func:`predict_curve`."""
 
     def __init__(self, name: str, kind: str, question: str, *, within: float = 0.0, **plan: Any) -> None:
-        self.name = name
+        self.name, self._reports = name, False
         super().__init__(kind, question, within=within, **plan)
         kept = read_progress()["predictions"].get(name, {})
         if self.fits(kept.get("guess")):  # a guess stays locked when the lesson is opened again
@@ -80,15 +80,17 @@ class Prediction(PredictionView):
                     kept |= {"truth": list(self.truth), "right": right}
                     kept |= {"asks": self.question, "compared": self.compared}  # for my_course
 
+            before = calibration().count
             note(put)
-            self.words = self.describe()  # with what the note has counted
+            known = calibration().count
+            self._reports |= known > before and known % OFTEN == 0
+            self.words = self.describe()
         return self
 
     def describe(self) -> str:
-        """As of every prediction; after one that was judged, how well the learner knows what they know."""
+        """As of every prediction; with every fifth, how well the learner knows what they know."""
         text = super().describe()
-        known = calibration() if self.right is not None else None
-        return f"{text} So far, {known}" if known and known.count >= ENOUGH else text
+        return f"{text} So far, {calibration()}" if self._reports else text
 
     def _measured(self, truth: Any) -> list[float]:
         """The truth as the view takes it."""

@@ -35,18 +35,23 @@ def test_the_notebook_is_its_source(source):
 def test_what_answers_a_prediction_is_folded_and_its_first_line_tells_nothing(tmp_path):
     source = tmp_path / "x.py"
     asks = "a = predict_choice('a', '?', ['b', 'c'])"
-    measured = ["claim('2 is even', True)", "a.reveal('b')", "claim('free', True)"]
-    codes = [
+    measured = ["claim('2 is even', True)", "a.reveal('b')", "claim('right behind it', True)"]
+    text = " [markdown]\n# This is what it was."
+    code = [
         "claim('free', True)",
         asks,
         *measured,
+        text,
+        "claim('free again', True)",
         "CurvesView({})",
         "claim('it falls', True)",
+        text,
         "claim('1', 1)",
     ]
-    source.write_text("".join(f"# %%\n{code}\n" for code in codes), "utf-8")
+    codes = [part if part is text else f"\n{part}" for part in code]
+    source.write_text("".join(f"# %%{code}\n" for code in codes), "utf-8")
     folded = [cell.source for cell in build.read(source).cells if "jupyter" in cell.metadata]
-    assert folded == [f"{cells.FOLDED}\n{codes[i]}" for i in (2, 3, 6)]
+    assert folded == [f"{cells.FOLDED}\n{code[i]}" for i in (2, 3, 4, 8)]
     assert not any("jupyter" in cell.metadata for cell in build.read(source, teacher=True).cells)
 
 

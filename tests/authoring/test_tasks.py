@@ -78,6 +78,21 @@ def test_01_six_methods_have_six_best_rates_and_none_together():
     assert not any(together)
 
 
+def test_01_nesterov_and_adagrad_exclude_each_other_and_rmsprop_comes_back():
+    view = shown("01-learning-rate", 'SurfaceView("quadratic", SIX')
+    first, arrives = view.run(0, view.start)[1][0], {}
+    for position, rate in enumerate(view._rates.tolist()):
+        view.lr_index = position
+        for name in ("Nesterov", "Adagrad"):
+            if view.run(view.names.index(name), view.start)[1].min() <= first / 1000:
+                arrives.setdefault(name, []).append(rate)
+    assert max(arrives["Nesterov"]) < min(arrives["Adagrad"])
+    path, losses, _ = view.run(view.names.index("RMSprop"), view.start)  # at the right end of the slider
+    bounds = view.surfaces["quadratic"].bounds
+    assert any(not low <= x <= high for (low, high), x in zip(bounds, path[1].tolist(), strict=True))
+    assert losses[15] < first / 1000
+
+
 def test_02_two_sliders_reach_what_the_formula_says():
     view = shown("02-momentum", "def arrival", "at_momentum=0.5")
     view.lr_index = min(range(len(view._rates)), key=lambda i: abs(view._rates[i] - 0.033))
@@ -115,6 +130,21 @@ def test_03_at_one_rate_the_mean_stays_and_the_lowest_mean_is_at_a_small_rate():
     best = min(means, key=means.get)
     assert 0.008 < best < 0.02
     assert means[min(means)] > 5 * means[best]  # it hardly trembles, and has not arrived
+
+
+def test_03_after_the_drop_the_mean_falls_most_of_the_way_at_once_and_then_creeps():
+    view = shown("03-schedules", "windy = ", "floor_rates = ", "drop = ")
+    mean = view.mean_loss(0, view.start)
+    there, soon, end = (mean[step - 5 : step + 6].mean().item() for step in (145, 170, 295))
+    assert there - soon > (there - end) / 2
+    assert soon > 1.5 * end
+
+
+def test_03_after_step_10_ours_stays_and_torchs_climbs():
+    by_hand, ours, theirs = lines(shown("03-schedules", "ours, theirs = SGD"))
+    assert (by_hand[10:] == 0).all()
+    assert (ours[10:] == 0).all()
+    assert (theirs[10:].diff() > 0).all()
 
 
 def test_03_the_first_rate_to_be_cut_is_the_largest_and_the_smallest_is_not():

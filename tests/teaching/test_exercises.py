@@ -1,6 +1,7 @@
 """The checker is tested by wrong answers: each must be caught, each by its own message."""
 
 import math
+import re
 import signal
 import sys
 import time
@@ -267,21 +268,27 @@ WRONG = {
     "a huge number": (lambda p, g, lr: 10**400, "should be a tensor, and is 1000"),
     "another shape": (lambda p, g, lr: (p - lr * g)[None], "has the shape (1, 3); it should be (3,)."),
     "only one entry": (lambda p, g, lr: (p - lr * g).sum(), "has the shape (); it should be (3,)."),
-    "nan": (lambda p, g, lr: (p - lr * g) * torch.nan, "p after step 1 is nan where it should be 0.1616."),
-    "infinite": (lambda p, g, lr: p - lr * g / 0, "p after step 1 is -inf where it should be 0.1616."),
+    "nan": (
+        lambda p, g, lr: (p - lr * g) * torch.nan,
+        "p after step 1, entry [0], is nan where it should be 0.1616.",
+    ),
+    "infinite": (
+        lambda p, g, lr: p - lr * g / 0,
+        "p after step 1, entry [0], is -inf where it should be 0.1616.",
+    ),
     "unknown mistake": (
         lambda p, g, lr: p - lr * g - 1,
-        "p after step 1 is -0.8393 where it should be 0.1607.\n"
-        "p after step 4 is -4.052 where it should be -0.05156.\n"
-        "(Asked with p = [0.2072, 0.2699, 0.5507], g = a tensor of shape (4, 3), lr = 0.1687.)",
+        "p after step 1 is -0.4818 where it should be 0.5182.\n"
+        "p after step 4 is -3.186 where it should be 0.8138.\n"
+        "(Asked with p = 0.3901, g = [-0.5775, -2.427, 0.2922, 0.8016], lr = 0.2218.)",
     ),
     "right at first": (
-        lambda p, g, lr, seen=[]: p - lr * g + (seen.append(1) or len(seen) > 6),
+        lambda p, g, lr, seen=[]: p - lr * g + (seen.append(1) or len(seen) % 4 == 3),
         "p after step 3 is",
     ),
     "rounded": (
         lambda p, g, lr: (p - lr * g).float().double(),
-        "p after step 1 is 0.5087463856 where it should be 0.5087463648. Is something rounded",
+        "p after step 1 is 0.5182154775 where it should be 0.5182154691. Is something rounded",
     ),
     "p changed": (changes_p, "Your function changes its argument p in place. Return a new tensor."),
     "g changed": (lambda p, g, lr: p - g.mul_(lr), "Your function changes its argument g in place."),
@@ -519,6 +526,24 @@ def test_one_problem_that_differs_is_enough():
 
     assert judge(EDGE, mostly).kind == "wrong"
     assert len(calls) == exercises.PROBLEMS
+
+
+def test_whether_is_asked_in_words_and_a_part_of_many_names_its_entry():
+    says = judge(find_exercise("03-stalled"), lambda losses, patience: [True]).says
+    assert says.startswith("stalled(losses[:1], patience=2) should be True or False, and is a list of 1.")
+    says = judge(find_exercise("03-stalled"), lambda losses, patience: False).says
+    assert " is False where it should be True." in says
+    says = judge(find_exercise("16-filter"), lambda d, w: d).says
+    assert re.search(r"the direction, entry \[\d, \d\], is [-\d.]+ where it should be", says)
+
+
+def test_of_the_problems_that_differ_one_is_shown_that_can_be_done_by_hand():
+    """All its numbers, also those that the checker puts in itself."""
+    says = judge(find_exercise("12-larc"), lambda p, g, lr, c: min(c * p / g, lr) / 2).says
+    told = {name: float(number) for name, number in re.findall(r"(\w+) = ([-\d.e]+\d)", says)}
+    is_now, should_be = (float(x) for x in re.search(r"is (\S+) where it should be (\S+)\.\n", says).groups())
+    again = find_exercise("12-larc").answer(told["p_norm"], told["g_norm"], told["lr"], told["coefficient"])
+    assert should_be == pytest.approx(again, rel=0.002) == pytest.approx(2 * is_now, rel=0.002)
 
 
 def test_find_exercise():

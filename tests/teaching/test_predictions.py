@@ -426,6 +426,8 @@ def test_the_score_grows_over_the_course_and_is_what_a_plain_sum_gives(restart):
         pairs.append((sure / 100, hit))
         found = calibration()
         assert found.count == i + 1
+        assert ("So far, " in prediction.words) == (i % 5 == 4)  # told when there is something new in it
+        assert prediction.reveal("no" if hit else "yes").words == prediction.words
         assert found.right == pytest.approx(sum(hit for _, hit in pairs) / len(pairs))
         assert found.sure == pytest.approx(sum(sure for sure, _ in pairs) / len(pairs))
         assert found.brier == pytest.approx(sum((sure - hit) ** 2 for sure, hit in pairs) / len(pairs))

@@ -149,6 +149,14 @@ def test_who_stands_still_and_who_explodes():
     assert says(5).endswith("standing still: out; exploding: in.")
 
 
+def test_a_layer_without_a_gradient_stands_still_and_does_not_explode():
+    speeds = {"relative_update": [[0.1], [0.0]], "update_norm": [[0.1], [0.0]]}
+    frozen = recording(["in", "out"], grad_norm=[[2.0], [math.nan]], **speeds)
+    view = InspectorView(frozen, quantity="grad_norm")
+    assert view.describe().endswith("and the last, out, at no number; standing still: out.")
+    assert (view._codes(0)[1] == 255).all()  # hatched, and not grey
+
+
 def test_nothing_moves_and_nothing_is_known():
     view = InspectorView(moving(relative_update=0.0, update_norm=0.0))
     assert view.describe().endswith(

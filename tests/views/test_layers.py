@@ -60,7 +60,7 @@ def test_a_view_can_be_made_from_saved_runs(runs):
 def test_the_sentence_keeps_what_lars_chose_until_it_is_revealed(runs):
     view = LayerRatesView(runs, positions=[0, 2])
     assert view.describe().startswith(
-        "Digits network with first weights times 2 and 0.5, after 20 steps:"
+        "Digits network with initial weights times 2 and 0.5, after 20 steps:"
         " the rates hidden 1 0.01 and output 1 reach the loss "
     )
     assert "LARS" not in repr(view)

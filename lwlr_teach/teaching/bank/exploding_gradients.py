@@ -35,7 +35,7 @@ def _play_factor(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[st
     grads, max_norm = problem["grads"], problem["max_norm"]
     times = {"far above": 30.0, "just above": 1.2, "just below": 0.8, "far below": 0.03}
     return {
-        f"the factor for a norm {where} the limit": answer([n * g for g in grads], max_norm)
+        f"the factor for {n:g} · grads, a norm {where} the limit": answer([n * g for g in grads], max_norm)
         for where, n in times.items()
     }
 

@@ -103,6 +103,11 @@ TRUST_RATIO = Exercise(
             "The decay is missing. It moves the weights as well: add weight_decay · ‖p‖ below.",
         ),
         Known(
+            lambda p, g, decay: p.norm() / g.norm(),
+            "Two things. The decay is missing: it moves the weights as well, so add weight_decay · ‖p‖ "
+            "below. And zeros are missing: return 1 for a layer of zeros, and where the gradient is zero.",
+        ),
+        Known(
             _or_one(lambda p, g, decay: p.norm() / (g.norm() + decay)),
             "You add the decay itself. What it moves the weights by is weight_decay · ‖p‖.",
         ),
@@ -183,7 +188,9 @@ def _play_larc(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str,
     even = coefficient * p_norm / lr  # here the two rates are equal
     times = {"long": 20.0, "rather long": 1.3, "rather short": 0.8, "short": 0.05}
     return {
-        f"the rate for a {which} gradient": answer(p_norm, n * even, lr, coefficient)
+        f"the rate for a {which} gradient (g_norm = {n * even:.4g})": answer(
+            p_norm, n * even, lr, coefficient
+        )
         for which, n in times.items()
     }
 
@@ -191,8 +198,8 @@ def _play_larc(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str,
 LARC = Exercise(
     name="12-larc",
     asks=(
-        "Write larc_rate(p_norm, g_norm, lr, coefficient): the rate of LARS, coefficient · ‖p‖ / ‖g‖, but "
-        "never more than lr."
+        "Write larc_rate(p_norm, g_norm, lr, coefficient): coefficient · ‖p‖ / ‖g‖, which is not multiplied "
+        "by lr, but never more than lr."
     ),
     answer=larc_rate,
     problem=_larc_problem,
@@ -262,7 +269,7 @@ LARC = Exercise(
         ),
     ),
     hints=(
-        "First the rate of LARS alone: coefficient · ‖p‖ / ‖g‖.",
+        "First coefficient · ‖p‖ / ‖g‖ alone.",
         "There are two rates now, this one and lr. LARC is the careful one: which of the two does it take?",
         "min(coefficient * p_norm / g_norm, lr)",
     ),

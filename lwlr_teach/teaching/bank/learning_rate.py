@@ -63,6 +63,11 @@ STEP = Exercise(
             "This goes uphill: the step is along the gradient. Downhill is minus.",
         ),
         Known(
+            lambda p, g, lr: p + g,
+            "Two things. This goes uphill: downhill is minus. And the rate is missing: it multiplies "
+            "the gradient.",
+        ),
+        Known(
             lambda p, g, lr: -lr * g, "This is the step alone. The new place is the old place plus the step."
         ),
         Known(lambda p, g, lr: lr * g, "This is the step alone, and uphill. The new place is p minus this."),
@@ -132,7 +137,9 @@ EDGE = Exercise(
             "At 1/λ the factor 1 − ηλ is 0: there in one step. The edge is where the factor is −1.",
         ),
         Known(
-            lambda c: 1 / c.min(), "At 1/λ of the gentlest direction. The limit is set by the steepest: 2/λ."
+            lambda c: 1 / c.min(),
+            "Two things. You took the gentlest direction; the steepest sets the limit. And the edge is at "
+            "2/λ, where the factor 1 − ηλ is −1; at 1/λ it is 0.",
         ),
         Known(lambda c: 2 / c.mean(), "You averaged the curvatures. One direction that explodes is enough."),
         Known(lambda c: 2 / c.sum(), "You added the curvatures up. Each direction has a limit of its own."),

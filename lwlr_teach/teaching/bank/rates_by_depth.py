@@ -65,6 +65,11 @@ RATE_OF = Exercise(
             "You divide by the factor. Each layer has factor times the rate of the next one.",
         ),
         Known(
+            lambda d, n, lr, f: lr / f ** (n - d),
+            "Two things. You divide by the factor; each layer has factor times the rate of the next one. "
+            "And the depth of the last one is layers − 1, so that the power is one too high.",
+        ),
+        Known(
             lambda d, n, lr, f: lr * f * (n - 1 - d),
             "You multiply by the distance to the top. The factor is applied once a layer: a power.",
         ),

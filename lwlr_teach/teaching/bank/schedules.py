@@ -189,7 +189,7 @@ def _stalled_problem(generator: torch.Generator) -> dict[str, Any]:
 def _ask_after_each(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
     losses, patience = problem["losses"], problem["patience"]
     return {
-        f"stalled(losses[:{n}], patience={patience}) as a number (True is 1)": answer(losses[:n], patience)
+        f"stalled(losses[:{n}], patience={patience})": answer(losses[:n], patience)
         for n in range(1, len(losses) + 1)
     }
 

@@ -31,7 +31,8 @@ function render({ model, el }) {
     const rows = visible().map(({ i }) => i);
     const at = (name, i) => value(run, i, now.step_index, name);
     const exploding = rows.filter((i) =>
-      at("relative_update", i) > 1 || !Number.isFinite(at("grad_norm", i)) || !Number.isFinite(at("weight_norm", i)));
+      at("relative_update", i) > 1 || !Number.isFinite(at("weight_norm", i)) ||
+      (!Number.isFinite(at("grad_norm", i)) && at("update_norm", i) !== 0));
     const still = rows.filter((i) => at("update_norm", i) === 0 && !exploding.includes(i));
     const leftOut = plan.speeds.includes(now.quantity) ? still : [];
     const ranked = rows.filter((i) => !leftOut.includes(i) && !Number.isNaN(value(run, i)));
@@ -239,7 +240,7 @@ function render({ model, el }) {
     element("div", { class: "lwlr-controls" },
       view.dropdown("quantity", "quantity", Object.fromEntries(quantities.map((q) => [q.name, q.title]))),
       view.slider("step_index", "step", steps.map(String)), view.player("step_index", S - 1, PLAY_MS), view.reset()),
-    view.words(words), element("div", { class: "lwlr-note" }, "Grey is 0, hatched is no number. Point at a cell to read it."),
+    view.words(words), element("div", { class: "lwlr-note" }, "Grey is 0. Hatched is no number: there is none, or it is no longer finite. Point at a cell to read it."),
     element("div", { class: "lwlr-body" }, ...records,
       element("div", { class: "lwlr-side" },
         element("div", { class: "lwlr-controls" },

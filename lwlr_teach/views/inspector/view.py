@@ -65,8 +65,9 @@ class InspectorView(View):
 
     The sentence goes by three definitions, each at the slider's step and among the visible layers:
 
-    - a layer **explodes** if its step is longer than its weights (relative update above 1), or if its
-      gradient or its weights are no finite number any more;
+    - a layer **explodes** if its step is longer than its weights (relative update above 1), or if its weights
+      are no finite number any more, or its gradient is none and the layer moves (one that autograd leaves
+      alone has no gradient either, and stands still);
     - it **stands still** if it did not move at all (‖Δp‖ = 0) and does not explode;
     - the **fastest** and the **slowest** are those with the largest and the smallest number of the quantity
       among the layers that do not stand still. For quantities that are no speed these are called highest and
@@ -339,8 +340,8 @@ def standing(values: Tensor, quantity: str, rows: Sequence[int]) -> Standing:
         i
         for i in rows
         if by_name["relative_update"][i] > 1
-        or not math.isfinite(by_name["grad_norm"][i])
         or not math.isfinite(by_name["weight_norm"][i])
+        or (not math.isfinite(by_name["grad_norm"][i]) and by_name["update_norm"][i] != 0)
     ]
     still = [i for i in rows if by_name["update_norm"][i] == 0 and i not in exploding]
     numbers = by_name[quantity]

@@ -66,9 +66,12 @@ function render({ model, el }) {
     p.scatter({ ...of, quiet: true });
     p.mark({ marker: "circle" }, here, loss(), 6.5);
     if (!now.revealed) return;
-    for (const [i, rate] of [[2, plan.best[k]], [3, plan.lars.median[k]]]) {
-      const { style } = methods[i];
-      marker(ctx, style.marker, p.px(rate), p.top + 14 * (i - 1), 6, colourOf(style, colours), colours.paper);
+    // They are rates and no losses: a line through the whole picture, with its mark on the frame.
+    for (const [i, rate, edge] of [[2, plan.best[k], p.top], [3, plan.lars.median[k], p.bottom - 3]]) {
+      const [{ style }, x] = [methods[i], p.px(rate)];
+      Object.assign(ctx, { strokeStyle: colourOf(style, colours), lineWidth: 1 });
+      line(ctx, x, p.top, x, p.bottom);
+      marker(ctx, style.marker, x, edge, 6, colourOf(style, colours), colours.paper);
     }
   }
 

@@ -25,7 +25,7 @@ _LOSSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 _NAMES = ("yours", "best equal rate", "best setting", "LARS")
 _BAND = (
     "Green: the rates that LARS gave this layer, the band from the 10th to the 90th percentile over its "
-    "steps and seeds, ◆ the median. Blue ▲: the best setting."
+    "steps and seeds, ◆ the median. Blue ▲: the rate of the best setting. Their losses stand below."
 )
 _CURVES = "loss on each minibatch; at the end, on all images"
 
@@ -142,7 +142,7 @@ class LayerRatesView(View):
         """The parts of the sentence that do not move."""
         runs = self.runs
         scaled = any(scale != 1 for scale in runs.scales)
-        scales = f" with first weights times {_listed([label(s) for s in runs.scales])}" if scaled else ""
+        scales = f" with initial weights times {_listed([label(s) for s in runs.scales])}" if scaled else ""
         rates = zip(runs.layers, runs.lars_rates[1].tolist(), strict=True)
         chosen = _listed([f"{name} {label(float(f'{rate:.1e}'))}" for name, rate in rates])
         equal, best, lars = map(short, self._rivals)
@@ -190,9 +190,10 @@ class LayerRatesView(View):
             style = self._styles[-1]
             around = self.runs.lars_rates[:, k].clamp(low, high).tolist()
             ax.axvspan(around[0], around[2], color=style["colour"], alpha=0.25, linewidth=0)
-            top = self._loss_range[1]
-            self._mark(ax, rates[self.runs.best[k]].item(), top * 0.85, self._styles[2])
-            self._mark(ax, around[1], top * 0.65, style)
+            best = rates[self.runs.best[k]].item()
+            for rate, edge, own in ((best, 1, self._styles[2]), (around[1], 0, style)):  # rates, no losses
+                ax.axvline(rate, color=own["colour"], linewidth=0.8)
+                self._mark(ax, rate, self._loss_range[edge], own)
         ax.set(xscale="log", yscale="log", xlim=(low / 1.3, high * 1.3), ylim=self._loss_range)
         scale = self.runs.scales[k]
         note = "" if scale == 1 else f" (weights × {label(scale)})"
@@ -257,7 +258,8 @@ class LayerRatesView(View):
     @staticmethod
     def _mark(ax: Axes, x: float, y: float, style: Style, size: int = 9) -> None:
         colour = style["colour"] or "black"
-        ax.plot(x, y, MATPLOTLIB_MARKERS[style["marker"]], color=colour, mec="white", ms=size, zorder=4)
+        shape = MATPLOTLIB_MARKERS[style["marker"]]
+        ax.plot(x, y, shape, color=colour, mec="white", ms=size, zorder=4, clip_on=False)
 
 
 def _best_equal(runs: LayerRates) -> list[int]:

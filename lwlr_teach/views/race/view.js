@@ -249,9 +249,10 @@ function render({ model, el }) {
       list.picture("results", drawResults),
       list.picture("byrate", drawRates, "Accuracy at every rate. ", { drags: comparable }),
     ],
-    "Coloured row: beats all others from every seed. Grey rows: the first, and who is not beaten by it. Shaded rates: nearly as good as the best." +
-      (defaults.some(([, j]) => j !== null) ? " Tick: the method's default rate." : "") +
-      (R > 1 ? " Arrow: the best rate is at the end of the grid." : ""));
+    element("span", {}, "Coloured row: beats all others from every seed. Grey rows: the first, and who is not beaten by it. ",
+      element("span", { class: "lwlr-of-byrate" }, "Shaded rates: nearly as good as the best." +
+        (defaults.some(([, j]) => j !== null) ? " Tick: the method's default rate." : "") +
+        (R > 1 ? " Arrow: the best rate is at the end of the grid." : ""))));
 }
 
 export default { render };

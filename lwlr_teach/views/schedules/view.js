@@ -73,12 +73,14 @@ function render({ model, el }) {
   const box = (ctx) => ({ left: 48, top: 26, width: ctx.cssWidth - 62, height: ctx.cssHeight - 66 });
 
   function drawRates(ctx, colours) {
-    const peakOf = (m) => values[m.drawn && !known() ? now.lr_index : runOf(m).lr];
-    const peaks = now.own_best ? visible().map(peakOf) : [];
-    const top = ceiling * Math.max(...(peaks.length ? peaks : [values[now.lr_index]]));
+    // What is being drawn has no best peak yet: it reaches as high as the picture, so that it follows the pen.
+    const waits = (m) => m.drawn && !known();
+    const peaks = now.own_best ? visible().filter((m) => !waits(m)).map((m) => values[runOf(m).lr]) : [];
+    const highest = Math.max(...(peaks.length ? peaks : [values[now.lr_index]]));
+    const top = ceiling * highest;
     const p = view.plot(ctx, colours, box(ctx), stepAxis, { title: `rate, ${mode()}`, range: [0, top] });
     visible().forEach((m, i, all) => {
-      const [peak, n] = [peakOf(m), m.drawn ? columns : steps];
+      const [peak, n] = [waits(m) ? highest : values[runOf(m).lr], m.drawn ? columns : steps];
       const from = m.drawn ? 0 : runOf(m).at * steps;
       const x = (k) => (m.drawn ? (k / (n - 1)) * (steps - 1) : k);
       const rate = (k) => peak * (m.drawn ? now.drawn[k] : (factors[from + k] / 65535) * ceiling);
@@ -90,9 +92,10 @@ function render({ model, el }) {
     cursorLine(ctx, p, colours);
     ctx.font = `600 ${colours.font}`;
     const [title, call] = [p.y.title, "✎ draw your own here"];
-    if (now.drawn.length || ctx.measureText(title + call).width > p.width) return;
+    if (now.drawn.length) return;
     Object.assign(ctx, { fillStyle: colours.text, textAlign: "right" });
-    ctx.fillText(call, p.right, p.top - 7);
+    const fits = ctx.measureText(title + call).width <= p.width; // else it stands in the picture
+    ctx.fillText(call, p.right - (fits ? 0 : 6), p.top + (fits ? -7 : 20));
   }
 
   function drawLosses(ctx, colours) {
@@ -178,7 +181,9 @@ function render({ model, el }) {
     if (!now.drawn.length) return "Draw a schedule of your own in the first picture: with mouse, finger or arrow keys.";
     const ranks = ranking();
     const place = 1 + ranks.findIndex((o) => o.m.drawn);
-    if (place) return `Yours is number ${place} of ${ranks.length}. Draw again to change it.`;
+    const equal = ranks.filter((o) => isLeader(o, ranks[0])).length;
+    const stands = place <= equal && equal > 1 ? `one of ${equal} that are about equal` : `number ${place} of ${ranks.length}`;
+    if (place) return `Yours is ${stands}. Draw again to change it.`;
     if (known()) return "Yours is in the race, and hidden.";
     if (unsaid) return "It joins the race when you let go.";
     if (performance.now() - sentAt < PATIENCE_MS) return "Training the network with your schedule …";
@@ -206,7 +211,7 @@ function render({ model, el }) {
       unsaid = true;
       clearTimeout(pause);
       const shown = toggled(families, now.shown, families[families.length - 1].name, true);
-      view.change({ drawn: heights.map((height) => height * ceiling), own_best: false, shown });
+      view.change({ drawn: heights.map((height) => height * ceiling), shown });
     },
     release: (event) => {
       clearTimeout(pause);

@@ -100,7 +100,17 @@ function render({ model, el }) {
       ctx.globalAlpha = 1;
     }
     // What arrives at the star hides it: its outline is drawn once more.
-    p.clipped(() => scene().minima.forEach(([x, y]) => starOutline(ctx, p.px(x), p.py(y))));
+    p.clipped(() => {
+      scene().minima.forEach(([x, y]) => starOutline(ctx, p.px(x), p.py(y)));
+      // And a start that lies at a star would be hidden by that: its ring stands around the star.
+      for (const from of starts()) ring(ctx, p.px(now[from][0]), p.py(now[from][1]), scene().minima.map(([x, y]) => [p.px(x), p.py(y)]));
+    });
+  }
+
+  function ring(ctx, x, y, stars) {
+    if (!stars.some(([left, top]) => Math.hypot(left - x, top - y) < 2 * STAR)) return;
+    marker(ctx, "circle", x, y, STAR + 3, "transparent", "#ffffff");
+    marker(ctx, "circle", x, y, STAR + 1.5, "transparent", "#333333");
   }
 
   function starOutline(ctx, x, y) {
