@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nbformat import NotebookNode
-from sphinx.cmd.build import build_main
+from sphinx.application import Sphinx
 
 from authoring.build import ROOT, named
 from authoring.site import frame, pages, views
@@ -21,13 +21,14 @@ from authoring.site.executed import executed
 from authoring.site.formulas import KATEX
 from lwlr_teach.views import Playground
 
+HERE = Path(__file__).parent
 SITE = ROOT / "build" / "site"
 
 
 def make(notebooks: Mapping[str, NotebookNode], site: Path) -> None:
     """Write the site of these lessons, which were run, to a folder. Raises RuntimeError where Sphinx has a warning."""
-    text = site.with_name(f"{site.name}-text")
-    for old in (text, site):
+    text, read = site.with_name(f"{site.name}-text"), site.with_name(f"{site.name}-read")
+    for old in (text, read, site):
         shutil.rmtree(old, ignore_errors=True)
     code, extra = text / "_static", text / "extra"
     for folder in (code, extra, text / "lessons"):
@@ -41,7 +42,10 @@ def make(notebooks: Mapping[str, NotebookNode], site: Path) -> None:
         (text / "lessons" / f"{name}.md").write_text(page, encoding="utf-8")
     (text / "index.md").write_text(frame.first([*notebooks], _playground(extra, code)), encoding="utf-8")
     frame.write(text)
-    if build_main(["-W", "--keep-going", "-q", "-c", str(Path(__file__).parent), "-d", f"{text}-read", str(text), str(site)]):
+    own = {"html_static_path": [str(code)], "html_extra_path": [str(extra)]}
+    sphinx = Sphinx(text, HERE, site, read, "html", own, status=None, warningiserror=True)
+    sphinx.build()
+    if sphinx.statuscode:
         raise RuntimeError("Sphinx has warnings; they stand above")
 
 

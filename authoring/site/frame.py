@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 from authoring import blocks, contents
 from authoring.build import ROOT
@@ -112,16 +115,25 @@ def linked(text: str, here: Path, known: dict[str, str]) -> str:
 def reference(room: str) -> str:
     """The page of a room: what it offers, under the module that each thing is defined in."""
     face = importlib.import_module(f"lwlr_teach.{room}")
-    offered = {name: getattr(face, name) for name in getattr(face, "__all__", [])}
+    offered = getattr(face, "__all__", [])
     lines = [face.__name__, "=" * len(face.__name__), "", f".. automodule:: {face.__name__}"]
     if not offered:
         return "\n".join([*lines, "   :members:", ""])
+    lines += ["   :no-index:", "", f"``from {face.__name__} import …`` has everything on this page.", ""]
     modules: dict[str, list[str]] = {}
-    for name, thing in offered.items():
-        modules.setdefault(getattr(thing, "__module__", face.__name__), []).append(name)
-    lines += ["", f"``from {face.__name__} import …`` has everything on this page.", ""]
-    for module in sorted(module for module in modules if module.startswith("lwlr_teach")):
+    for name in offered:
+        module = _defined(face, name)
+        if module.startswith(face.__name__):  # the rest is another room's, and stands there
+            modules.setdefault(module, []).append(name)
+    for module, names in sorted(modules.items()):
         title = module.removeprefix(f"{face.__name__}.")
         lines += [title, "-" * len(title), "", f".. automodule:: {module}"]
-        lines += [f"   :members: {', '.join(sorted(modules[module]))}", ""]
+        lines += [f"   :members: {', '.join(sorted(names))}", ""]
     return "\n".join(lines)
+
+
+def _defined(face: ModuleType, name: str) -> str:
+    """The module that a room has a name from: what is no class or function does not know it itself."""
+    imports = [node for node in ast.walk(ast.parse(inspect.getsource(face))) if isinstance(node, ast.ImportFrom)]
+    found = (str(node.module) for node in imports for one in node.names if one.name == name)
+    return next(found, face.__name__)

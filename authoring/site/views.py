@@ -22,6 +22,9 @@ from lwlr_teach.views.kit.base import VIEWS, View, module
 HERE = Path(__file__).parent
 STATE = "application/vnd.jupyter.widget-state+json"
 
+SHARED = [path.relative_to(ROOT).as_posix() for path in [HERE / "kernel.js", *sorted((VIEWS / "kit").glob("*.js"))]]
+"""What most views import, as places in the repository."""
+
 # Where a view's module has the programs that Python writes for one view.
 _PROGRAMS = re.compile(r"/\*\* @type \{Programs?[^}]*\} \*/ \((?:null|\[\])\)")
 _NOT_OURS = {"layout", "tooltip", "tabbable"}
