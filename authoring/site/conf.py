@@ -41,7 +41,6 @@ html_theme_options = {
     "home_page_in_toc": True,
     "show_toc_level": 2,
     "article_header_end": ["launch", "article-header-buttons"],
-    "secondary_sidebar_items": {"index": [], "**": ["page-toc"]},
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

@@ -29,8 +29,7 @@ def executed(source: Path) -> NotebookNode:
     if path.exists():
         return nbformat.read(path, as_version=4)
     print(f"running {source.stem}", flush=True)
-    build.execute(notebook)
-    notebook.metadata["widgets"] = views.states(notebook)
+    run(notebook)
     KEPT.mkdir(parents=True, exist_ok=True)
     for older in KEPT.glob(f"{source.stem}-*.ipynb"):
         older.unlink()
@@ -38,6 +37,12 @@ def executed(source: Path) -> NotebookNode:
     unfinished.write_text(nbformat.writes(notebook), encoding="utf-8")
     unfinished.replace(path)
     return notebook
+
+
+def run(notebook: NotebookNode) -> None:
+    """Run a notebook from top to bottom; ``metadata.widgets`` has its views from then on."""
+    build.execute(notebook)
+    notebook.metadata["widgets"] = views.states(notebook)
 
 
 @cache

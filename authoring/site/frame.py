@@ -29,7 +29,11 @@ TABLES = {
 }
 ROOMS = ("clipping", "layerwise", "schedules", "problems", "optim", "runs", "studies", "views", "teaching")
 
-FIRST = """# lwlr-teach: the learning rate, lesson by lesson
+FIRST = """---
+html_theme.sidebar_secondary.remove: true
+---
+
+# The learning rate, lesson by lesson
 
 {playground}
 
