@@ -100,7 +100,7 @@ def constraints() -> dict[str, str]:
 def test_constraints_fit_the_ranges_of_pyproject():
     versions = constraints()
     extras = PROJECT["optional-dependencies"]
-    for text in [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]:
+    for text in [*PROJECT["dependencies"], *extras["lab"], *extras["site"], *extras["test"]]:
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
         assert name in versions, f"constraints.txt has no version of {name}"

@@ -26,7 +26,10 @@ SITE = ROOT / "build" / "site"
 
 
 def make(notebooks: Mapping[str, NotebookNode], site: Path) -> None:
-    """Write the site of these lessons, which were run, to a folder. Raises RuntimeError where Sphinx has a warning."""
+    """Write the site of these lessons, which were run, to a folder.
+
+    Raises RuntimeError where Sphinx has a warning.
+    """
     text, read = site.with_name(f"{site.name}-text"), site.with_name(f"{site.name}-read")
     for old in (text, read, site):
         shutil.rmtree(old, ignore_errors=True)
@@ -34,7 +37,9 @@ def make(notebooks: Mapping[str, NotebookNode], site: Path) -> None:
     for folder in (code, extra, text / "lessons"):
         folder.mkdir(parents=True)
     views.copy_modules(code)
-    shutil.copytree(KATEX / "fonts", code / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff"))
+    shutil.copytree(
+        KATEX / "fonts", code / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff")
+    )
     shutil.copy(KATEX / "katex.min.css", code / "katex")
     shutil.copy(ROOT / "docs" / "cheat-sheet.pdf", extra)
     for name, notebook in notebooks.items():
@@ -60,7 +65,9 @@ def _playground(extra: Path, code: Path) -> str:
 
 def main() -> int:
     """Make the site of the lessons named on the command line, all of them by default."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="lessons, by name; all by default")
     chosen = named(parser.parse_args().names, parser)
     make({source.stem: executed(source) for source in chosen}, SITE)

@@ -1,11 +1,11 @@
-"""What Sphinx is told. `make site` calls it; nothing here is asked of another host, and the pages ask none either."""
+"""What Sphinx is told. Nothing here is asked of another host, and the pages ask none either."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 from authoring.build import ROOT
 from authoring.site import docstrings, places, views
@@ -13,7 +13,9 @@ from lwlr_teach import __version__
 
 project = "lwlr-teach"
 author = "The lwlr-teach authors"
-project_copyright = "2026, The lwlr-teach authors. Texts and pictures of the lessons: CC BY 4.0; code: BSD-3-Clause"
+project_copyright = (
+    "2026, The lwlr-teach authors. Texts and pictures of the lessons: CC BY 4.0; code: BSD-3-Clause"
+)
 version = release = __version__
 language = "en"
 exclude_patterns: list[str] = []
@@ -46,16 +48,21 @@ html_theme_options = {
 }
 
 
-def docstring(_app: Any, what: str, _name: str, thing: Any, _options: Any, lines: list[str]) -> None:
+def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines: list[str]) -> None:
     """A docstring of this project as reStructuredText."""
     lines[:] = docstrings.restructured(lines)
-    if what in ("module", "class", "function", "method"):  # of the others it would read the first words as a type
+    if what in (
+        "module",
+        "class",
+        "function",
+        "method",
+    ):  # of the others it would read the first words as a type
         lines[:] = GoogleDocstring(lines, what=what, obj=thing).lines()
 
 
 def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
-    """The addresses behind the links on top of each page: of its lesson, or of the first. And what its views import,
-    so that the browser need not find it out module by module."""
+    """Give a page the addresses behind the links on its top, of its lesson or of the first; and what its views
+    import, so that the browser need not find it out module by module."""
     folder, _, name = page.rpartition("/")
     lesson = name if folder == "lessons" else places.FIRST
     context |= {"binder": places.binder(lesson), "colab": places.colab(lesson), "source": places.REPOSITORY}

@@ -13,8 +13,8 @@ _ENTRY = re.compile(r"- ")
 def restructured(lines: Sequence[str]) -> list[str]:
     """The lines of a docstring as reStructuredText.
 
-    An indented block is a formula: its lines and blanks stay. A list need not have empty lines around it, and bars and
-    stars are signs of mathematics, unless two stars stand around words.
+    An indented block is a formula: its lines and blanks stay. A list need not have empty lines around it, and
+    bars and stars are signs of mathematics, unless two stars stand around words.
     """
     text: list[str] = []
     block = False  # within a formula
@@ -51,4 +51,6 @@ def _escaped(line: str) -> str:
 def _signs(text: str) -> str:
     """Bars, and stars without a partner, as what they are."""
     text = text.replace("|", r"\|")
-    return "".join(part if i % 2 else part.replace("*", r"\*") for i, part in enumerate(_EMPHASIS.split(text)))
+    return "".join(
+        part if i % 2 else part.replace("*", r"\*") for i, part in enumerate(_EMPHASIS.split(text))
+    )

@@ -1,4 +1,4 @@
-"""The learners' notebooks as a kernel leaves them, with the state of their widgets; kept in build between two sites."""
+"""The learners' notebooks as a kernel leaves them, with their widgets; kept in build between two sites."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _IN_THE_PAGE_ONLY = {".js", ".css", ".pyc", ".ts"}
 def executed(source: Path) -> NotebookNode:
     """The notebook of a source after a run from top to bottom.
 
-    ``metadata.widgets`` has what every view was in the end. A run is kept until the source or the package changes;
-    what only the browser reads does not count.
+    ``metadata.widgets`` has what every view was in the end. A run is kept until the source or the package
+    changes; what only the browser reads does not count.
     """
     notebook = build.read(source)
     key = hashlib.sha256((_package() + nbformat.writes(notebook)).encode()).hexdigest()[:16]

@@ -25,7 +25,8 @@ for await (const line of createInterface({{ input: process.stdin }})) {{
   const [text, displayMode] = JSON.parse(line);
   let html = "";
   try {{
-    html = katex.renderToString(text, {{ displayMode, strict: (code) => code === "unicodeTextInMathMode" ? "ignore" : "error" }});
+    const strict = (fault) => (fault === "unicodeTextInMathMode" ? "ignore" : "error");
+    html = katex.renderToString(text, {{ displayMode, strict }});
   }} catch (error) {{
     html = {{ error: error.message }};
   }}
@@ -34,7 +35,10 @@ for await (const line of createInterface({{ input: process.stdin }})) {{
 
 
 def formula(text: str, *, display: bool) -> str:
-    """The HTML of a LaTeX formula, in a line of its own if ``display``; ValueError for one that KaTeX cannot read."""
+    """The HTML of a LaTeX formula, in a line of its own if ``display``.
+
+    ValueError for one that KaTeX cannot read.
+    """
     node = _node()
     assert node.stdin is not None
     assert node.stdout is not None

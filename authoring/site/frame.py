@@ -1,4 +1,4 @@
-"""What stands around the lessons: the first page, the pages of docs, and the reference made from the docstrings."""
+"""What stands around the lessons: the first page, the pages of docs, the reference made from docstrings."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ html_theme.sidebar_secondary.remove: true
 
 {playground}
 
-This is the playground: drag the white ring, which is the start, and the sliders; tick the methods that you want to see.
-The course is about the one number at the top, the **learning rate**: fixed, scheduled, decayed, adapted for every
-parameter, set for every layer. In each lesson you guess, drag, look, and are told when you are wrong. Begin with
-[the first](lessons/{first}.md). All pages live in your browser: what you do stays there, and nothing is sent.
+This is the playground: drag the white ring, which is the start, and the sliders; tick the methods that you
+want to see. The course is about the number of the first slider, the **learning rate**: fixed, scheduled, decayed,
+adapted for every parameter, set for every layer. In each lesson you guess, drag, look, and are told when you are
+wrong. Begin with [the first](lessons/{first}.md). What you do on these pages stays in your browser.
 
 ## The lessons
 
 {lessons}
 
-## And else
+## More
 
-The whole course on one page is the <a href="cheat-sheet.pdf">cheat sheet</a>. The lessons are notebooks; to run and change
-their code, [open them on Binder]({binder}) or [in Colab]({colab}), or on your own machine, as
-[the project's page]({repository}) says. Teachers find [ways for a class](teaching.md). For the optimizers in your own
-programs there are [the reference](api/optim.rst), [how far they agree with others](agreement.md), and
-[how fast they are](speed.md).
+The whole course on one page is the <a href="cheat-sheet.pdf">cheat sheet</a>. The lessons are notebooks; to run
+and change their code, open them [on Binder]({binder}) or [in Colab]({colab}), or on your own machine, as
+[the project's page]({repository}) says. For teachers there is [a page on classes](teaching.md). Who wants the
+optimizers for a program of their own finds [the reference](api/optim.rst), [how far they agree with
+others](agreement.md), and [how fast they are](speed.md).
 """
 
 
@@ -70,9 +70,15 @@ def first(lessons: Sequence[str], playground: str) -> str:
         repository=places.REPOSITORY,
     )
     chapters = [("Start", [places.FIRST])]
-    chapters += [(part, [lesson.name for lesson in group]) for part, group in groupby(COURSE, lambda one: one.part)]
+    chapters += [
+        (part, [lesson.name for lesson in group]) for part, group in groupby(COURSE, lambda one: one.part)
+    ]
     trees = [(title, [f"lessons/{name}" for name in names if name in lessons]) for title, names in chapters]
-    trees += [("Teaching", [*TEACHING]), ("Tables", [*TABLES]), ("Reference", [f"api/{room}" for room in ROOMS])]
+    trees += [
+        ("Teaching", [*TEACHING]),
+        ("Tables", [*TABLES]),
+        ("Reference", [f"api/{room}" for room in ROOMS]),
+    ]
     return "\n".join([text, *(_tree(title, pages) for title, pages in trees if pages)])
 
 
@@ -101,7 +107,7 @@ def write(folder: Path) -> None:
 
 
 def linked(text: str, here: Path, known: dict[str, str]) -> str:
-    """A text of the repository with its links to other files of it led to their pages, or to where they can be read."""
+    """A text of the repository, its links led to the pages of the site, or to where files can be read."""
 
     def lead(found: re.Match[str]) -> str:
         path, mark, part = found[1].partition("#")
@@ -138,6 +144,8 @@ def reference(room: str) -> str:
 
 def _defined(face: ModuleType, name: str) -> str:
     """The module that a room has a name from: what is no class or function does not know it itself."""
-    imports = [node for node in ast.walk(ast.parse(inspect.getsource(face))) if isinstance(node, ast.ImportFrom)]
+    imports = [
+        node for node in ast.walk(ast.parse(inspect.getsource(face))) if isinstance(node, ast.ImportFrom)
+    ]
     found = (str(node.module) for node in imports for one in node.names if one.name == name)
     return next(found, face.__name__)

@@ -5,16 +5,43 @@ import { begin, kernelOf } from "./kernel.js";
 const VIEWS = new URL("../../lwlr_teach/views/", import.meta.url);
 const NEAR = "800px 0px"; // so far from the window a view is put on the page
 
-// The state in a file: a line of JSON, then the bytes of the traits that are bytes. All of it is compressed.
+/** @type {Map<string, Promise<ArrayBuffer>>} */
+const files = new Map(); // that were fetched: views of the same data share one
+
+// What is in a file, all of which are compressed.
+/** @param {string} address */
+function fetched(address) {
+  const unpacked = async () => {
+    const answer = await fetch(address);
+    if (!answer.ok || !answer.body) throw new Error(`${address}: ${answer.status}`);
+    return new Response(answer.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  };
+  const known = files.get(address) ?? unpacked();
+  files.set(address, known);
+  return known;
+}
+
+// The state of a view: traits in one file, and those that are bytes in another.
 /** @param {string} address */
 async function read(address) {
-  const answer = await fetch(address);
-  if (!answer.ok || !answer.body) throw new Error(`${address}: ${answer.status}`);
-  const all = new Uint8Array(await new Response(answer.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
-  const end = all.indexOf(10);
-  const { traits, bytes, ...more } = JSON.parse(new TextDecoder().decode(all.subarray(0, end)));
-  for (const [name, [from, length]] of Object.entries(bytes)) traits[name] = new DataView(all.buffer, end + 1 + from, length);
-  return { traits, ...more };
+  const { traits, bytes, file } = JSON.parse(new TextDecoder().decode(await fetched(address)));
+  const data = file ? await fetched(new URL(file, new URL(address, location.href)).href) : new ArrayBuffer(0);
+  for (const [name, [from, length, differences]] of Object.entries(bytes)) {
+    traits[name] = differences ? summed(new Uint8Array(data, from, length)) : new DataView(data, from, length);
+  }
+  return traits;
+}
+
+// 16-bit numbers of which the differences were sent, all low halves first.
+/** @param {Uint8Array} halves */
+function summed(halves) {
+  const n = halves.length / 2;
+  const all = new DataView(new ArrayBuffer(2 * n));
+  for (let i = 0, sum = 0; i < n; i++) {
+    sum = (sum + halves[i] + 256 * halves[n + i]) & 0xffff;
+    all.setUint16(2 * i, sum, true);
+  }
+  return all;
 }
 
 // What anywidget hands to a view: a change is told to all who show it, and with `save_changes` to what stands in for Python.
@@ -22,25 +49,21 @@ async function read(address) {
 function modelOf(state) {
   /** @type {Map<string, Set<() => void>>} */
   const heard = new Map();
-  const unsaved = new Set();
   const set = (name, value) => {
     if (state[name] === value) return;
     state[name] = value;
-    unsaved.add(name);
     for (const callback of heard.get(`change:${name}`) ?? []) callback();
   };
   return {
     get: (name) => state[name],
     set,
     save_changes() {
-      const names = [...unsaved];
-      unsaved.clear();
-      if (names.length) this.saved?.(names);
+      this.saved?.();
     },
     on: (event, callback) => void heard.set(event, (heard.get(event) ?? new Set()).add(callback)),
     off: (event, callback) => void heard.get(event)?.delete(callback),
     send() {},
-    /** @type {((names: string[]) => void) | null} what stands in for Python hears of what was saved */
+    /** @type {(() => void) | null} what stands in for Python hears that something was saved */
     saved: null,
   };
 }
@@ -51,12 +74,27 @@ const models = new Map();
 // The view's model, with what its kernel would do.
 /** @param {HTMLElement} place */
 function modelAt({ dataset: { state = "", view = "", lesson = "" } }) {
-  const known = models.get(state) ?? read(state).then(({ traits }) => {
+  const known = models.get(state) ?? read(state).then((traits) => {
     const model = modelOf(traits);
     return Object.assign(model, kernelOf(view, model, traits, lesson));
   });
   models.set(state, known);
   return known;
+}
+
+// The picture of a place that will come to life need not be fetched, unless it is there already.
+/** @param {HTMLElement} place */
+function rest(place) {
+  const still = place.querySelector("img");
+  if (!still || still.complete) return;
+  still.dataset.src = still.src;
+  still.removeAttribute("src");
+}
+
+/** @param {HTMLElement} place */
+function wake(place) {
+  const still = place.querySelector("img");
+  if (still?.dataset.src) still.src = still.dataset.src;
 }
 
 /** @param {HTMLElement} place */
@@ -71,6 +109,7 @@ async function show(place) {
   } catch (error) {
     el.remove();
     place.classList.remove("lwlr-alive");
+    wake(place);
     console.warn("lwlr-teach: this view stays a picture.", error);
   }
 }
@@ -128,4 +167,10 @@ const watch = new IntersectionObserver((seen) => {
     show(/** @type {HTMLElement} */ (target));
   }
 }, { rootMargin: NEAR });
-for (const place of document.querySelectorAll(".lwlr-live")) watch.observe(place);
+/** @type {NodeListOf<HTMLElement>} */
+const all = document.querySelectorAll(".lwlr-live");
+for (const place of all) {
+  rest(place);
+  watch.observe(place);
+}
+addEventListener("beforeprint", () => all.forEach(wake)); // who prints has not seen all of the page

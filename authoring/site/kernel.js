@@ -64,14 +64,14 @@ function prediction(model, traits, lesson) {
     model.set("why", answer.why);
     model.set("truth", answer.truth);
     const right = judged();
-    keep(right === null || record().predictions[name].late ? { late: true } : { told: true, right });
+    keep(right === null || record().predictions[name]?.late ? { late: true } : { told: true, right });
     say();
   };
   say();
-  model.saved = (names) => {
-    if (names.includes("locked") && traits.locked) keep({ guess: traits.guess, confidence: traits.confidence });
+  model.on("change:locked", () => { // before anybody else hears of it, and shows what was measured
+    keep({ guess: traits.guess, confidence: traits.confidence });
     say();
-  };
+  });
   return { reveal, wasTold: Boolean(kept.told) };
 }
 

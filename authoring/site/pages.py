@@ -1,4 +1,4 @@
-"""A lesson as a page: its texts, its code, and in the place of each output what a browser shows without a kernel."""
+"""A lesson as a page: its texts, its code, and for each output what a browser shows without a kernel."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ ANSWER, CODE, IMPORTS = "What was measured", "The code", "The first cell: what i
 
 
 def page(name: str, notebook: NotebookNode, folder: Path, code: Path) -> str:
-    """The text of a lesson's page, in MyST Markdown. Pictures and states are written to ``folder``, which the page finds
-    beside itself; modules that a view has for itself to ``code``."""
+    """The text of a lesson's page, in MyST Markdown.
+
+    Pictures and states are written to ``folder``, which the page finds beside itself; modules that a view has
+    for itself to ``code``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shown = {model: views.write(kept, folder, code) for model, kept in notebook.metadata.widgets.items()}
     outputs = _Outputs(name, folder, shown)
@@ -38,8 +41,8 @@ def raw(html: str) -> str:
 
 def _note(name: str) -> str:
     return (
-        ":::{note}\nThis lesson was run when the page was made. Its pictures are alive in your browser, which also "
-        "keeps your guesses and answers; nothing is sent. To run and change the code, open it "
+        ":::{note}\nThis lesson was run when the page was made, and no cell waits for you. Its pictures are "
+        "alive in your browser, which also keeps your guesses and answers. To run and change the code, open it "
         f"[on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)}).\n:::"
     )
 
@@ -60,8 +63,8 @@ def _parts(name: str, cell: NotebookNode, outputs: _Outputs) -> Iterator[str]:
         yield raw(shown)
     if cells.answers(cell.source):
         yield (
-            f"To write your answer and have it checked, open this lesson [on Binder]({places.binder(name)}) or "
-            f"[in Colab]({places.colab(name)})."
+            "To write your answer and have it checked, open this lesson "
+            f"[on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)})."
         )
 
 
@@ -95,7 +98,10 @@ class _Outputs:
 
 
 def place(shown: views.Written, beside: str, still: str, lesson: str = "") -> str:
-    """Where a view comes to life; until then, and where it cannot, there is its picture. ``beside`` leads to its files."""
+    """Where a view comes to life; until then, and where it cannot, there is its picture.
+
+    ``beside`` leads to its files.
+    """
     module = f' data-module="{shown.module}"' if shown.module else ""
     return (
         f'<div class="lwlr-live" data-view="{shown.view}"{module} data-state="{beside}{shown.state}" '

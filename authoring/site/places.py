@@ -1,4 +1,4 @@
-"""Addresses: of the repository, which stands in pyproject.toml alone, and of what opens a lesson from there."""
+"""Addresses: of the repository, which is written in pyproject.toml alone, and of what opens its lessons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a notebook's widgets on the site: modules that the pages share, and a file of state for each view."""
+"""What becomes of a notebook's widgets on the site: modules that pages share, a file of state for each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from nbformat import NotebookNode
 
 from authoring.build import ROOT
@@ -22,7 +23,9 @@ from lwlr_teach.views.kit.base import VIEWS, View, module
 HERE = Path(__file__).parent
 STATE = "application/vnd.jupyter.widget-state+json"
 
-SHARED = [path.relative_to(ROOT).as_posix() for path in [HERE / "kernel.js", *sorted((VIEWS / "kit").glob("*.js"))]]
+SHARED = [
+    path.relative_to(ROOT).as_posix() for path in [HERE / "kernel.js", *sorted((VIEWS / "kit").glob("*.js"))]
+]
 """What most views import, as places in the repository."""
 
 # Where a view's module has the programs that Python writes for one view.
@@ -31,8 +34,8 @@ _NOT_OURS = {"layout", "tooltip", "tabbable"}
 
 
 def states(notebook: NotebookNode) -> dict[str, Any]:
-    """The views of a notebook that was run, by their ids: which ``view`` each is, its ``programs`` and ``state``, and
-    the names of those of its traits that are bytes, as base64.
+    """The views of a notebook that was run, by their ids: which ``view`` each is, its ``programs``, its
+    ``state``, and those of its traits that are ``bytes``, as base64.
 
     ValueError for a widget that is not ours: the pages have nothing that could show it.
     """
@@ -62,7 +65,9 @@ def _module_of(text: str) -> tuple[str, str | None]:
 @cache
 def _modules() -> dict[str, tuple[str, str]]:
     """The module of each view as a kernel sends it: what is before its programs, and what is behind."""
-    texts = {path.parent.name: module(f"{path.parent.name}/view.js") for path in sorted(VIEWS.glob("*/view.js"))}
+    texts = {
+        path.parent.name: module(f"{path.parent.name}/view.js") for path in sorted(VIEWS.glob("*/view.js"))
+    }
     return {name: _around(text) for name, text in texts.items()}
 
 
@@ -82,7 +87,11 @@ class Written:
 
 def kept(view: View) -> dict[str, Any]:
     """The same of a view of this process."""
-    traits = {name: view.get_state()[name] for name in view.keys if not name.startswith("_") and name not in _NOT_OURS}
+    traits = {
+        name: view.get_state()[name]
+        for name in view.keys
+        if not name.startswith("_") and name not in _NOT_OURS
+    }
     buffers = {name: b64encode(value).decode() for name, value in traits.items() if isinstance(value, bytes)}
     name, programs = _module_of(str(view._esm))
     state = {name: value for name, value in traits.items() if name not in buffers}
@@ -90,17 +99,18 @@ def kept(view: View) -> dict[str, Any]:
 
 
 def write(kept: Mapping[str, Any], folder: Path, code: Path) -> Written:
-    """Write the state of a view to ``folder``, for ``host.js``: a line of JSON, then the bytes. A view with programs gets
-    a module of its own, beside that without in ``code``."""
+    """Write the state of a view to ``folder``, for ``host.js``.
+
+    Traits that are bytes have a file to themselves, which views of the same data share. A view with programs
+    gets a module of its own, beside that without in ``code``.
+    """
     places, data = {}, b""
     for name, text in kept["bytes"].items():
-        value = b64decode(text)
-        places[name] = [len(data), len(value)]
+        value, differences = _smaller(b64decode(text))
+        places[name] = [len(data), len(value), differences]
         data += value
-    line = json.dumps({"traits": kept["state"], "bytes": places}, ensure_ascii=False, separators=(",", ":"))
-    packed = gzip.compress(line.encode() + b"\n" + data, 9, mtime=0)
-    file = f"{_digest(packed)}.bin"
-    (folder / file).write_bytes(packed)
+    state = {"traits": kept["state"], "bytes": places, "file": _pack(data, folder) if data else None}
+    file = _pack(json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(), folder)
     if kept["programs"] is None:
         return Written(kept["view"], file)
     module = VIEWS / kept["view"] / "view.js"
@@ -108,6 +118,23 @@ def write(kept: Mapping[str, Any], folder: Path, code: Path) -> Written:
     own = f"{kept['view']}/{_digest(text.encode())}.js"
     (code / VIEWS.relative_to(ROOT) / own).write_text(text, encoding="utf-8")
     return Written(kept["view"], file, own)
+
+
+def _smaller(value: bytes) -> tuple[bytes, bool]:
+    """Bytes as they are, or as differences of 16-bit numbers, low halves first, where that packs better."""
+    if len(value) % 2:
+        return value, False
+    steps = np.diff(np.frombuffer(value, "<u2"), prepend=np.uint16(0))
+    coded = steps.astype("<u2").view(np.uint8).reshape(-1, 2).T.tobytes()
+    better = len(gzip.compress(coded)) < len(gzip.compress(value))
+    return (coded, True) if better else (value, False)
+
+
+def _pack(data: bytes, folder: Path) -> str:
+    """Write a compressed file, and return its name, which is its content's."""
+    file = f"{_digest(data)}.bin"
+    (folder / file).write_bytes(gzip.compress(data, 9, mtime=0))
+    return file
 
 
 def _digest(data: bytes) -> str:

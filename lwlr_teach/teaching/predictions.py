@@ -186,8 +186,9 @@ class Calibration:
             "about as sure as right" if abs(gap) <= 0.1 else "surer than right" if gap > 0 else "too modest"
         )
         return (
-            f"{self.count} {noun}: {percent(self.right)} right, {percent(self.sure)} sure on average ({verdict}); "
-            f"Brier score {fixed(self.brier, 2)} (0 is perfect, 0.25 is what always saying 50% gets)."
+            f"{self.count} {noun}: {percent(self.right)} right, {percent(self.sure)} sure on average "
+            f"({verdict}); Brier score {fixed(self.brier, 2)} "
+            "(0 is perfect, 0.25 is what always saying 50% gets)."
         )
 
 

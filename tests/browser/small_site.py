@@ -1,4 +1,7 @@
-"""A site of one small lesson: python -m tests.browser.small_site FOLDER. Its kernel needs a process without Playwright."""
+"""A site of one small lesson: python -m tests.browser.small_site FOLDER.
+
+Its kernel needs a process without Playwright, whose event loop goes on running.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from authoring.site import executed
 from authoring.site.__main__ import make
 
 NAME = "01-learning-rate"
-LESSON = '''
+LESSON = """
 # %% [markdown]
 # # 1 · A small lesson
 #
@@ -51,7 +54,8 @@ choice
 choice.reveal("no", "One does not.")
 
 # %%
-curve = predict_curve("01-curve", "How does it fall?", x={"range": [0, 10], "title": "step"}, y={"range": [0, 1]})
+axes = {"x": {"range": [0, 10], "title": "step"}, "y": {"range": [0, 1]}}
+curve = predict_curve("01-curve", "How does it fall?", **axes)
 curve
 
 # %%
@@ -76,7 +80,7 @@ explain("01-explain")
 
 # %%
 course_map()
-'''
+"""
 
 
 def main(folder: Path) -> None:

@@ -45,14 +45,16 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @contextmanager
 def opened(browser: Browser, site: str, path: str, **context: object) -> Iterator[Page]:
-    """A page of the site, as somebody sees it who has never been there. Nothing may go wrong on it, and it may ask no
-    other host for anything."""
+    """A page of the site, as somebody sees it who has never been there. Nothing may go wrong on it, and it asks
+    no other host for anything."""
     own = browser.new_context(**({"viewport": WIDE} | context))
     page = own.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
-    page.on("request", lambda asked: asked.url.startswith((site, "blob:", "data:")) or wrong.append(asked.url))
+    page.on(
+        "request", lambda asked: asked.url.startswith((site, "blob:", "data:")) or wrong.append(asked.url)
+    )
     page.goto(site + path)
     yield page
     own.close()
@@ -109,7 +111,9 @@ def test_a_picture_is_drawn_on_paper_of_the_page(browser, site, theme):
         inks, paper = playground.locator("canvas.lwlr-curves").evaluate("""(canvas) => {
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             const inks = new Set();
-            for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255) inks.add(data.slice(i, i + 3).join());
+            for (let i = 0; i < data.length; i += 4) {
+                if (data[i + 3] === 255) inks.add(data.slice(i, i + 3).join());
+            }
             return [inks.size, getComputedStyle(document.body).backgroundColor];
         }""")
         assert inks > 20
@@ -125,7 +129,9 @@ def test_the_slider_moves_the_picture_and_its_words_are_those_of_python(browser,
         before = shown.locator("canvas").first.evaluate("(canvas) => canvas.toDataURL()")
         shown.locator('input[data-name="lr"]').press("ArrowRight")
         mine.lr_index += 1
-        page.wait_for_function("(words) => document.querySelector('canvas[role=img]').ariaLabel === words", arg=mine.describe())
+        page.wait_for_function(
+            "(words) => document.querySelector('canvas[role=img]').ariaLabel === words", arg=mine.describe()
+        )
         assert shown.locator("canvas").first.evaluate("(canvas) => canvas.toDataURL()") != before
 
 
@@ -133,7 +139,9 @@ def asked(kind: str) -> PredictionView:
     """The questions of the lesson, as Python asks them, with the truth."""
     if kind == "number":
         rates = torch.linspace(0.005, 0.25, 50, dtype=torch.float64).tolist()
-        made = PredictionView(kind, "What is the edge?", values=torch.linspace(0.005, 0.25, 50).double().tolist(), within=0.02)
+        made = PredictionView(
+            kind, "What is the edge?", values=torch.linspace(0.005, 0.25, 50).double().tolist(), within=0.02
+        )
         made.truth, made.why = [0.2], "It is two over ten."
         assert len(rates) == 50
     elif kind == "choice":
@@ -152,6 +160,7 @@ def guess(place, kind: str) -> None:
     elif kind == "choice":
         place.locator('input[data-option="0"]').check()
     else:
+        place.locator("canvas").scroll_into_view_if_needed()
         box = place.locator("canvas").bounding_box()
         mouse = place.page.mouse
         mouse.move(box["x"] + 60, box["y"] + 60)
@@ -186,7 +195,7 @@ def test_a_guess_is_locked_judged_and_still_there_when_the_page_is_opened_again(
         for place in (question, asks):
             assert words(place) == said
         if kind == "number":
-            assert fold.locator(".lwlr-said").inner_text() == "The edge is <0.2>."
+            assert fold.locator(".lwlr-said").inner_text().strip() == "The edge is <0.2>."
         page.reload()
         for place in (view(page, "prediction", 2 * number), view(page, "prediction", 2 * number + 1)):
             assert words(place) == said
@@ -260,7 +269,9 @@ def test_a_view_that_cannot_be_loaded_stays_a_picture(browser, site):
 def test_a_page_with_its_views_is_light(browser, site, path):
     weights = {}
     with opened(browser, site, path) as page:
-        page.on("requestfinished", lambda asked: weights.update({asked.url: asked.sizes()["responseBodySize"]}))
+        page.on(
+            "requestfinished", lambda asked: weights.update({asked.url: asked.sizes()["responseBodySize"]})
+        )
         page.reload()
         walk(page)
         page.wait_for_timeout(300)
@@ -271,7 +282,11 @@ def test_a_page_with_its_views_is_light(browser, site, path):
 def test_formulas_are_set_and_the_search_finds_a_lesson(browser, site):
     with opened(browser, site, LESSON) as page:
         assert page.locator(".katex").count() >= 2
-        assert page.locator(".katex").first.evaluate("(each) => getComputedStyle(each).fontFamily").startswith("KaTeX")
+        assert (
+            page.locator(".katex")
+            .first.evaluate("(each) => getComputedStyle(each).fontFamily")
+            .startswith("KaTeX")
+        )
     with opened(browser, site, "search.html?q=evenly") as page:
         page.locator("#search-results li").first.wait_for()
         assert "A small lesson" in page.locator("#search-results").inner_text()

@@ -22,7 +22,9 @@ def random_view(draw: random.Random) -> PredictionView:
     elif kind == "number":
         log = draw.random() < 0.5
         n = draw.randrange(2, 40)
-        values = [10 ** (-4 + 6 * i / (n - 1)) if log else draw.choice([1, 0.005]) * (i - 3) for i in range(n)]
+        values = [
+            10 ** (-4 + 6 * i / (n - 1)) if log else draw.choice([1, 0.005]) * (i - 3) for i in range(n)
+        ]
         unit = draw.choice(["", " steps", "%"])
         within = draw.choice([2.0, 1.5]) if log else draw.choice([0.02, 3])
         view = PredictionView(kind, "How many?", values=values, log=log, unit=unit, within=within)
@@ -62,11 +64,14 @@ def test_both_languages_say_the_same_of_the_calibration(count):
     runs = []
     for _ in range(40):
         pairs = [(draw.choice([50, 55, 75, 100]), draw.random() < 0.6) for _ in range(count)]
-        mean = [sum(values) / count if count else 0.0 for values in (
-            [hit for _, hit in pairs],
-            [sure / 100 for sure, _ in pairs],
-            [(sure / 100 - hit) ** 2 for sure, hit in pairs],
-        )]
+        mean = [
+            sum(values) / count if count else 0.0
+            for values in (
+                [hit for _, hit in pairs],
+                [sure / 100 for sure, _ in pairs],
+                [(sure / 100 - hit) ** 2 for sure, hit in pairs],
+            )
+        ]
         runs.append((pairs, str(Calibration(count, *mean))))
     given = [[{"confidence": sure, "right": hit} for sure, hit in pairs] for pairs, _ in runs]
     script = f"""import {{ calibration }} from "{WORDS}";
