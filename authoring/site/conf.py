@@ -61,8 +61,8 @@ def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines
 
 
 def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
-    """Give a page the addresses behind the links on its top, of its lesson or of the first; and what its views
-    import, so that the browser need not find it out module by module."""
+    """Give a page the addresses behind the links on its top, of its lesson or of the first; and what its
+    views import, so that the browser need not find it out module by module."""
     folder, _, name = page.rpartition("/")
     lesson = name if folder == "lessons" else places.FIRST
     context |= {"binder": places.binder(lesson), "colab": places.colab(lesson), "source": places.REPOSITORY}

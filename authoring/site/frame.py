@@ -38,9 +38,10 @@ html_theme.sidebar_secondary.remove: true
 {playground}
 
 This is the playground: drag the white ring, which is the start, and the sliders; tick the methods that you
-want to see. The course is about the number of the first slider, the **learning rate**: fixed, scheduled, decayed,
-adapted for every parameter, set for every layer. In each lesson you guess, drag, look, and are told when you are
-wrong. Begin with [the first](lessons/{first}.md). What you do on these pages stays in your browser.
+want to see. The course is about the number of the first slider, the **learning rate**: fixed, scheduled,
+decayed, adapted for every parameter, set for every layer. In each lesson you guess, drag, look, and are
+told when you are wrong. Begin with [the first](lessons/{first}.md). What you do on these pages stays in
+your browser.
 
 ## The lessons
 
@@ -48,11 +49,11 @@ wrong. Begin with [the first](lessons/{first}.md). What you do on these pages st
 
 ## More
 
-The whole course on one page is the <a href="cheat-sheet.pdf">cheat sheet</a>. The lessons are notebooks; to run
-and change their code, open them [on Binder]({binder}) or [in Colab]({colab}), or on your own machine, as
-[the project's page]({repository}) says. For teachers there is [a page on classes](teaching.md). Who wants the
-optimizers for a program of their own finds [the reference](api/optim.rst), [how far they agree with
-others](agreement.md), and [how fast they are](speed.md).
+The whole course on one page is the <a href="cheat-sheet.pdf">cheat sheet</a>. The lessons are notebooks; to
+run and change their code, open them [on Binder]({binder}) or [in Colab]({colab}), or on your own machine,
+as [the project's page]({repository}) says. For teachers there is [a page on classes](teaching.md). Who
+wants the optimizers for a program of their own finds [the reference](api/optim.rst), [how far they agree
+with others](agreement.md), and [how fast they are](speed.md).
 """
 
 

@@ -26,21 +26,21 @@ function fetched(address) {
 async function read(address) {
   const { traits, bytes, file } = JSON.parse(new TextDecoder().decode(await fetched(address)));
   const data = file ? await fetched(new URL(file, new URL(address, location.href)).href) : new ArrayBuffer(0);
-  for (const [name, [from, length, differences]] of Object.entries(bytes)) {
-    traits[name] = differences ? summed(new Uint8Array(data, from, length)) : new DataView(data, from, length);
-  }
+  for (const [name, [from, length, way]] of Object.entries(bytes)) traits[name] = unfolded(new Uint8Array(data, from, length), way);
   return traits;
 }
 
-// 16-bit numbers of which the differences were sent, all low halves first.
-/** @param {Uint8Array} halves */
-function summed(halves) {
-  const n = halves.length / 2;
-  const all = new DataView(new ArrayBuffer(2 * n));
-  for (let i = 0, sum = 0; i < n; i++) {
-    sum = (sum + halves[i] + 256 * halves[n + i]) & 0xffff;
-    all.setUint16(2 * i, sum, true);
-  }
+// Bytes as they were: all first bytes of numbers `way` bytes long came first, then all second ones; of those of two bytes
+// the differences.
+/**
+ * @param {Uint8Array} sent
+ * @param {number} way
+ */
+function unfolded(sent, way) {
+  const n = sent.length / way;
+  const all = new DataView(new ArrayBuffer(sent.length));
+  for (let i = 0; i < n; i++) for (let k = 0; k < way; k++) all.setUint8(way * i + k, sent[k * n + i]);
+  if (way === 2) for (let i = 1; i < n; i++) all.setUint16(2 * i, all.getUint16(2 * i, true) + all.getUint16(2 * i - 2, true), true);
   return all;
 }
 

@@ -106,8 +106,8 @@ def write(kept: Mapping[str, Any], folder: Path, code: Path) -> Written:
     """
     places, data = {}, b""
     for name, text in kept["bytes"].items():
-        value, differences = _smaller(b64decode(text))
-        places[name] = [len(data), len(value), differences]
+        value, way = _smallest(b64decode(text))
+        places[name] = [len(data), len(value), way]
         data += value
     state = {"traits": kept["state"], "bytes": places, "file": _pack(data, folder) if data else None}
     file = _pack(json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(), folder)
@@ -120,14 +120,20 @@ def write(kept: Mapping[str, Any], folder: Path, code: Path) -> Written:
     return Written(kept["view"], file, own)
 
 
-def _smaller(value: bytes) -> tuple[bytes, bool]:
-    """Bytes as they are, or as differences of 16-bit numbers, low halves first, where that packs better."""
-    if len(value) % 2:
-        return value, False
-    steps = np.diff(np.frombuffer(value, "<u2"), prepend=np.uint16(0))
-    coded = steps.astype("<u2").view(np.uint8).reshape(-1, 2).T.tobytes()
-    better = len(gzip.compress(coded)) < len(gzip.compress(value))
-    return (coded, True) if better else (value, False)
+def _smallest(value: bytes) -> tuple[bytes, int]:
+    """Bytes as they pack best, and how: as they are (1); as the differences of 16-bit numbers, all low halves
+    first (2); or as numbers of four bytes, all first bytes first (4)."""
+    ways = {1: value}
+    if len(value) % 2 == 0:
+        ways[2] = _planes(np.diff(np.frombuffer(value, "<u2"), prepend=np.uint16(0)).astype("<u2").tobytes(), 2)
+    if len(value) % 4 == 0:
+        ways[4] = _planes(value, 4)
+    way = min(ways, key=lambda way: len(gzip.compress(ways[way])))
+    return ways[way], way
+
+
+def _planes(value: bytes, width: int) -> bytes:
+    return np.frombuffer(value, np.uint8).reshape(-1, width).T.tobytes()
 
 
 def _pack(data: bytes, folder: Path) -> str:
