@@ -8,6 +8,7 @@ from collections.abc import Sequence
 _LITERAL = re.compile(r"(``[^`]+``|:\w+:`[^`]+`)")
 _EMPHASIS = re.compile(r"(\*\*[^*\s][^*]*\*\*|(?<![\w*])\*[^*\s,][^*,]*\*(?![\w*]))")
 _ENTRY = re.compile(r"- ")
+_JOINED = re.compile(r"[^\s.,;:!?)\]}'\"/\\-]")
 
 
 def restructured(lines: Sequence[str]) -> list[str]:
@@ -44,8 +45,13 @@ def _holds_a_block(line: str) -> bool:
 
 
 def _escaped(line: str) -> str:
-    parts = [part if i % 2 else _signs(part) for i, part in enumerate(_LITERAL.split(line))]
-    return re.sub(r"(``[^`]+``)(?=[^\s.,;:!?)\]}'\"/\\-])", r"\1\\ ", "".join(parts))
+    """A line whose signs are what they are; a literal may stand directly before a sign, as in ``gain``²."""
+    parts = _LITERAL.split(line)
+    for i, part in enumerate(parts):
+        if i % 2 == 0:
+            joined = i > 0 and _JOINED.match(part)
+            parts[i] = ("\\ " if joined else "") + _signs(part)
+    return "".join(parts)
 
 
 def _signs(text: str) -> str:

@@ -125,7 +125,9 @@ def _smallest(value: bytes) -> tuple[bytes, int]:
     first (2); or as numbers of four bytes, all first bytes first (4)."""
     ways = {1: value}
     if len(value) % 2 == 0:
-        ways[2] = _planes(np.diff(np.frombuffer(value, "<u2"), prepend=np.uint16(0)).astype("<u2").tobytes(), 2)
+        ways[2] = _planes(
+            np.diff(np.frombuffer(value, "<u2"), prepend=np.uint16(0)).astype("<u2").tobytes(), 2
+        )
     if len(value) % 4 == 0:
         ways[4] = _planes(value, 4)
     way = min(ways, key=lambda way: len(gzip.compress(ways[way])))
