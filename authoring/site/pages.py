@@ -42,9 +42,8 @@ def raw(html: str) -> str:
 def _note(name: str) -> str:
     return (
         ":::{note}\nThis lesson was run when the page was made, and no cell waits for you. Its pictures "
-        "are alive in your browser, which also keeps your guesses and answers. To run and change the code, open "
-        "it "
-        f"[on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)}).\n:::"
+        "are alive in your browser, which also keeps your guesses and answers. To run and change the code, "
+        f"open it [on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)}).\n:::"
     )
 
 
