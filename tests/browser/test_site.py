@@ -45,8 +45,8 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @contextmanager
 def opened(browser: Browser, site: str, path: str, **context: object) -> Iterator[Page]:
-    """A page of the site for somebody who was never there. In the end nothing may have gone wrong on it, and it
-    must not have asked another host for anything."""
+    """A page of the site for somebody who was never there. In the end nothing has gone wrong on it, and it has
+    asked no other host for anything."""
     own = browser.new_context(**({"viewport": WIDE} | context))
     page = own.new_page()
     wrong: list[str] = []
@@ -259,7 +259,9 @@ def test_a_view_that_cannot_be_loaded_stays_a_picture(browser, site):
     page.route("**/*.bin", lambda route: route.abort())
     page.goto(site + LESSON)
     page.wait_for_timeout(1000)
-    assert page.locator('.lwlr-live[data-view="surface"] > img').is_visible()
+    still = page.locator('.lwlr-live[data-view="surface"] > img')
+    assert still.is_visible()
+    page.wait_for_function("(image) => image.naturalWidth > 0", arg=still.element_handle())
     page.locator("details.lwlr-answer summary").first.click()
     assert page.locator("details.lwlr-answer .lwlr-said").first.is_visible()
     own.close()
