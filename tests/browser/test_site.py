@@ -45,8 +45,8 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @contextmanager
 def opened(browser: Browser, site: str, path: str, **context: object) -> Iterator[Page]:
-    """A page of the site for somebody who was never there. In the end nothing has gone wrong on it, and it has
-    asked no other host for anything."""
+    """A page of the site for somebody who was never there. In the end nothing has gone wrong on it, and it
+    has asked no other host for anything."""
     own = browser.new_context(**({"viewport": WIDE} | context))
     page = own.new_page()
     wrong: list[str] = []
