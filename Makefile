@@ -5,13 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
 BIN := $(VENV)/bin
-# What checks the views' JavaScript, and the proxy of a JupyterHub that a test starts. Their Node is a Python wheel in
-# .venv, so that no machine needs one.
+# What checks the views' JavaScript, what sets the formulas of the site, and the proxy of a JupyterHub that a test
+# starts. Their Node is a Python wheel in .venv, so that no machine needs one.
 JAVASCRIPT := build/javascript
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet picture dist \
-	bench gpu agreement diagnosis clean
+.PHONY: help lab test test-fast elsewhere versions lowest newest lint lessons lesson-lint teacher cheat-sheet site \
+	picture dist bench gpu agreement diagnosis clean
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,11 @@ teacher: $(VENV)/.test ## write the teacher's pack to build/teacher
 cheat-sheet: $(VENV)/.test ## write the course on one page to build, and its PDF to docs
 	$(BIN)/python -m authoring.cheat_sheet
 
+# Runs every lesson first, ten minutes; a run is kept until the lesson or the package changes.
+site: export OMP_NUM_THREADS := 1
+site: $(JAVASCRIPT)/.installed ## make the course as pages without a kernel, in build/site
+	$(BIN)/python -m authoring.site
+
 dist: $(VENV)/.test ## build wheel and sdist; the wheel holds the lessons, and the site that was built before
 	$(BIN)/python -m hatchling build -d dist
 
@@ -112,7 +117,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install -c constraints.txt -e ".[test]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[test,site]"
 	@touch $@ $(VENV)/.lab
 
 # In build, because a node_modules beside package.json would be in the way of every search through the project.

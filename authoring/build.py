@@ -113,11 +113,19 @@ def _marked(source: Path) -> NotebookNode:
 
 
 def run(notebook: NotebookNode, *, allow_errors: bool = False, **environment: str) -> None:
-    """Run a notebook from top to bottom, as somebody who has never opened a lesson before.
+    """Run a notebook from top to bottom, and keep what any machine would: no widgets, no versions.
 
     A claim that does not hold is an error here; ``environment`` are variables for the kernel.
     """
     metadata = notebook.metadata.copy()
+    execute(notebook, allow_errors=allow_errors, **environment)
+    notebook.metadata = metadata
+    for _, cell in cells.code_cells(notebook):
+        cell.outputs = _tidy(cell.outputs)
+
+
+def execute(notebook: NotebookNode, *, allow_errors: bool = False, **environment: str) -> None:
+    """Run a notebook as somebody who has never opened a lesson before; with the state of its widgets."""
     client = NotebookClient(
         notebook,
         timeout=300,
@@ -128,9 +136,6 @@ def run(notebook: NotebookNode, *, allow_errors: bool = False, **environment: st
     with tempfile.TemporaryDirectory() as folder:
         own = {"LWLR_PROGRESS": str(Path(folder) / "progress.json"), MODE: "strict", **NO_BARS}
         asyncio.run(client.async_execute(env=os.environ | own | environment))
-    notebook.metadata = metadata  # without the widgets' state, and without the versions of this machine
-    for _, cell in cells.code_cells(notebook):
-        cell.outputs = _tidy(cell.outputs)
 
 
 def build(source: Path) -> None:

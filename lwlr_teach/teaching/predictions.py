@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.core.checks import check_choice, check_number
+from lwlr_teach.core.text import fixed, percent
 from lwlr_teach.teaching.claims import demand
 from lwlr_teach.teaching.progress import Record, note, read_progress
 from lwlr_teach.views.prediction.view import COLUMNS, CONFIDENCES, PredictionView
@@ -187,8 +188,9 @@ class Calibration:
             "about as sure as right" if abs(gap) <= 0.1 else "surer than right" if gap > 0 else "too modest"
         )
         return (
-            f"{self.count} {noun}: {self.right:.0%} right, {self.sure:.0%} sure on average ({verdict}); "
-            f"Brier score {self.brier:.2f} (0 is perfect, 0.25 is what always saying 50% gets)."
+            f"{self.count} {noun}: {percent(self.right)} right, {percent(self.sure)} sure on average "
+            f"({verdict}); Brier score {fixed(self.brier, 2)} "
+            "(0 is perfect, 0.25 is what always saying 50% gets)."
         )
 
 

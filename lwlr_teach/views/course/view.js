@@ -27,9 +27,9 @@ function opening(file) {
   return { "data-commandlinker-command": "docmanager:open", "data-commandlinker-args": JSON.stringify({ path }) };
 }
 
-function entry({ name, question, minutes, ready, state, passed, exercises, predictions, denied }) {
+function entry({ name, href, question, minutes, ready, state, passed, exercises, predictions, denied }) {
   const text = `${name.split("-")[0]} · ${question}`;
-  const title = ready ? element("a", { href: `./${name}.ipynb`, ...opening(`${name}.ipynb`) }, text)
+  const title = ready ? element("a", { href: href ?? `./${name}.ipynb`, ...opening(`${name}.ipynb`) }, text)
     : element("span", {}, text);
   const done = [
     `${minutes} min`, exercises && `${passed} of ${exercises} exercises`, predictions && `${predictions} prediction${predictions === 1 ? "" : "s"}`,

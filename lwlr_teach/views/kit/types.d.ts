@@ -9,6 +9,23 @@ interface Model {
   off?(event: string, callback: () => void): void;
 }
 
+/** A prediction: its question, and what was guessed and measured, empty while it is not. */
+interface Asked {
+  plan: any;
+  guess: number[];
+  confidence: number;
+  locked: boolean;
+  truth: number[];
+  why: string;
+}
+
+/** What stands in for Python on a page: it may show what was measured, and knows whether it has. */
+interface Kernel {
+  reveal?: () => void;
+  wasTold?: boolean;
+  toldAnyway?: boolean;
+}
+
 /** How a method is drawn everywhere; without a colour it takes the text's. */
 interface Style {
   colour?: string | null;

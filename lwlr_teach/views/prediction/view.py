@@ -40,6 +40,7 @@ class PredictionView(View):
     confidence = traitlets.Int(70).tag(sync=True)
     locked = traitlets.Bool(False).tag(sync=True)
     truth: traitlets.List[float] = traitlets.List().tag(sync=True)
+    why = traitlets.Unicode().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
 
     def __init__(
@@ -57,8 +58,7 @@ class PredictionView(View):
         over: tuple[float, float] | None = None,
     ) -> None:
         check_choice("kind", kind, KINDS)
-        self.kind, self.question, self.unit, self.within, self.why = kind, question, unit, within, ""
-        self.over = over
+        self.kind, self.question, self.unit, self.within, self.over = kind, question, unit, within, over
         labels = list(options) if kind == "choice" else [self._number(v) for v in values]
         if kind != "curve":
             check_count("number of possible answers", len(labels), low=2)
@@ -75,6 +75,10 @@ class PredictionView(View):
             "y": y or {},
             "columns": COLUMNS,
             "confidences": CONFIDENCES,
+            # What a page without a kernel judges with.
+            "within": within,
+            "over": list(over or ()),
+            "unit": unit,
         }
         super().__init__(plan=plan)
         self.words = self.describe()
