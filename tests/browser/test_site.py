@@ -18,6 +18,8 @@ from lwlr_teach.views import SurfaceView
 from lwlr_teach.views.prediction.view import COLUMNS, PredictionView
 from tests.browser.small_site import NAME
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LESSON = f"lessons/{NAME}.html"
 MOST = 1_500_000
