@@ -3,7 +3,7 @@
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
-  OWN_KEYS, button, check, choice, copyable, dropdown, element, legend, listen, mount, player, save, slider, staysInView, toggled,
+  OWN_KEYS, button, check, choice, copyable, dropdown, element, legend, listen, mount, player, save, slider, speaker, staysInView, toggled,
 } from "./controls.js";
 import { dragged } from "./pointer.js";
 import { label, short } from "./text.js";
@@ -21,6 +21,9 @@ export function stage({ model, el }) {
   const stops = []; // each ends something
   /** @type {string[]} */
   const followed = []; // names of other traits
+  /** @type {(() => string)[]} */
+  const heard = []; // what is told before the sentence to those who hear the view
+  const { region, tell, hush } = speaker();
   let sentence = () => "";
   /** @type {HTMLElement} */
   let root; // what `open` puts on the page
@@ -42,6 +45,7 @@ export function stage({ model, el }) {
       if (ctx) paint(ctx, colours, pointed);
     }
     relist();
+    tell([...heard.map((say) => say()), said].filter(Boolean).join(" "));
   });
   // For as long as something moves, and for good with `commit`.
   const change = (part) => {
@@ -209,7 +213,7 @@ export function stage({ model, el }) {
     sentence = say;
     const below = tools(() => root, pictures, say);
     relist = below.relist;
-    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), below.row);
+    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), region, below.row);
     for (const { canvas, drags, keys } of pictures) {
       readable(canvas, root, drags, { goal, handles, change, commit, halt, point });
       if (keys) movable(canvas, { goal, handles, commit, halt });
@@ -227,13 +231,14 @@ export function stage({ model, el }) {
     draw();
     return () => {
       halt();
+      hush();
       unlisten.forEach((stop) => stop());
       unwatch();
     };
   }
 
   traits.forEach(pull);
-  return { model, plan, now, change, commit, draw, visible, picture, words, follow, open, plot, shows, halt, ...controls };
+  return { model, plan, now, change, commit, draw, visible, picture, words, follow, open, plot, shows, heard, halt, ...controls };
 }
 
 // One name or several of them, as classes.

@@ -1,9 +1,10 @@
 // The recall view: each question is answered once, and the reason follows at once.
-import { OWN_KEYS, element, listen, mount, save } from "../kit/controls.js";
+import { OWN_KEYS, element, listen, mount, save, speaker } from "../kit/controls.js";
 
 function render({ model, el }) {
   const { questions } = model.get("plan");
   const root = element("div", { class: "lwlr-view lwlr-recall", role: "group", tabindex: -1 });
+  const { region, tell, hush } = speaker();
   const group = `lwlr-recall-${Math.random().toString(36).slice(2)}`;
   const blocks = questions.map(({ asks, options, right, why }, i) => {
     const rows = options.map((text, j) => {
@@ -16,7 +17,7 @@ function render({ model, el }) {
     const answer = element("button", {
       type: "button", "data-name": `answer-${i}`, ...OWN_KEYS,
     }, "answer");
-    const reason = element("div", { class: "lwlr-reason", role: "status" });
+    const reason = element("div", { class: "lwlr-reason" });
     answer.addEventListener("click", () => {
       const chosen = rows.findIndex(({ input }) => input.checked);
       if (chosen < 0) return;
@@ -24,6 +25,7 @@ function render({ model, el }) {
       answers[i] = chosen;
       save(model, { answers });
       show();
+      tell(reason.textContent);
       root.focus({ preventScroll: true }); // the button is gone; outside the notebook keys would do nothing
     });
     for (const { input } of rows) input.addEventListener("change", () => (answer.disabled = false));
@@ -47,10 +49,15 @@ function render({ model, el }) {
     blocks.forEach(({ update }, i) => update(answers[i]));
     root.setAttribute("aria-label", model.get("words"));
   };
-  root.append(...blocks.map((b) => b.block));
+  root.append(...blocks.map((b) => b.block), region);
   mount(el, root);
   show();
-  return listen(model, ["answers", "words"], show);
+  tell(""); // what was answered before is not told again
+  const unlisten = listen(model, ["answers", "words"], show);
+  return () => {
+    unlisten();
+    hush();
+  };
 }
 
 export default { render };
