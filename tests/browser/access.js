@@ -78,6 +78,24 @@ const empty = () => [...document.querySelectorAll("main canvas")].filter((c) => 
   return data.every((v, i) => v === data[i % 4]);
 }).map((c) => c.className);
 
+// --- what is cut off ---
+
+// What sticks out of the page or of what hides the rest of it; a table of numbers and a program may be scrolled.
+const cut = () => [...document.querySelectorAll("main *")].filter((e) => {
+  if (!e.getClientRects().length || e.closest(".lwlr-table, pre, textarea, .lwlr-heard, select")) return false;
+  const [box, page] = [e, document.querySelector("main")].map((one) => one.getBoundingClientRect());
+  const { overflowX, overflowY } = getComputedStyle(e);
+  const hides = e.tagName !== "INPUT" && e.tagName !== "CANVAS" && ((overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1)
+    || (overflowY !== "visible" && e.scrollHeight > e.clientHeight + 1));
+  return hides || box.right > page.right + 1 || box.left < page.left - 1;
+}).map(named);
+
+// How far the ring that marks what is read is from the pointer.
+const astray = ([x, y]) => {
+  const { left, right, top, bottom } = document.querySelector(".lwlr-ring").getBoundingClientRect();
+  return Math.hypot((left + right) / 2 - x, (top + bottom) / 2 - y);
+};
+
 // --- the keyboard ---
 
 const CONTROLS = "main :is(a[href], button, input, select, textarea, [tabindex])";
@@ -137,4 +155,4 @@ const changed = () => {
   return [...new Set([...Object.keys(now), ...Object.keys(began)])].filter((name) => now[name] !== began[name]);
 };
 
-window.access = { rest, words, empty, controls, stops, enclose, focused, begin, changed };
+window.access = { rest, words, empty, cut, astray, controls, stops, enclose, focused, begin, changed };

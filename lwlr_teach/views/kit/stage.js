@@ -5,7 +5,7 @@ import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
   OWN_KEYS, button, check, choice, copyable, dropdown, element, legend, listen, mount, player, save, slider, speaker, staysInView, toggled,
 } from "./controls.js";
-import { dragged } from "./pointer.js";
+import { dragged, placeOn } from "./pointer.js";
 import { label, short } from "./text.js";
 
 // The state of a view, `now`, has the traits that stand in `plan.start`, by their names.
@@ -267,17 +267,13 @@ function fault(model) {
 function readable(canvas, root, drags, { goal, handles, change, commit, halt, point }) {
   const tip = element("div", { class: "lwlr-tip", "aria-hidden": "true" });
   const ring = element("div", { class: "lwlr-ring", "aria-hidden": "true" });
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top, box];
-  };
   const hide = () => {
     tip.remove();
     ring.remove();
     point(null);
   };
   canvas.addEventListener("pointermove", (event) => {
-    const [left, top, box] = place(event);
+    const [left, top] = placeOn(canvas, event);
     const plots = canvas.plots ?? [];
     canvas.classList.toggle("lwlr-goes", plotAt(plots, left, top) !== undefined);
     const found = event.buttons ? null : pointAt(plots, left, top);
@@ -285,18 +281,19 @@ function readable(canvas, root, drags, { goal, handles, change, commit, halt, po
     point(found.name);
     tip.textContent = reads(found);
     root.append(ring, tip);
-    const outer = root.getBoundingClientRect();
-    const [x, y] = [box.left - outer.left + found.px, box.top - outer.top + found.py];
+    const [outer, box] = [root, canvas].map((part) => part.getBoundingClientRect());
+    const larger = box.width / canvas.offsetWidth;
+    const [x, y] = [(box.left - outer.left) / larger + found.px, (box.top - outer.top) / larger + found.py];
     Object.assign(ring.style, { left: `${x}px`, top: `${y}px` });
-    const beside = x > outer.width / 2 ? x - tip.offsetWidth - 10 : x + 10;
-    const edge = Math.max(0, Math.min(outer.width - tip.offsetWidth, beside));
+    const beside = x > root.offsetWidth / 2 ? x - tip.offsetWidth - 10 : x + 10;
+    const edge = Math.max(0, Math.min(root.offsetWidth - tip.offsetWidth, beside));
     Object.assign(tip.style, { left: `${edge}px`, top: `${y - 30}px` });
   });
   canvas.addEventListener("pointerleave", hide);
   canvas.addEventListener("pointercancel", hide);
   if (!drags) {
     canvas.addEventListener("click", (event) => {
-      const [left, top] = place(event);
+      const [left, top] = placeOn(canvas, event);
       const clicked = plotAt(canvas.plots ?? [], left, top);
       if (!clicked) return;
       halt();

@@ -222,7 +222,7 @@ function render({ model, el }) {
   const own = button("own", "each at its own best peak", "give every schedule the peak rate at which it ends lowest",
     () => view.commit({ own_best: !now.own_best }));
   const status = element("span", { class: "lwlr-status" });
-  view.heard.push(state);
+  view.heard.push(() => (now.drawn.length ? state() : ""));
   view.shows.push(() => {
     const shown = peak.querySelector(".lwlr-value");
     if (now.own_best && document.activeElement !== shown) shown.value = "own best";
