@@ -90,12 +90,6 @@ const cut = () => [...document.querySelectorAll("main *")].filter((e) => {
   return hides || box.right > page.right + 1 || box.left < page.left - 1;
 }).map(named);
 
-// How far the ring that marks what is read is from the pointer.
-const astray = ([x, y]) => {
-  const { left, right, top, bottom } = document.querySelector(".lwlr-ring").getBoundingClientRect();
-  return Math.hypot((left + right) / 2 - x, (top + bottom) / 2 - y);
-};
-
 // --- the keyboard ---
 
 const CONTROLS = "main :is(a[href], button, input, select, textarea, [tabindex])";
@@ -155,4 +149,4 @@ const changed = () => {
   return [...new Set([...Object.keys(now), ...Object.keys(began)])].filter((name) => now[name] !== began[name]);
 };
 
-window.access = { rest, words, empty, cut, astray, controls, stops, enclose, focused, begin, changed };
+window.access = { rest, words, empty, cut, controls, stops, enclose, focused, begin, changed };

@@ -287,7 +287,7 @@ function readable(canvas, root, drags, { goal, handles, change, commit, halt, po
     Object.assign(ring.style, { left: `${x}px`, top: `${y}px` });
     const beside = x > root.offsetWidth / 2 ? x - tip.offsetWidth - 10 : x + 10;
     const edge = Math.max(0, Math.min(root.offsetWidth - tip.offsetWidth, beside));
-    Object.assign(tip.style, { left: `${edge}px`, top: `${y - 30}px` });
+    Object.assign(tip.style, { left: `${edge}px`, top: `${y - tip.offsetHeight - 8}px` });
   });
   canvas.addEventListener("pointerleave", hide);
   canvas.addEventListener("pointercancel", hide);

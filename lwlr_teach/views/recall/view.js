@@ -11,8 +11,9 @@ function render({ model, el }) {
       const input = element("input", {
         type: "radio", name: `${group}-${i}`, "data-option": j, ...OWN_KEYS,
       });
-      const row = element("label", { class: "lwlr-option" }, input, element("span", {}, text));
-      return { input, row };
+      const verdict = element("span", { class: "lwlr-verdict" });
+      const row = element("label", { class: "lwlr-option" }, input, element("span", {}, text), verdict);
+      return { input, row, verdict };
     });
     const answer = element("button", {
       type: "button", "data-name": `answer-${i}`, ...OWN_KEYS,
@@ -34,10 +35,11 @@ function render({ model, el }) {
       element("legend", {}, `${i + 1}. ${asks}`), ...rows.map((r) => r.row), answer, reason);
     const update = (chosen) => {
       const done = chosen >= 0;
-      for (const [j, { input, row }] of rows.entries()) {
+      for (const [j, { input, row, verdict }] of rows.entries()) {
         input.disabled = done;
         if (done) input.checked = j === chosen;
         row.classList.toggle("lwlr-right", done && j === right);
+        verdict.textContent = done && j === chosen ? "◂ your answer" : "";
       }
       answer.hidden = done;
       reason.textContent = done ? `${chosen === right ? "✔ Right." : `✘ No: ${options[right]}.`} ${why}` : "";
