@@ -17,8 +17,10 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _LOAD = "(source) => window.axe || new Function('define', 'module', source).call(window)"
 _SCAN = """async (part, tags) => {
   const { violations } = await axe.run(part, { runOnly: tags, resultTypes: ["violations"] });
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, any, all, none }) =>
-    `${id}: ${help}. ${[...any, ...all, ...none].map(({ message }) => message).join("; ")}: ${html.slice(0, 300)}`));
+  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, any, all, none }) => {
+    const why = [...any, ...all, ...none].map(({ message }) => message).join("; ");
+    return `${id}: ${help}. ${why}: ${html.slice(0, 300)}`;
+  }));
 }"""
 
 

@@ -78,7 +78,8 @@ def dress(page: Page, theme: str) -> None:
     page.evaluate(
         """async (light) => {
   document.documentElement.lang = "en";
-  Object.assign(document.body.style, { background: "var(--jp-layout-color0)", color: "var(--jp-ui-font-color1)" });
+  const [background, color] = ["var(--jp-layout-color0)", "var(--jp-ui-font-color1)"];
+  Object.assign(document.body.style, { background, color });
   document.body.dataset.jpThemeLight = light;
   await new Promise((done) => setTimeout(done, 200)); // pictures follow a theme a little later
 }""",

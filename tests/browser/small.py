@@ -250,7 +250,7 @@ def helped() -> View:
     return given
 
 
-# What has no sliders that stand for the whole view; made anew for each test, since they keep what was answered.
+# Views with few positions or none. Each is made anew: it would keep what was answered.
 OTHERS: dict[str, Callable[[], View]] = {
     "curves": lambda: CurvesView({"a": [4, 2, 1], "b": [1, 2, 4]}, y="loss", title="Two", at=0),
     "family": lambda: FamilyView(chosen="Adam"),

@@ -56,12 +56,11 @@ def empty(tab: Page) -> None:
     tab.goto("about:blank")
 
 
-# --- what can be seen ----------------------------------------------------------------------------------------
+# --- what can be seen ---------------------------------------------------------------------------------------
 
 
 def unfold(page: Page) -> None:
-    """Let the view show all it has: numbers, a button that is pressed, a method that is off, a fault of Python's,
-    and what a pointer reads."""
+    """Let the view show all it has: numbers, a pressed button, a method that is off, a fault, a readout."""
     for name in ("numbers", "csv"):
         for button in page.locator(f"main button[data-name={name}]:visible").all():
             button.click()
@@ -87,7 +86,7 @@ def move(page: Page, canvas: Locator, across: float, down: float) -> None:
 
 @pytest.fixture(scope="module", params=list(product(ALL, ["light", "dark", "forced"])), ids="-".join)
 def theme(request: pytest.FixtureRequest, tab: Page) -> str:
-    """How the page is dressed that shows all of a view; in the dark it is as narrow as on a small telephone."""
+    """How the page is dressed that shows all of a view; in the dark it is narrow."""
     name, theme = request.param
     empty(tab)
     tab.emulate_media(forced_colors="active" if theme == "forced" else "none")
@@ -113,7 +112,7 @@ def test_no_picture_is_empty(tab: Page, theme: str) -> None:
     assert tab.evaluate("access.empty()") == []
 
 
-# --- the keyboard ---------------------------------------------------------------------------------------------
+# --- the keyboard -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -152,8 +151,9 @@ KEYS = {
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_control_does_what_python_says_and_the_mouse_does_no_more(page: Page, name: str) -> None:
-    """Every slider goes to its ends and its middle, and everything else is used once, with the keyboard. After
-    each, no picture is empty and the sentence is Python's. Then the mouse is used all over the pictures."""
+    """Each slider goes to its ends and its middle, and everything else is used once, with the keyboard. After
+    each, no picture is empty and the sentence is Python's. Then the mouse is used all over the pictures.
+    """
     view = one(name)
     page.emulate_media(reduced_motion="reduce")  # what plays ends at once
     bare = Bare(page, {"view": view}, [view], 800)
@@ -194,7 +194,7 @@ def test_every_control_does_what_python_says_and_the_mouse_does_no_more(page: Pa
     view.set_state(begins)
 
 
-# --- the ear, and a page that is alone ------------------------------------------------------------------------
+# --- the ear, and a page that is alone ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -227,10 +227,13 @@ def test_a_view_has_at_most_one_voice(page: Page, name: str) -> None:
     assert page.locator("main :is([role=status], [aria-live])").count() <= 1
 
 
-# --- large letters, and no motion -----------------------------------------------------------------------------
+# --- large letters, and no motion ---------------------------------------------------------------------------
 
 # WCAG 1.4.12: as far as a reader may pull letters, words and lines apart.
-APART = "main * { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important }"
+APART = (
+    "main * { line-height: 1.5 !important; letter-spacing: 0.12em !important;"
+    " word-spacing: 0.16em !important }"
+)
 
 
 def read(page: Page) -> list[str]:

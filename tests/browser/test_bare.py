@@ -147,7 +147,7 @@ def test_of_nonsense_python_lets_through_what_can_be_drawn_and_says_what_is_wron
     for trait, wrong in product(begin, WRONG):
         try:
             view.set_state({trait: wrong})
-        except (TraitError, ValueError, TypeError):
+        except (TraitError, ValueError, TypeError, LookupError):
             assert view.fault, (trait, wrong)
         else:
             page.evaluate("changes => tell(changes)", sent(view, set(begin)))
