@@ -218,7 +218,7 @@ def test_without_a_kernel_a_change_is_seen_and_told_once_and_politely(page: Page
     page.wait_for_function("told.length")
     told = page.evaluate("told")
     assert told[-1] in page.evaluate("sentence()")
-    assert len(told) < 4  # the drag has twelve steps
+    assert len(told) < 3  # the drag has twelve steps
 
 
 @pytest.mark.parametrize("name", OTHERS)

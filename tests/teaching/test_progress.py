@@ -302,7 +302,7 @@ def test_after_a_full_disk_the_next_note_saves_all_and_says_so(file, kept, monke
     assert capsys.readouterr().out == ""
 
 
-# A file system of a few kB for one process: full, then with room, then only to be read, then to be written again.
+# A file system of a few kB for one process: full, then with room, then read-only, then as before.
 DISK = """
 import json, os, runpy, subprocess, sys, warnings
 folder, source = sys.argv[1:]
