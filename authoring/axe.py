@@ -1,4 +1,4 @@
-"""axe-core's rules of WCAG 2.2 AA for a part of a page: what of it somebody cannot use, in words."""
+"""axe-core's rules of WCAG 2.2 AA for parts of a page: what of it somebody cannot use, in words."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 # JupyterLab has a loader of modules, at which axe would register itself in place of window.axe.
 _LOAD = "(source) => window.axe || new Function('define', 'module', source).call(window)"
-_SCAN = """async (part, tags) => {
-  const { violations } = await axe.run(part, { runOnly: tags, resultTypes: ["violations"] });
+_SCAN = """async (parts, tags) => {
+  const { violations } = await axe.run({ include: parts }, { runOnly: tags, resultTypes: ["violations"] });
   return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, any, all, none }) => {
     const why = [...any, ...all, ...none].map(({ message }) => message).join("; ");
     return `${id}: ${help}. ${why}: ${html.slice(0, 300)}`;
@@ -24,10 +24,10 @@ _SCAN = """async (part, tags) => {
 }"""
 
 
-def violations(part: Locator) -> list[str]:
-    """The rule, why it is broken, and the element, for each that breaks one in this part of its page."""
-    part.page.evaluate(_LOAD, _source())
-    found: list[str] = part.evaluate(_SCAN, TAGS)
+def violations(parts: Locator) -> list[str]:
+    """The rule, why it is broken, and the element, for each that breaks one in these parts of a page."""
+    parts.page.evaluate(_LOAD, _source())
+    found: list[str] = parts.evaluate_all(_SCAN, TAGS)
     return found
 
 
