@@ -140,7 +140,7 @@ def test_of_nonsense_python_lets_through_what_can_be_drawn_and_says_what_is_wron
 ) -> None:
     """What is wrong changes nothing."""
     view = one(name)
-    begin = sent(view, set(view.plan["start"]))
+    begin, said = sent(view, set(view.plan["start"])), view.describe()
     mount(page, view)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -156,6 +156,7 @@ def test_of_nonsense_python_lets_through_what_can_be_drawn_and_says_what_is_wron
             view.set_state(begin)
             assert view.fault == "", (trait, wrong)
         assert sent(view, set(begin)) == begin, (trait, wrong)
+        assert view.describe() == said, (trait, wrong)
 
 
 @pytest.mark.parametrize("name", MAKERS)

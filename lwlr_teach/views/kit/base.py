@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
 import warnings
@@ -89,7 +90,8 @@ class View(anywidget.AnyWidget):
             super().set_state(sync_data)
         except Exception as error:
             if isinstance(error, ValueError | TypeError | LookupError | traitlets.TraitError):
-                self._trait_values |= before  # traitlets does so for its own error alone
+                with contextlib.suppress(Exception):  # of an observer that takes nothing
+                    super().set_state(before)
                 self.send_state(list(before))
             self.fault = f"{type(error).__name__}: {error}"
             raise
