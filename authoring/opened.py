@@ -1,7 +1,8 @@
 """For ``pytest --nbval lessons -p authoring.opened``: each lesson that nbval has run is opened in JupyterLab.
 
 The page takes the outputs and the kernel that nbval has at the end, and is then as after "Run All", so that
-no lesson runs twice. Every picture must be there and answer its slider as the kernel says.
+no lesson runs twice. Every picture must be there and answer its slider as the kernel says, and axe-core must
+find nothing in any view, light and dark.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from nbformat.sign import NotebookNotary
 from nbval.plugin import IPyNbCell, IPyNbFile
 from playwright.sync_api import Page, sync_playwright
 
+from authoring.axe import violations
 from authoring.build import WIDGET_VIEW
 from authoring.cells import code_cells
 from authoring.lab import Notebook, chromium, jupyter_lab, launch, lend_kernel
@@ -49,7 +51,9 @@ class Opened(pytest.Item):
         NotebookNotary(data_dir=str(home / "data")).sign(ran)  # from strangers JupyterLab takes no widgets
         lend_kernel(Path(file.kernel.km.connection_file), address, home, self.path.name)
         notebook = Notebook(page, address, self.path.name)
-        check(notebook, [number for number, cell in code_cells(ran) if _lives(cell)])
+        cells = [number for number, cell in code_cells(ran) if _lives(cell)]
+        check(notebook, cells)
+        check_for_everybody(notebook, len(cells))
         notebook.close()
 
     def reportinfo(self) -> tuple[Path, None, str]:
@@ -77,6 +81,17 @@ def check(notebook: Notebook, cells: list[int]) -> None:
         assert view.sentence() != said
         assert view.sentence() in notebook.ask(_SAID)
     assert pictures > 0
+    assert notebook.page_errors == []
+
+
+def check_for_everybody(notebook: Notebook, count: int) -> None:
+    """axe-core finds nothing in the views of this page, so many, which ``check`` has all seen."""
+    views = notebook.page.locator(".lwlr-view")
+    assert views.count() >= count
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        notebook.theme(theme)
+        found = violations(views)
+        assert not found, "\n".join([f"{theme}:", *found])
     assert notebook.page_errors == []
 
 

@@ -6,7 +6,10 @@ import ast
 import base64
 import contextlib
 import io
+import sys
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -25,6 +28,7 @@ _RENDER = """async ([source, state, place]) => {
     get: (name) => state[name],
     set: (name, value) => (state[name] = model.unsaved[name] = value),
     save_changes: () => {
+      if (window.gone) throw new Error("no kernel");
       Object.assign(saved[place], model.unsaved);
       model.unsaved = {};
     },
@@ -66,6 +70,27 @@ def mount(page: Page, *views: View, width: int = 600) -> None:
     for place, view in enumerate(views):
         page.add_style_tag(content=view._css)
         page.evaluate(_RENDER, [view._esm, sent(view), place])
+
+
+def dress(page: Page, theme: str) -> None:
+    """Give the page the colours of JupyterLab's theme ``light`` or ``dark``, and a language."""
+    page.add_style_tag(content=_colours(theme))
+    page.evaluate(
+        """async (light) => {
+  document.documentElement.lang = "en";
+  const [background, color] = ["var(--jp-layout-color0)", "var(--jp-ui-font-color1)"];
+  Object.assign(document.body.style, { background, color });
+  document.body.dataset.jpThemeLight = light;
+  await new Promise((done) => setTimeout(done, 200)); // pictures follow a theme a little later
+}""",
+        str(theme == "light").lower(),
+    )
+
+
+@cache
+def _colours(theme: str) -> str:
+    themes = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
+    return (themes / f"theme-{theme}-extension" / "index.css").read_text(encoding="utf-8")
 
 
 class Bare:

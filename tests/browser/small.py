@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,9 +26,22 @@ from lwlr_teach.studies import (
     walks,
 )
 from lwlr_teach.studies.four_fields import FieldRuns
+from lwlr_teach.teaching import (
+    ask,
+    check,
+    course_map,
+    explain,
+    predict_choice,
+    predict_curve,
+    predict_number,
+)
+from lwlr_teach.teaching.predictions import Prediction
 from lwlr_teach.views import (
     ClinicView,
+    CurvesView,
+    FamilyView,
     FieldsView,
+    GalleryView,
     InspectorView,
     LandscapeView,
     LayerRatesView,
@@ -188,7 +202,86 @@ MAKERS: dict[str, Callable[[], View]] = {
 }
 
 
+def number() -> Prediction:
+    """A question for a number."""
+    return predict_number("00-number", "How many?", [1, 2, 3], within=1)
+
+
+def choice() -> Prediction:
+    """A question with three answers."""
+    return predict_choice("00-choice", "Which is first?", ["SGD", "Adam", "neither"])
+
+
+def curve() -> Prediction:
+    """A question for a curve."""
+    return predict_curve(
+        "00-curve",
+        "How does it fall?",
+        x={"range": [0, 9], "title": "step"},
+        y={"range": [0, 1], "title": "loss"},
+    )
+
+
+def locked(asked: Prediction, guess: list[float], truth: Any = None) -> View:
+    """A question after its guess was locked, and after the truth is there if it is given."""
+    asked.guess, asked.locked = guess, True
+    return asked if truth is None else asked.reveal(truth, "Because it is so.")
+
+
+def remembered() -> View:
+    """Three questions of the bank, of which one was answered right and one wrong."""
+    asked = ask("01-where-is-the-best", "01-edge-formula", "01-spike")
+    right, wrong = asked.questions[0].right, (asked.questions[1].right + 1) % 3
+    asked.answers = [right, wrong, -1]
+    return asked
+
+
+def explained() -> View:
+    """A question with an answer in one's own words."""
+    asked = explain("01-explain")
+    asked.said = "Where it curves most, a step goes too far."
+    return asked
+
+
+def helped() -> View:
+    """A wrong answer's hints, all of them, and the solution."""
+    given = check("01-step", lambda p, g, lr: p + lr * g)
+    given.hints, given.solved = len(given.plan["hints"]), True
+    return given
+
+
+# Views with few positions or none. Each is made anew: it would keep what was answered.
+OTHERS: dict[str, Callable[[], View]] = {
+    "curves": lambda: CurvesView({"a": [4, 2, 1], "b": [1, 2, 4]}, y="loss", title="Two", at=0),
+    "family": lambda: FamilyView(chosen="Adam"),
+    "gallery": lambda: GalleryView(
+        {"a": [0, 1, 0], "b": [1, float("nan"), 0.5]}, y="factor", notes={"b": "a gap"}
+    ),
+    "number": number,
+    "number, locked": lambda: locked(number(), [0]),
+    "number, revealed": lambda: locked(number(), [0], 3.0),
+    "choice": choice,
+    "choice, locked": lambda: locked(choice(), [0]),
+    "choice, revealed": lambda: locked(choice(), [0], "Adam"),
+    "curve": curve,
+    "curve, locked": lambda: locked(curve(), [0.5] * 60),
+    "curve, revealed": lambda: locked(curve(), [0.5] * 60, [1.0, 0.5, 0.1]),
+    "recall": lambda: ask("01-where-is-the-best", "01-edge-formula"),
+    "recall, answered": remembered,
+    "explain": lambda: explain("01-explain"),
+    "explain, kept": explained,
+    "help": lambda: check("01-step", lambda p, g, lr: p + lr * g),
+    "help, shown": helped,
+    "course": course_map,
+}
+
+
 @cache
 def small(name: str) -> View:
     """The small view of this name; the same one at every call."""
     return MAKERS[name]()
+
+
+def one(name: str) -> View:
+    """A view of either kind, as it was made."""
+    return small(name) if name in MAKERS else OTHERS[name]()

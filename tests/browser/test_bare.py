@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import product
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from traitlets import Bool, List
+from traitlets import Bool, List, TraitError
 
 from lwlr_teach.optim import SGD, Method
-from lwlr_teach.teaching import predict_choice, predict_curve, predict_number
+from lwlr_teach.teaching import predict_choice, predict_number
 from lwlr_teach.teaching.items import Question
 from lwlr_teach.teaching.questions import Recall
 from lwlr_teach.views import InspectorView, Microscope, SurfaceView
 from lwlr_teach.views.kit.base import View
 from lwlr_teach.views.kit.traits import OneOf, Position, Positions, Shown
 from tests.browser.bare import mount, sent
-from tests.browser.small import MAKERS, recording, small
+from tests.browser.small import MAKERS, OTHERS, one, recording, small
 
 RESIZE = """(width) => new Promise((done) => {
   document.querySelector("main").style.width = `${width}px`;
   requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 })"""
-
-
-ASKED: dict[str, Callable[[], View]] = {
-    "number": lambda: predict_number("x", "How many?", [1, 2, 3], within=1),
-    "curve": lambda: predict_curve("y", "How?", x={"range": [0, 9]}, y={"range": [0, 1]}),
-}
 
 
 HOSTILE = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 1</script>"
@@ -53,15 +48,14 @@ def page(browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     page.close()
 
 
-@pytest.mark.parametrize("name", [*MAKERS, *ASKED])
+@pytest.mark.parametrize("name", [*MAKERS, *OTHERS])
 def test_a_view_is_drawn_at_every_width(page: Page, name: str) -> None:
-    mount(page, ASKED[name]() if name in ASKED else small(name))
+    mount(page, one(name))
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     for width in (600, 150, 90, 60, 45, 20, 1, 400):
         page.evaluate(RESIZE, width)
         assert errors == [], width
-    assert page.locator("main canvas").count()
 
 
 # The right edges of what sticks out of the page; a table of numbers may be scrolled.
@@ -71,10 +65,10 @@ STICK_OUT = """() => [...document.querySelectorAll("main *")].filter((e) => {
 }).map((e) => `${e.tagName}.${e.className}`)"""
 
 
-@pytest.mark.parametrize("name", [*MAKERS, *ASKED])
+@pytest.mark.parametrize("name", [*MAKERS, *OTHERS])
 def test_on_a_telephone_nothing_sticks_out(page: Page, name: str) -> None:
-    """JupyterLab leaves 274 of its 390 pixels to an output."""
-    mount(page, ASKED[name]() if name in ASKED else small(name), width=274)
+    """JupyterLab leaves 274 of its 390 pixels to an output; test_access.py has fewer."""
+    mount(page, one(name), width=274)
     page.evaluate(RESIZE, 274)
     assert page.evaluate(STICK_OUT) == []
 
@@ -88,16 +82,16 @@ def test_what_looks_like_html_is_text(page: Page, make: Callable[[], View]) -> N
     assert HOSTILE in (page.locator("main").text_content() or "")
 
 
+WITHOUT_KEYS = ("course",)  # it has links alone
 CONTROLS = "main :is(input, button, select, textarea, [tabindex='0'])"
 
 
-@pytest.mark.parametrize("name", [*MAKERS, *ASKED, "choice", "recall"])
+@pytest.mark.parametrize("name", [*MAKERS, *(name for name in OTHERS if name not in WITHOUT_KEYS)])
 def test_every_control_keeps_its_keys(page: Page, name: str) -> None:
     """From what lacks the mark JupyterLab takes the arrow keys, Enter and Space: test_surface.py tries it."""
-    others = ASKED | STRANGE
-    mount(page, small(name) if name in MAKERS else others[name]())
-    if page.locator("main button[data-name=numbers]").count():
-        page.locator("main button[data-name=numbers]").click()
+    mount(page, one(name))
+    for numbers in page.locator("main button[data-name=numbers]:visible").all():
+        numbers.click()
     assert page.locator(CONTROLS).count() > 1
     assert page.locator(f"{CONTROLS}:not([data-lm-suppress-shortcuts])").count() == 0
 
@@ -127,6 +121,42 @@ def positions(view: View, count: int) -> Iterator[dict[str, Any]]:
             elif isinstance(trait, Bool) and name in names:
                 setattr(view, name, draw.random() < 0.5)
         yield sent(view, names)
+
+
+def test_no_view_of_the_package_is_left_out(page: Page) -> None:
+    def leaves(kind: type[View]) -> set[str]:
+        below = [sub for sub in kind.__subclasses__() if sub.__module__.startswith("lwlr_teach.")]
+        return set[str]().union(*map(leaves, below)) if below else {kind.__name__}
+
+    assert leaves(View) - {type(one(name)).__name__ for name in [*MAKERS, *OTHERS]} == set()
+
+
+WRONG: list[Any] = [float("nan"), -1, 10**9, 0.5, "nobody", "", None, [], [-1], ["nobody"], {}, {"x": 9}]
+
+
+@pytest.mark.parametrize("name", [*MAKERS, "curves", "family"])
+def test_of_nonsense_python_lets_through_what_can_be_drawn_and_says_what_is_wrong(
+    page: Page, name: str
+) -> None:
+    """What is wrong changes nothing."""
+    view = one(name)
+    begin, said = sent(view, set(view.plan["start"])), view.describe()
+    mount(page, view)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for trait, wrong in product(begin, WRONG):
+        try:
+            view.set_state({trait: wrong})
+        except (TraitError, ValueError, TypeError, LookupError):
+            assert view.fault, (trait, wrong)
+        else:
+            page.evaluate("changes => tell(changes)", sent(view, set(begin)))
+            assert errors == [], (trait, wrong)
+            assert view.describe() in page.evaluate("sentence()"), (trait, wrong)
+            view.set_state(begin)
+            assert view.fault == "", (trait, wrong)
+        assert sent(view, set(begin)) == begin, (trait, wrong)
+        assert view.describe() == said, (trait, wrong)
 
 
 @pytest.mark.parametrize("name", MAKERS)

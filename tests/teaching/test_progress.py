@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -299,6 +300,62 @@ def test_after_a_full_disk_the_next_note_saves_all_and_says_so(file, kept, monke
     assert list(kept()["lessons"]) == ["a", "b", "c", "d"]
     note(mark("e"))
     assert capsys.readouterr().out == ""
+
+
+# A file system of a few kB for one process: full, then with room, then read-only, then as before.
+DISK = """
+import json, os, runpy, subprocess, sys, warnings
+folder, source = sys.argv[1:]
+os.environ["LWLR_PROGRESS"] = file = f"{folder}/lwlr-progress.json"
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", folder], check=True)
+progress = runpy.run_path(source)
+def put(name):
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        progress["note"](lambda record: record["lessons"].setdefault(name, {"opened": 1}))
+    with open(file) as kept:
+        print(list(json.load(kept)["lessons"]), list(progress["read_progress"]()["lessons"]), len(caught))
+def fill():
+    with open(f"{folder}/other", "wb", buffering=0) as other:
+        while True: other.write(bytes(512))
+put("a")
+try:
+    fill()
+except OSError as error:
+    print(error.strerror)
+put("b" * 5000)
+put("c")
+os.remove(f"{folder}/other")
+put("d")
+subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+put("e")
+subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+put("f")
+print(*sorted(os.listdir(folder)))
+"""
+
+
+def test_a_disk_that_is_full_and_one_that_is_read_only_lose_nothing(tmp_path):
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this user may mount nothing here")
+    command = [*alone, sys.executable, "-c", DISK, str(tmp_path), progress.__file__]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    b = "b" * 5000
+    a_to_d, all_six = ["a", b, "c", "d"], ["a", b, "c", "d", "e", "f"]
+    saved = f"Your progress is saved again, all of it, in {tmp_path}/lwlr-progress.json."
+    assert done.stdout.splitlines() == [
+        "['a'] ['a'] 0",
+        "No space left on device",
+        f"['a'] {['a', b]} 1",
+        f"['a'] {['a', b, 'c']} 0",
+        saved,
+        f"{a_to_d} {a_to_d} 0",
+        f"{a_to_d} {all_six[:5]} 1",
+        saved,
+        f"{all_six} {all_six} 0",
+        "lwlr-progress.json lwlr-progress.json.lock",
+    ]
 
 
 def test_what_waited_for_room_is_added_to_what_another_notebook_wrote(file, kept, monkeypatch):

@@ -82,7 +82,7 @@ function render({ model, el }) {
   const quantity = view.choice("quantity", "record", Object.fromEntries(quantities.map((name) => [name, priced(records[name][0], prices[name])])), buy);
   const list = element("div", { class: "lwlr-tests", role: "group", "aria-label": "tests" }, ...Object.keys(tests).map((test) => {
     const made = button(`test-${test.replaceAll(" ", "-")}`, priced(tests[test], prices[test]), "pay for this test, and see what it says", () => view.commit(buy(test)));
-    const said = element("div", { role: "status" });
+    const said = element("div", { class: "lwlr-outcome" });
     view.shows.push(() => {
       made.disabled = paid(test);
       said.textContent = paid(test) ? one().outcomes[test] : "";
@@ -105,7 +105,7 @@ function render({ model, el }) {
   }));
 
   // --- the verdict ---
-  const verdict = element("div", { class: "lwlr-reason", role: "status" });
+  const verdict = element("div", { class: "lwlr-reason" });
   const code = element("pre", { class: "lwlr-solution", tabindex: 0, ...OWN_KEYS });
   view.shows.push(() => {
     code.hidden = !solved();

@@ -11,7 +11,7 @@ function render({ model, el }) {
     save(model, { solved: !model.get("solved") });
     show();
   });
-  const list = element("ol", { class: "lwlr-hints", role: "status" });
+  const list = element("ol", { class: "lwlr-hints", "aria-live": "polite" });
   const code = element("pre", { class: "lwlr-solution" }, solution);
   const root = element("div", { class: "lwlr-view lwlr-help" },
     element("div", { class: "lwlr-controls" }, ...(hints.length ? [more] : []), solve), list, code);
@@ -21,7 +21,7 @@ function render({ model, el }) {
     while (list.children.length < shown) list.append(element("li", {}, hints[list.children.length]));
     more.textContent = shown < hints.length ? `hint ${shown + 1} of ${hints.length}` : "no more hints";
     more.disabled = shown >= hints.length;
-    list.hidden = !shown;
+    solve.setAttribute("aria-expanded", String(solved));
     solve.textContent = solved ? "hide the solution" : "solution";
     code.hidden = !solved;
   }

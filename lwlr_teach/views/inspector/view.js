@@ -150,7 +150,7 @@ function render({ model, el }) {
     Object.assign(ctx, { font: SMALL, fillStyle: colours.text, textAlign: "right", textBaseline: "middle" });
     rows.forEach(({ name }, row) => {
       if (row % stride && name !== pointed) return;
-      ctx.globalAlpha = pointed && name !== pointed ? 0.6 : 1;
+      ctx.globalAlpha = pointed && name !== pointed ? 0.7 : 1;
       ctx.fillText(elided(ctx, name, left - 8), p.left - 5, p.py(row + 0.5));
     });
     ctx.globalAlpha = 1;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
 import warnings
@@ -80,10 +81,18 @@ class View(anywidget.AnyWidget):
         close_predecessors(self)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the browser sends. An error, which a log would swallow, is shown below the picture."""
+        """Take what the browser sends. An error, which a log would swallow, is shown below the picture.
+
+        What cannot be is taken back, here and in the browser.
+        """
+        before = {name: self._trait_values[name] for name in sync_data if name in self._trait_values}
         try:
             super().set_state(sync_data)
         except Exception as error:
+            if isinstance(error, ValueError | TypeError | LookupError | traitlets.TraitError):
+                with contextlib.suppress(Exception):  # of an observer that takes nothing
+                    super().set_state(before)
+                self.send_state(list(before))
             self.fault = f"{type(error).__name__}: {error}"
             raise
         self.fault = ""

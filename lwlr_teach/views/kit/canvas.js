@@ -13,7 +13,7 @@ export function theme() {
   const font = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
   // Where the system has taken over the colours of the page, pictures take the same.
   if (matchMedia("(forced-colors: active)").matches) {
-    return { dark, text: "CanvasText", faint: "GrayText", paper: "Canvas", font };
+    return { dark, text: "CanvasText", faint: "color-mix(in srgb, CanvasText 25%, transparent)", paper: "Canvas", font };
   }
   return {
     dark,

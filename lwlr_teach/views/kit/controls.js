@@ -94,6 +94,24 @@ export function live(model, el, root, names, { pull, show, draw }) {
   };
 }
 
+// What a view tells those who hear it: one region, which speaks once there has been nothing new for a while. So a drag is
+// heard at its end. What is there at first is not news.
+const STILL = 500; // milliseconds
+export function speaker() {
+  const region = element("div", { class: "lwlr-heard", role: "status" });
+  /** @type {string | null} */
+  let last = null;
+  let later = 0;
+  /** @param {string} text */
+  const tell = (text) => {
+    if (text === last) return;
+    clearTimeout(later);
+    if (last !== null) later = setTimeout(() => (region.textContent = text), STILL);
+    last = text;
+  };
+  return { region, tell, hush: () => clearTimeout(later) };
+}
+
 // An empty screen with a word at its top: what the page says below, nobody reads by accident.
 /** @param {string} words */
 export const emptyScreen = (words) => element("div", { class: "lwlr-gap" }, words);

@@ -1,5 +1,16 @@
 // The pointer on a canvas, pressed and moved.
 
+// Where the pointer is, in pixels of the canvas: a page that is zoomed, or a slide, shows them larger or smaller.
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {MouseEvent} event
+ */
+export function placeOn(canvas, event) {
+  const box = canvas.getBoundingClientRect();
+  const larger = box.width / canvas.offsetWidth;
+  return [(event.clientX - box.left) / larger, (event.clientY - box.top) / larger];
+}
+
 // Tells `at(left, top, begins)` every place where the pointer is pressed and to which it is drawn, in pixels of the
 // canvas and also beyond its edges; and `done(event)` when it is lifted.
 /**
@@ -9,8 +20,8 @@
  */
 export function dragged(canvas, at, done) {
   const tell = (event, begins) => {
-    const box = canvas.getBoundingClientRect();
-    at(event.clientX - box.left, event.clientY - box.top, begins);
+    const [left, top] = placeOn(canvas, event);
+    at(left, top, begins);
   };
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button) return;

@@ -3,9 +3,9 @@
 import { contextOf, fit, onAppearanceChange, painter, theme } from "./canvas.js";
 import { goals, plot, plotAt, pointAt, tableOf } from "./chart.js";
 import {
-  OWN_KEYS, button, check, choice, copyable, dropdown, element, legend, listen, mount, player, save, slider, staysInView, toggled,
+  OWN_KEYS, button, check, choice, copyable, dropdown, element, legend, listen, mount, player, save, slider, speaker, staysInView, toggled,
 } from "./controls.js";
-import { dragged } from "./pointer.js";
+import { dragged, placeOn } from "./pointer.js";
 import { label, short } from "./text.js";
 
 // The state of a view, `now`, has the traits that stand in `plan.start`, by their names.
@@ -21,6 +21,9 @@ export function stage({ model, el }) {
   const stops = []; // each ends something
   /** @type {string[]} */
   const followed = []; // names of other traits
+  /** @type {(() => string)[]} */
+  const heard = []; // what is told before the sentence to those who hear the view
+  const { region, tell, hush } = speaker();
   let sentence = () => "";
   /** @type {HTMLElement} */
   let root; // what `open` puts on the page
@@ -42,6 +45,7 @@ export function stage({ model, el }) {
       if (ctx) paint(ctx, colours, pointed);
     }
     relist();
+    tell([...heard.map((say) => say()), said].filter(Boolean).join(" "));
   });
   // For as long as something moves, and for good with `commit`.
   const change = (part) => {
@@ -209,7 +213,7 @@ export function stage({ model, el }) {
     sentence = say;
     const below = tools(() => root, pictures, say);
     relist = below.relist;
-    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), below.row);
+    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), region, below.row);
     for (const { canvas, drags, keys } of pictures) {
       readable(canvas, root, drags, { goal, handles, change, commit, halt, point });
       if (keys) movable(canvas, { goal, handles, commit, halt });
@@ -227,13 +231,14 @@ export function stage({ model, el }) {
     draw();
     return () => {
       halt();
+      hush();
       unlisten.forEach((stop) => stop());
       unwatch();
     };
   }
 
   traits.forEach(pull);
-  return { model, plan, now, change, commit, draw, visible, picture, words, follow, open, plot, shows, halt, ...controls };
+  return { model, plan, now, change, commit, draw, visible, picture, words, follow, open, plot, shows, heard, halt, ...controls };
 }
 
 // One name or several of them, as classes.
@@ -262,17 +267,13 @@ function fault(model) {
 function readable(canvas, root, drags, { goal, handles, change, commit, halt, point }) {
   const tip = element("div", { class: "lwlr-tip", "aria-hidden": "true" });
   const ring = element("div", { class: "lwlr-ring", "aria-hidden": "true" });
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top, box];
-  };
   const hide = () => {
     tip.remove();
     ring.remove();
     point(null);
   };
   canvas.addEventListener("pointermove", (event) => {
-    const [left, top, box] = place(event);
+    const [left, top] = placeOn(canvas, event);
     const plots = canvas.plots ?? [];
     canvas.classList.toggle("lwlr-goes", plotAt(plots, left, top) !== undefined);
     const found = event.buttons ? null : pointAt(plots, left, top);
@@ -280,18 +281,19 @@ function readable(canvas, root, drags, { goal, handles, change, commit, halt, po
     point(found.name);
     tip.textContent = reads(found);
     root.append(ring, tip);
-    const outer = root.getBoundingClientRect();
-    const [x, y] = [box.left - outer.left + found.px, box.top - outer.top + found.py];
+    const [outer, box] = [root, canvas].map((part) => part.getBoundingClientRect());
+    const larger = box.width / canvas.offsetWidth;
+    const [x, y] = [(box.left - outer.left) / larger + found.px, (box.top - outer.top) / larger + found.py];
     Object.assign(ring.style, { left: `${x}px`, top: `${y}px` });
-    const beside = x > outer.width / 2 ? x - tip.offsetWidth - 10 : x + 10;
-    const edge = Math.max(0, Math.min(outer.width - tip.offsetWidth, beside));
-    Object.assign(tip.style, { left: `${edge}px`, top: `${y - 30}px` });
+    const beside = x > root.offsetWidth / 2 ? x - tip.offsetWidth - 10 : x + 10;
+    const edge = Math.max(0, Math.min(root.offsetWidth - tip.offsetWidth, beside));
+    Object.assign(tip.style, { left: `${edge}px`, top: `${y - tip.offsetHeight - 8}px` });
   });
   canvas.addEventListener("pointerleave", hide);
   canvas.addEventListener("pointercancel", hide);
   if (!drags) {
     canvas.addEventListener("click", (event) => {
-      const [left, top] = place(event);
+      const [left, top] = placeOn(canvas, event);
       const clicked = plotAt(canvas.plots ?? [], left, top);
       if (!clicked) return;
       halt();

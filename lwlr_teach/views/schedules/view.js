@@ -226,7 +226,8 @@ function render({ model, el }) {
   const peak = view.slider("lr_index", "peak rate", rates, "lr", { also: { own_best: false } });
   const own = button("own", "each at its own best peak", "give every schedule the peak rate at which it ends lowest",
     () => view.commit({ own_best: !now.own_best }));
-  const status = element("span", { class: "lwlr-status", role: "status" });
+  const status = element("span", { class: "lwlr-status" });
+  view.heard.push(() => (now.drawn.length ? state() : ""));
   view.shows.push(() => {
     const shown = peak.querySelector(".lwlr-value");
     if (now.own_best && document.activeElement !== shown) shown.value = "own best";

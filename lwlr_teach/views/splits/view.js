@@ -273,12 +273,9 @@ function render({ model, el }) {
   const reveal = button("reveal", "", "which splits are best", () => view.commit({ revealed: !now.revealed }));
   view.shows.push(() => (reveal.textContent = now.revealed ? "hide the best" : "show the best"));
   rows[rows.length - 1].append(reveal, reset);
-  const status = element("div", { class: "lwlr-status", role: "status" });
-  view.shows.push(() => {
-    if (status.textContent !== state()) status.textContent = state();
-  });
+  view.heard.push(state);
 
-  return view.open("splits", sentence, ...rows, view.words(() => `${state()} ${verdict()}`.trim()), status,
+  return view.open("splits", sentence, ...rows, view.words(() => `${state()} ${verdict()}`.trim()),
     element("div", { class: "lwlr-body" }, view.picture("map", drawMap, "", { drags: true }),
       view.picture("curve", drawCurve, "The loss against the share. ", { drags: true })));
 }

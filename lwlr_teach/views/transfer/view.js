@@ -68,7 +68,7 @@ function render({ model, el }) {
     const p = list.plot(ctx, colours, [14, 14], { title: fits ? title : brief, range });
     const zero = p.px(0);
     if (gain()) {
-      list.caption(ctx, colours, zero - 8, "right", "◂ worse than equal rates", "◂ worse");
+      list.caption(ctx, colours, zero - 8, "right", "◂ worse than equal rates", "◂ worse", "◂");
       list.caption(ctx, colours, zero + 8, "left", "better ▸", "▸");
     } else {
       list.caption(ctx, colours, p.left, "left", hint, hint.replace("further ", ""));
