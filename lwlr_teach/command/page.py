@@ -1,4 +1,4 @@
-"""A notebook as one web page: ``jupyter nbconvert --to lwlr``, and in JupyterLab's menu File."""
+"""A notebook as one web page: ``jupyter nbconvert --to lwlr-html``, and in JupyterLab's menu File."""
 
 from __future__ import annotations
 
