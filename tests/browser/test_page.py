@@ -28,7 +28,9 @@ def test_the_picture_is_seen_until_the_live_view_comes(browser, tmp_path):
     picture = page.get_by_role("img", name=view.describe())
     assert picture.is_visible()
     assert picture.evaluate("img => img.naturalWidth") == 900
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = picture.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
     # As the widget manager does: a box before the script, and in time the view in it.
     page.evaluate(
         """() => {
