@@ -1,6 +1,8 @@
 import base64
 import io
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -45,6 +47,20 @@ def test_the_bundle_has_the_live_view_a_picture_and_words():
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert picture.size == (900, 400)
     assert data["text/plain"] == metadata["image/png"]["alt"] == make().describe()
+
+
+def test_in_colab_the_widget_manager_is_asked_for_and_its_address_passed_on(monkeypatch):
+    asked = []
+    output = SimpleNamespace(
+        enable_custom_widget_manager=lambda: asked.append(True),
+        _widgets=SimpleNamespace(_installed_url="https://manager.example"),
+    )
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
+    _, metadata = make()._repr_mimebundle_()
+    assert asked == [True]
+    told = metadata["application/vnd.jupyter.widget-view+json"]
+    assert told == {"colab": {"custom_widget_manager": {"url": "https://manager.example"}}}
+    assert metadata["image/png"]["alt"]
 
 
 PRICE = r"cost $3 or \frac{$"  # not mathtext
