@@ -5,7 +5,7 @@
 # |---|---|
 # | **Question** | My run fails. What is it, and how do I find out without spending a week? |
 # | **Afterwards you can** | read a run from its curves and from what its layers do; choose the cheapest test that tells; name twelve usual mistakes; let a recording be examined |
-# | **Time** | 60 minutes |
+# | **Time** | 50 minutes |
 # | **You need** | lessons 1, 3, 7 and 12 |
 # | **Difficulty** | ●●● |
 #
