@@ -97,7 +97,7 @@ claim(
 #
 # A slice shows what you chose. There is one number that chooses for itself: the curvature in the *most* curved of all directions, the **sharpness** λ. In lesson 1 it decided everything: gradient descent holds while the rate η is below 2/λ. Turned round, each rate has an **edge**: it holds where the sharpness is below 2/η. On those maps λ was given. A network's λ depends on where you are.
 #
-# Where does our run begin, and where is the edge of the rate 0.12?
+# We train from the same first weights at the rate 0.12, between those of SGD and of Momentum above. Where does that run begin, and where is its edge?
 
 # %%
 start, edge = net.sharpness(net.first(gain=0.5)).item(), 2 / 0.12
@@ -174,7 +174,7 @@ scale_guess
 # “Nothing” is a sound idea of what flatness ought to be. Dinh et al. (2017) made this example to show that it is not so. Ask what a step of 0.01 means for a weight of 0.1, and for one of 0.01.
 
 # %% [markdown]
-# Here are slices along one random direction. *Plain*: the direction is as long as all the weights together. *Filter*: each unit's part of the direction is as long as the unit's own weights. The middle, 20, is the place itself. **Hide the two filter curves: which network lies in the narrower valley? Then show only these two: can you tell them apart?**
+# Here are slices along one random direction. *Plain*: the direction is as long as all the weights together. *Filter*: each unit's part of the direction is as long as the unit's own weights. The middle, 20, is the place itself. **Hide the two filter curves: which network lies in the narrower valley? Then show only these two: can you tell them apart?** (If you see only one, look at what the readout says of either.)
 
 
 # %%
@@ -268,6 +268,12 @@ met = slowly.sharpness[0, :, 2].median()
 claim("A third of that is gone before the edge comes down to it.", met < 0.7 * begins)
 claim("When the warm-up is over, the place is less than half as sharp.", warm < begins / 2)
 
+over = walk["sharpness, warm-up"][3:11] / walk["the edge, warm-up"][3:11]
+claim(
+    "From step 30 to the end of the warm-up it is above the edge, at up to about twice.",
+    over.min() > 1 and 1.5 < over.max() < 2.7,
+)
+
 # %%
 claim(
     "At once: the loss climbs above where it began.",
@@ -276,7 +282,7 @@ claim(
 claim("It ends more than three times as high as after the warm-up.", lost > 3 * kept)
 
 # %% [markdown]
-# From weights as large as these the first steps make the place flatter in any case. Then the edge of the warm-up is there, and from then on the sharpness follows it down, always a little above. So the run jumps a little in every step, and each jump leads to where it is a little flatter. Without a warm-up the run is thrown out at once. It does not explode: it lands where the ground is flat enough, at first even flatter. This is called a *catapult* (Lewkowycz et al. 2020). But it has landed in a poor place, and the loss stays high. In the end both are at the same edge: the one has walked there, the other was thrown. That a warm-up works in this way was found in large networks by Gilmer et al. (2021).
+# From weights as large as these the first steps make the place flatter in any case. Then the edge of the warm-up is there, and from then on the sharpness follows it down. It stays above, at up to about twice the edge. So the run jumps a little in every step, and each jump leads to where it is a little flatter. Without a warm-up the run is thrown out in its first steps. The picture has every tenth step, so that its curve begins high and is low at the next point: the climb lies between them. It does not explode: it lands where the ground is flat enough, at first even flatter. This is called a *catapult* (Lewkowycz et al. 2020). But it has landed in a poor place, and the loss stays high. In the end both are at the same edge: the one has walked there, the other was thrown. That a warm-up works in this way was found in large networks by Gilmer et al. (2021).
 #
 # ## The rule
 #
@@ -329,7 +335,7 @@ claim("Ten steps of PyTorch's SGD and of ours: the same place.", apart < 1e-9)
 # %% [markdown]
 # ## Real data: is flatter better?
 #
-# “Small batches find flat minima, and flat minima generalise” (Keskar et al. 2017). We can test both halves. The same network, rate and number of steps, with all images in a step, with 16, and with 4 (which then see a twenty-fifth of the images). We measure the sharpness over all images, and read the digits that nobody trained on. **Read down the two columns: do they tell the same story?**
+# “Small batches find flat minima, and flat minima generalise” (Keskar et al. 2017). We can test both halves. The same network, rate and number of steps, with all images in a step, with 16, and with 4. Each step draws its images anew, so that all are seen sooner or later; but as the number of steps is the same, the run with 4 reads a twenty-fifth as many. We measure the sharpness over all images, and read the digits that nobody trained on. **Read down the first two columns: do they tell the same story?** The last one says how well each has learned the 100 images.
 
 # %% tags=["nbval-ignore-output"]
 # This takes about eight seconds.
@@ -340,9 +346,12 @@ by_batch = {
 sharp = {n: run.sharpness[0, :, -3:].mean().item() for n, run in by_batch.items()}
 tests = {n: net.accuracy(run.params) for n, run in by_batch.items()}
 right = {n: seeds.mean().item() for n, seeds in tests.items()}
-print("batch  sharpness  test images right, lowest and highest seed")
+trained = {n: run.loss[0, :, -1].median().item() for n, run in by_batch.items()}
+print("batch  sharpness  test images right, lowest and highest seed  training loss")
 for n, seeds in tests.items():
-    print(f"{n:5}  {sharp[n]:9.0f}  {right[n]:17.0%}, {seeds.min():.0%} and {seeds.max():.0%}")
+    print(
+        f"{n:5}  {sharp[n]:9.0f}  {right[n]:17.0%}, {seeds.min():.0%} and {seeds.max():.0%}  {trained[n]:.4f}"
+    )
 
 # %%
 claim(
@@ -358,7 +367,7 @@ claim(
 )
 
 # %% [markdown]
-# The first half holds: noise keeps a run out of narrow places. The second half does not, here. On a small problem the sharpness says how large a step may be, and next to nothing about new images. On large networks the two are sometimes found together. After what rescaling does to the number, nobody should expect a law.
+# The first half holds: noise keeps a run out of narrow places. The second half does not, here. On a small problem the sharpness says how large a step may be, and next to nothing about new images. Nor is the test a clean one: runs with small batches have read fewer images, and the last column says whether they have also learned less. On large networks the two are sometimes found together. After what rescaling does to the number, nobody should expect a law.
 #
 # ## Exercise
 #

@@ -37,7 +37,7 @@ recall("17-four-fields")
 #
 # **Vision**: which digit is in the image? A network with two convolutions. **Language**: which letter comes next in the sentences of this course? A transformer with one block, which sees up to 16 letters. **Control**: a pole stands on a cart, and the cart is pushed left or right 50 times a second. A small network says how likely it pushes to the right. Pushes after which the pole stood long become likelier (REINFORCE, Williams 1992). An episode ends after 100 pushes at the latest. **Generation**: a network packs an image of a digit into four numbers and a little noise, and paints it anew. From other numbers it paints digits that nobody wrote (a variational autoencoder, Kingma and Welling 2014).
 #
-# A score says how good a network is, on data that it does not learn from. It is a loss, where less is better, and in control how many pushes the pole stands, where more is better. (The *bound* of generation is a loss as well.) To compare fields we turn the score into a part of a way. 0% is the score before the first step, 100% is the **target**.
+# A score says how good a network is, on data that it does not learn from. It is a loss, where less is better, and in control how many pushes the pole stands, where more is better. (The *bound* of generation is a loss as well.) To compare fields we say how much of the way a run has gone. 0% is the score before the first step, 100% is the **target**.
 
 # %%
 runs = raced()
@@ -112,7 +112,7 @@ one_guess.reveal(
 )
 
 # %% [markdown]
-# The three that have such a rate all divide by the size of the gradients. Then the number travels (lesson 7), and that makes Adam a good place to start. But which number? Here is how far each method goes at the rate that it has if you type none, or the nearest one of the grid.
+# The three that have such a rate all divide by the size of the gradients. Then the number travels (lesson 7), and that makes Adam a good place to start. But which number? The pictures show the medians of all eight seeds, the table those of the five judges. Here is how far each method goes at the rate that it has if you type none, or the nearest one of the grid.
 
 # %%
 vision_runs = runs["vision"]
@@ -179,7 +179,7 @@ claim("Generation: at its best rate Adam needs fewer steps to the target than Mo
 # %%
 language_guess = predict_choice(
     "17-language",
-    "Language: how many steps does Adam need to the target, beside Momentum?",
+    "Language: how many steps does Adam need to the target, compared with Momentum?",
     ["less than two thirds of them", "between two thirds and one and a half times", "more than that"],
 )
 language_guess
@@ -309,7 +309,7 @@ claim("PyTorch's Adam and ours: the same 20 losses.", (ways[0] - ways[1]).abs().
 # %% [markdown]
 # ## When it fails
 #
-# The guide has tips for runs that fail: lower the rate to 0.0001, or use warm restarts. In vision Adam fails at a rate of 0.3. How little 0.0001 does in so few steps the first picture has shown. But warm restarts?
+# The guide has tips for runs that fail: lower the rate to 0.0001, or use warm restarts. In vision Adam fails at a rate of 0.3. The first picture has shown how little 0.0001 does in so few steps. But warm restarts?
 
 # %%
 failing_guess = predict_choice(
@@ -357,7 +357,7 @@ failing_guess.reveal(
 # | Adam, if you know nothing | yes: never far behind | here |
 # | AdaGrad for rare features | yes, where each is a weight of its own | lesson 5 |
 # | RMSProp where things change, and for recurrent networks | it helps where gradients change their size; a goal that moves is followed by SGD too | lesson 6 |
-# | a larger ε | no difference, but in half precision | lesson 7 |
+# | a larger ε | no difference, except in half precision | lesson 7 |
 # | Adam together with batch normalisation | yes, as the others | lesson 7 |
 # | weight decay inside Adam | is not what it is in SGD; take AdamW | lesson 8 |
 # | when it fails: a rate of 0.0001 | lower, yes; but not this number | here |
@@ -398,7 +398,7 @@ claim(
 ask("17-miss", "17-profile-at-one", "17-same-rate")
 
 # %% [markdown]
-# Write what the race counts: the steps to a target, where some runs miss it.
+# Write what the race counts: the steps to a target, where some runs miss it. Take the first check at which a run is there. (The race also draws a line from the check before: so its table has numbers such as 20.9.)
 
 
 # %%

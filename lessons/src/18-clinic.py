@@ -5,7 +5,7 @@
 # |---|---|
 # | **Question** | My run fails. What is it, and how do I find out without spending a week? |
 # | **Afterwards you can** | read a run from its curves and from what its layers do; choose the cheapest test that tells; name twelve usual mistakes; let a recording be examined |
-# | **Time** | 50 minutes |
+# | **Time** | 60 minutes |
 # | **You need** | lessons 1, 3, 7 and 12 |
 # | **Difficulty** | ●●● |
 #
@@ -143,7 +143,7 @@ claim("That norm is 1/65,536.", abs(made / 65_536 - 1) < 0.001)
 left_guess = predict_choice(
     "18-left-out",
     "One layer of four never moves. How does the training loss end?",
-    ["above 2, hardly better than guessing", "below 0.6, as a healthy one", "it is no number"],
+    ["above 2, hardly better than guessing", "below 0.6, as a healthy one", "at NaN: it is no number"],
 )
 left_guess
 
@@ -203,8 +203,8 @@ claim("The rate is the same in all steps.", rates.min() == rates.max())
 #
 # | what you see | suspect | what tells |
 # |---|---|---|
-# | first steps longer than a quarter of the weights, no way back | the rate is too high | a run at a tenth of it |
-# | the same, and then it learns | the warm-up is missing | a run with a warm-up |
+# | first steps longer than a quarter of the weights, no way back | the rate is too high | a run with a warm-up: it does not help, and a tenth of the rate does |
+# | the same, and then it learns | the warm-up is missing | a run with a warm-up: it helps |
 # | one layer's share far above the others | that layer's rate | the rates |
 # | the loss rises smoothly from the start | a sign | a run at a tenth of the rate |
 # | all steps together are a small share of the weights | the rate is too low | a run at ten times the rate |
@@ -212,9 +212,11 @@ claim("The rate is the same in all steps.", rates.min() == rates.max())
 # | gradients, and no step at all | a layer left out | what the optimizer holds |
 # | all steps longer at once, same rate | the state was lost | the rates; \* the state after a restart |
 # | a rate that is spent early, smoothly | the schedule is stepped too often | the rates |
-# | a rate that is cut early, and falling losses | a plateau that is none | the rates beside the loss |
+# | a rate that is cut early, and a loss that then stays where it is | a plateau that is none | the rates beside the loss |
 # | no number after an ordinary gradient | ε, or another number that is 0 in half precision | the gradients; \* ε in that precision |
 # | all weights grow by the same share | the sign of the decay | the weights; \* a few steps without it |
+#
+# The first two lines are neighbours. A tenth of the rate helps in both, so that it does not tell them apart, and a run that lacks its warm-up may also be lost for good. Only the run with a warm-up answers them differently.
 #
 # You can order all of these in the clinic below, but for those with a star: they need the code, and in a run of your own you have it.
 #
@@ -222,7 +224,7 @@ claim("The rate is the same in all steps.", rates.min() == rates.max())
 #
 # ## The clinic: real mistakes
 #
-# Now it is your turn. You see the loss and the shares for nothing. Other records cost a minute, runs cost more, and a wrong name costs as much as a run. A wrong name is answered by what you would see then. When you have the right name, you see the line that was wrong. One in thirteen patients is healthy, and they come in no order.
+# Now it is your turn. You see the loss and the shares for nothing. Other records cost a minute, runs cost more, and a wrong name costs as much as a run. A wrong name is answered by what would tell it. When you have the right name, you see the line that was wrong. One in thirteen patients is healthy, and they come in no order.
 #
 # **Cure the first five patients. Can you keep the average bill below 5 minutes?**
 

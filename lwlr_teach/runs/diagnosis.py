@@ -296,7 +296,7 @@ TESTS = {
     "wrong sign": "take one step with a tiny rate, and see whether the loss falls",
     "one layer too fast": "print the rate of each group",
     "no warm-up": "the same run with a warm-up",
-    "rate too high": "the same run at a tenth of the rate",
+    "rate too high": "the same run with a warm-up; if that does not help, at a tenth of the rate",
     "cut too early": "print the rate in each epoch beside the loss",
     "schedule too fast": "print the rate at the end of each epoch",
     "state lost": "compare the optimizer's state before and after the stop",

@@ -189,7 +189,7 @@ COURSE = (
         "18-clinic",
         _CHOOSING,
         "Why does my run fail?",
-        50,
+        60,
         "Twelve broken runs, tests with prices, and a doctor for runs of your own",
         ready=True,
     ),

@@ -38,6 +38,31 @@ def test_one_batch_is_learned_by_heart():
     assert run_patient("healthy", 0, one_batch=True).losses[-1] < 0.02
 
 
+def test_a_warm_up_tells_a_rate_that_is_too_high_from_a_missing_warm_up():
+    """Each stored patient, and seeds whose record looks like the other's: without a warm-up all are lost."""
+    for patient in patients():
+        if patient.illness.name == "no warm-up":
+            assert patient.losses[-5:].mean() < 0.85 * patient.losses[0]
+            assert patient.reruns["warm-up"][-5:].mean() < 0.4
+        if patient.illness.name == "rate too high":
+            assert patient.reruns["warm-up"][-5:].mean() > 2
+    for seed in (10, 24, 33):
+        ends = [
+            run_patient(name, seed, warm_up=True).losses[-20:].mean()
+            for name in ("no warm-up", "rate too high")
+        ]
+        assert ends[0] < 0.5 < 1.5 < ends[1]
+
+
+def test_without_its_cuts_the_run_goes_on_learning():
+    for patient in patients():
+        if patient.illness.name == "cut too early":
+            cut = patient.losses[-20:].mean()
+            # The same code as far as the rate is concerned, but for what stands in its middle.
+            free = run_patient("state lost", patient.seed).losses[-20:].mean()
+            assert free < cut / 2
+
+
 def test_stored_patients_are_those_of_the_code_as_it_is():
     stored = patients()
     assert {patient.illness.name for patient in stored} == set(ILLNESSES)

@@ -34,11 +34,31 @@ def test_it_keeps_the_cause_to_itself_until_it_is_named(view):
     assert left_out.cause not in view.describe()
     view.named = ["wrong sign"]
     sign = ILLNESSES["wrong sign"]
-    assert f"Not so: {sign.cause}. You would see this: {sign.shows}" in view.describe()
+    assert f"Not so: {sign.cause}. You would know it by this: {sign.would}" in view.describe()
     assert not view.solved
     view.named = ["left out", "wrong sign"]
     assert view.solved
     assert f"Right, {left_out.cause}. {left_out.shows}" in view.describe()
+
+
+def test_a_wrong_name_is_answered_by_what_this_patient_does_not_show(view):
+    """What the sentences say that could look so in others: the reruns, and the first steps."""
+    for one in view.patients:
+        name = one.illness.name
+        ends = {test: losses[-5:].mean() for test, losses in {"": one.losses, **one.reruns}.items()}
+        leaps = one.records["relative_update"].nanmedian(0).values[:20].nan_to_num().max() > 0.25
+        learns = {test: bool(end < 0.4) for test, end in ends.items()}
+        high = leaps and learns["a tenth"] and not learns["warm-up"]
+        missing = leaps and learns["warm-up"] and not learns[""]
+        low = bool(ends[""] > 2) and bool(ends["ten times"] < ends[""] - 0.2)
+        rate = one.records["effective_rate"]
+        assert (high, missing, low) == tuple(
+            name == other for other in ("rate too high", "no warm-up", "rate too low")
+        ), (name, one.seed, ends)
+        assert (one.held[0] < one.held[1]) == (name == "left out")
+        if name in ("schedule too fast", "cut too early"):
+            even = (rate[0, 1:20] < rate[0, :19]).all()
+            assert even == (name == "schedule too fast")
 
 
 def test_what_the_optimizer_holds_tells_who_was_left_out(view):

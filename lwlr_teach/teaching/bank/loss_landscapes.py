@@ -140,6 +140,12 @@ def _grown_length(h: Tensor, v: Tensor, steps: int) -> Tensor:
     return v.norm()
 
 
+def _by_old_length(h: Tensor, v: Tensor, steps: int) -> Tensor:
+    for _ in range(steps):
+        v = h @ v / v.norm()
+    return v @ (h @ v)
+
+
 def _of_start(h: Tensor, v: Tensor, steps: int) -> Tensor:
     v = v / v.norm()
     return v @ (h @ v)
@@ -172,6 +178,10 @@ SHARPEST = Exercise(
         Known(
             _growing,
             "Your v is never brought back to length 1, and grows with each step. Divide it by its norm.",
+        ),
+        Known(
+            _by_old_length,
+            "You divide Hv by the length of the old v. Compute Hv first, then divide it by its own length.",
         ),
         Known(
             _grown_length,

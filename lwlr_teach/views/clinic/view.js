@@ -1,5 +1,5 @@
 // The clinic: a patient's loss and one record of its layers; tests to pay for, causes to name, then the code.
-import { typed } from "../kit/canvas.js";
+import { colourOf, typed } from "../kit/canvas.js";
 import { OWN_KEYS, button, element } from "../kit/controls.js";
 import { stage } from "../kit/stage.js";
 import { short } from "../kit/text.js";
@@ -65,7 +65,12 @@ function render({ model, el }) {
     const y = { title: records[now.quantity][1], range: one().ranges[now.quantity], log: true };
     const p = view.plot(ctx, colours, box(ctx), x, y);
     const first = 1 + quantities.indexOf(now.quantity) * layers.length;
-    for (const { name, style, i } of view.visible(layers)) p.curve({ name, style, n: steps.length, x: place, y: curve(first + i), floor: true });
+    for (const { name, style, i } of view.visible(layers)) {
+      const at = curve(first + i);
+      p.curve({ name, style, n: steps.length, x: place, y: at, floor: true });
+      if (Number.isNaN(at(1))) p.scatter({ name, n: 1, x: place, y: at, colour: colourOf(style, colours), quiet: true }); // no line has one point
+      if (steps.every((_, k) => at(k) === 0)) words(ctx, colours, `${name}: exactly 0`, p.left + 6, p.bottom - 4, "left");
+    }
     if (whole()) {
       const y = curve(rows - 1);
       p.curve({ name: together[1], n: steps.length, x: place, y, colour: colours.text, width: 2.5 });

@@ -225,8 +225,8 @@ def _loss(value: float) -> str:
 
 
 def _not_so(name: str) -> str:
-    """What is said to a wrong name: what would be seen then."""
-    return f"Not so: {ILLNESSES[name].cause}. You would see this: {ILLNESSES[name].shows}"
+    """What is said to a wrong name: what would tell it."""
+    return f"Not so: {ILLNESSES[name].cause}. You would know it by this: {ILLNESSES[name].would}"
 
 
 def _whole(one: Patient) -> Tensor:
