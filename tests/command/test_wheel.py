@@ -1,5 +1,6 @@
 """What is handed out: the wheel and the sdist, and the command where there is a wheel and no clone."""
 
+import configparser
 import json
 import os
 import re
@@ -72,13 +73,15 @@ def test_the_sdist_holds_all_that_git_knows(built):
     assert names == held | {"PKG-INFO"}
 
 
-def test_the_command_is_named_in_the_wheel(wheel):
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+def test_the_command_and_the_exporter_are_named_in_the_wheel(wheel):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = configparser.ConfigParser()
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
-        assert archive.read(name).decode().split() == [
-            "[console_scripts]", "lwlr-teach", "=", scripts["lwlr-teach"],
-        ]  # fmt: skip
+        named.read_string(archive.read(name).decode())
+    wanted = {"console_scripts": project["scripts"]} | project["entry-points"]
+    assert {part: dict(named[part]) for part in named.sections()} == wanted
+    assert {*wanted} == {"console_scripts", "nbconvert.exporters"}
 
 
 def test_from_a_wheel_the_first_lesson_opens_in_an_empty_folder(command, wheel, tmp_path):
