@@ -1,5 +1,5 @@
 // What stands in for Python on a page: it judges predictions, and keeps in this browser what a learner has done.
-import { ENOUGH, calibration, describe, isRight } from "../../lwlr_teach/views/prediction/words.js";
+import { OFTEN, calibration, describe, isRight } from "../../lwlr_teach/views/prediction/words.js";
 
 const KEY = "lwlr-teach";
 
@@ -53,19 +53,16 @@ function prediction(model, traits, lesson) {
   Object.assign(traits, { truth: [], why: "", guess: kept.guess ?? [], locked: "guess" in kept });
   if (kept.confidence) traits.confidence = kept.confidence;
   const judged = () => isRight(/** @type {Asked} */ (traits));
-  const say = () => {
-    const far = counted();
-    const known = judged() !== null && far.length >= ENOUGH ? ` So far, ${calibration(far)}` : "";
-    model.set("words", describe(/** @type {Asked} */ (traits)) + known);
-  };
+  const say = (more = "") => model.set("words", describe(/** @type {Asked} */ (traits)) + more);
   const keep = (more) => note(({ predictions }) => (predictions[name] = { ...predictions[name], ...more }));
   const reveal = () => {
     if (traits.truth.length || !answer.truth.length) return;
     model.set("why", answer.why);
     model.set("truth", answer.truth);
-    const right = judged();
+    const [right, before] = [judged(), counted().length];
     keep(right === null || record().predictions[name]?.late ? { late: true } : { told: true, right });
-    say();
+    const known = counted();
+    say(known.length > before && known.length % OFTEN === 0 ? ` So far, ${calibration(known)}` : "");
   };
   say();
   model.on("change:locked", () => { // before anybody else hears of it, and shows what was measured

@@ -12,19 +12,21 @@ from lwlr_teach.command.files import PACKAGE, handed_out
 PUBLISHED = "https://lwlr-teach.github.io/lwlr-teach"
 
 
-class _Pages(SimpleHTTPRequestHandler):
+class Pages(SimpleHTTPRequestHandler):
+    """The files of a site, without a word on what is asked for."""
+
     # Windows may call scripts plain text, and a browser runs no module that is.
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of what is asked for."""
+        """Say nothing."""
 
 
 def site(port: int, *, browser: bool) -> int:
     """Serve the site until it is stopped. The port stays: a browser keeps what was answered at an address."""
     pages = _pages()
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Pages, directory=pages))
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(Pages, directory=pages))
     except (OSError, OverflowError) as error:
         raise SystemExit(
             f"Port {port} cannot be used ({error}); name another: lwlr-teach site --port 8601"

@@ -14,6 +14,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from authoring import lab
+from lwlr_teach.command.site import Pages
 from lwlr_teach.views import SurfaceView
 from lwlr_teach.views.prediction.view import COLUMNS, PredictionView
 from tests.browser.small_site import NAME
@@ -27,18 +29,13 @@ WIDE: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 390, "height": 844}
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("small")
     command = [sys.executable, "-m", "tests.browser.small_site", str(folder)]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert made.returncode == 0, made.stdout + made.stderr
-    handler = functools.partial(_Quiet, directory=str(folder / "site"))
+    handler = functools.partial(Pages, directory=str(folder / "site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -204,6 +201,20 @@ def test_a_guess_is_locked_judged_and_still_there_when_the_page_is_opened_again(
         assert question.locator("input").first.is_disabled()
 
 
+@pytest.mark.parametrize(("before", "told"), [(3, False), (4, True)])
+def test_with_every_fifth_guess_it_is_told_how_well_one_knows_what_one_knows(browser, site, before, told):
+    with opened(browser, site, LESSON) as page:
+        judged = {f"other: {i}": {"guess": [0], "confidence": 50, "right": True} for i in range(before)}
+        page.evaluate("all => localStorage['lwlr-teach'] = JSON.stringify({ predictions: all })", judged)
+        page.reload()
+        question = view(page, "prediction", 2)
+        guess(question, "choice")
+        page.locator("details.lwlr-answer").nth(1).locator("summary").first.click()
+        question.locator('button[data-name="lock"]').click()
+        assert words(question)[0] in "✔✘"
+        assert (f"So far, {before + 1} predictions" in words(question)) == told
+
+
 def test_who_does_not_guess_sees_the_answer_and_it_does_not_count_later(browser, site):
     with opened(browser, site, LESSON) as page:
         fold = page.locator("details.lwlr-answer").first
@@ -217,6 +228,7 @@ def test_who_does_not_guess_sees_the_answer_and_it_does_not_count_later(browser,
         guess(question, "number")
         question.locator('button[data-name="lock"]').click()
         page.locator("details.lwlr-answer summary").first.click()
+        lab.View(question).settle()  # a fold tells that it was opened a little later
         assert words(question).startswith("✔") or words(question).startswith("✘")
         (entry,) = page.evaluate("Object.values(JSON.parse(localStorage['lwlr-teach']).predictions)")
         assert "right" not in entry

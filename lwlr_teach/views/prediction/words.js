@@ -2,7 +2,7 @@
 // know, of lwlr_teach/teaching/predictions.py. Pure functions, tested with Node against Python.
 import { label, percent, short } from "../kit/text.js";
 
-export const ENOUGH = 3; // predictions that make a calibration worth telling
+export const OFTEN = 5; // after so many more predictions a calibration is worth telling
 
 // The question, what was guessed and what was measured, as far as they are known.
 /** @param {Asked} asked */
