@@ -30,7 +30,7 @@ SHARED = [
 
 # Where a view's module has the programs that Python writes for one view.
 _PROGRAMS = re.compile(r"/\*\* @type \{Programs?[^}]*\} \*/ \((?:null|\[\])\)")
-_NOT_OURS = {"layout", "tooltip", "tabbable"}
+_OF_EVERY_WIDGET = {"layout", "tooltip", "tabbable"}
 
 
 def states(notebook: NotebookNode) -> dict[str, Any]:
@@ -48,9 +48,17 @@ def _view(kept: Mapping[str, Any]) -> dict[str, Any]:
     if "_esm" not in state:
         raise ValueError(f"a page can show our own views only, not {kept['model_name']}")
     name, programs = _module_of(state["_esm"])
-    traits = {key: value for key, value in state.items() if not key.startswith("_") and key not in _NOT_OURS}
     buffers = {buffer["path"][0]: buffer["data"] for buffer in kept.get("buffers", [])}
-    return {"view": name, "programs": programs, "state": traits, "bytes": buffers}
+    return {"view": name, "programs": programs, "state": own(state), "bytes": buffers}
+
+
+def own(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What a view is told of its own, without what every widget has."""
+    return {
+        name: value
+        for name, value in state.items()
+        if not name.startswith("_") and name not in _OF_EVERY_WIDGET
+    }
 
 
 def _module_of(text: str) -> tuple[str, str | None]:
@@ -87,11 +95,7 @@ class Written:
 
 def kept(view: View) -> dict[str, Any]:
     """The same of a view of this process."""
-    traits = {
-        name: view.get_state()[name]
-        for name in view.keys
-        if not name.startswith("_") and name not in _NOT_OURS
-    }
+    traits = own(view.get_state())
     buffers = {name: b64encode(value).decode() for name, value in traits.items() if isinstance(value, bytes)}
     name, programs = _module_of(str(view._esm))
     state = {name: value for name, value in traits.items() if name not in buffers}

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
 from lwlr_teach import __version__
 from lwlr_teach.command.desk import LESSONS
@@ -107,11 +107,11 @@ def packages() -> str:
         listed = ", ".join(f"{each.name} is {found[each.name] or 'missing'}" for each in wrong)
         install = " ".join(f'"{each.name}{each.specifier}"' for each in wrong)
         raise Ill(f"{listed}. Do: pip install {install}")
+    tested = _tested()
     other = [
-        f"{name} {version} ({tested})"
+        f"{name} {version} ({known})"
         for name, version in found.items()
-        if (tested := _tested().get(_normal(name)))
-        and _normal(tested) != _normal((version or "").partition("+")[0])
+        if (known := tested.get(canonicalize_name(name))) and known != (version or "").partition("+")[0]
     ]
     rest = (
         f"; of these other versions were tested: {', '.join(other)}" if other else ", in the versions tested"
@@ -126,15 +126,11 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _tested() -> dict[str, str]:
+def _tested() -> dict[NormalizedName, str]:
     """The versions that were tested, by the packages' normal names."""
     lines = handed_out("constraints.txt").read_text("utf-8").splitlines()
     pairs = (line.partition("==") for line in lines if not line.startswith("#"))
-    return {_normal(name): version for name, _, version in pairs}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return {canonicalize_name(name): version for name, _, version in pairs}
 
 
 def torch_works() -> str:

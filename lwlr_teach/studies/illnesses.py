@@ -511,20 +511,22 @@ def _read(values: list[Any]) -> Tensor:
     )
 
 
-def _ill(illness: str) -> Iterator[int]:
-    """Seeds with which the record shows the illness. A run that lacks a warm-up may never come back, and then
-    its record is that of too high a rate."""
+def _ill(illness: str) -> Iterator[tuple[int, Run]]:
+    """Seeds with which the record shows the illness, and the runs.
+
+    A run that lacks a warm-up may never come back, and then its record is that of too high a rate.
+    """
     for seed in count(_FIRST_SEED):
-        found = [finding.illness for finding in diagnose(_run(illness, seed).fit)]
+        run = _run(illness, seed)
+        found = [finding.illness for finding in diagnose(run.fit)]
         if found == [illness] * (illness != "healthy"):
-            yield seed
+            yield seed, run
 
 
 def _store() -> None:
     """Run all patients anew: some minutes."""
     entries = []
-    for illness, seed in ((name, seed) for name in ILLNESSES for seed in islice(_ill(name), _EACH)):
-        run = _run(illness, seed)
+    for illness, (seed, run) in ((name, ill) for name in ILLNESSES for ill in islice(_ill(name), _EACH)):
         fit = run.fit
         reruns = {
             name: _run(illness, seed + (100 if name == "another seed" else 0), **how).fit.losses

@@ -15,6 +15,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from authoring import lab
+from authoring.site.views import own
 from lwlr_teach.views.kit.base import View
 
 # The page's model holds the state, and what the page has saved until the kernel takes it; `tell` changes the
@@ -52,15 +53,14 @@ _RENDER = """async ([source, state, place]) => {
   window.state = state;
   await render({ model, el });
 }"""
-_NOT_OURS = {"layout", "tooltip", "tabbable"}
 
 
 def sent(view: View, names: set[str] | None = None) -> dict[str, Any]:
     """What the browser is told of a view: bytes as base64, as a page without a kernel has them."""
     return {
         name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
-        for name, value in view.trait_values(sync=True).items()
-        if not name.startswith("_") and name not in _NOT_OURS and (names is None or name in names)
+        for name, value in own(view.trait_values(sync=True)).items()
+        if names is None or name in names
     }
 
 
