@@ -12,6 +12,8 @@ from authoring import build, cells
 from lwlr_teach.views import SurfaceView
 from lwlr_teach.views.kit.base import View
 
+pytestmark = pytest.mark.slow  # the cells make their experiments again
+
 
 def shown(lesson: str, *parts: str) -> Any:
     """The view of the last of the cells in which these texts stand; the others are run before it."""

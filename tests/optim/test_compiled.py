@@ -9,7 +9,6 @@ import textwrap
 
 import pytest
 import torch
-from torch._dynamo.utils import counters
 
 from lwlr_teach.clipping import by_global_norm
 from lwlr_teach.layerwise import by_trust_ratio
@@ -47,6 +46,9 @@ def one_thread():
 @pytest.fixture
 def graphs():
     """How many programs were compiled so far in this test."""
+    # Here, because it takes seconds to load, also in a run that leaves these tests out.
+    from torch._dynamo.utils import counters
+
     torch.compiler.reset()
     counters.clear()
     return lambda: counters["stats"]["unique_graphs"]

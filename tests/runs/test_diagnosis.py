@@ -12,6 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")
 SICK = [name for name in ILLNESSES if name != "healthy"]
 
 
+@pytest.mark.slow
 def test_patients_that_the_rules_have_not_seen():
     """Single seeds come out differently on other machines, so no illness must be found from each of them."""
     found = patients(range(31, 34))

@@ -38,6 +38,7 @@ def test_one_batch_is_learned_by_heart():
     assert run_patient("healthy", 0, one_batch=True).losses[-1] < 0.02
 
 
+@pytest.mark.slow
 def test_a_warm_up_tells_a_rate_that_is_too_high_from_a_missing_warm_up():
     """Each stored patient, and seeds whose record looks like the other's: without a warm-up all are lost."""
     for patient in patients():

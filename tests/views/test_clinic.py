@@ -111,6 +111,7 @@ def test_where_numbers_end_it_says_so(view):
     assert "no number" not in view.describe()
 
 
+@pytest.mark.slow
 def test_every_patient_is_drawn_with_and_without_its_code(view):
     for i in range(0, len(view.patients), 2):
         view.patient, view.named = i, []

@@ -38,6 +38,7 @@ def path(playground, i=0):
     return playground.run(i, playground.start)[0]
 
 
+@pytest.mark.slow
 def test_at_first_it_shows_six_methods_on_the_surface_that_was_asked_for():
     made = Playground("rosenbrock", at_lr=0.001)
     assert made.shown == list(SIX)
@@ -68,6 +69,7 @@ def test_it_opens_where_something_happens():
     assert "diverges" not in made.describe()
 
 
+@pytest.mark.slow
 def test_all_of_it_is_less_than_a_tenth_of_a_megabyte():
     made = Playground()
     code = len(made._esm) - len(module("surface/view.js"))

@@ -113,6 +113,7 @@ def test_a_rule_that_cannot_run_is_named_with_its_line():
     assert "torch.where(" in str(said.value)
 
 
+@pytest.mark.slow
 def test_eight_methods_with_a_memory_can_be_seen_at_once():
     eight = [m for m in METHODS.values() if m.memory][:8]
     SurfaceView("ravine", eight)
