@@ -21,13 +21,18 @@ function fetched(address) {
   return known;
 }
 
-// The state of a view: traits in one file, and those that are bytes in another.
+// The state of a view: traits in one file, and those that are bytes in another. `answer` reads what Python would send at a
+// choice.
 /** @param {string} address */
 async function read(address) {
-  const { traits, bytes, file } = JSON.parse(new TextDecoder().decode(await fetched(address)));
-  const data = file ? await fetched(new URL(file, new URL(address, location.href)).href) : new ArrayBuffer(0);
+  const { traits, bytes, file, answers = {} } = JSON.parse(new TextDecoder().decode(await fetched(address)));
+  /** @param {string} name */
+  const beside = (name) => new URL(name, new URL(address, location.href)).href;
+  const data = file ? await fetched(beside(file)) : new ArrayBuffer(0);
   for (const [name, [from, length, way]] of Object.entries(bytes)) traits[name] = unfolded(new Uint8Array(data, from, length), way);
-  return traits;
+  /** @param {string} choice */
+  const answer = async (choice) => (await read(beside(answers[choice]))).traits;
+  return { traits, answer };
 }
 
 // Bytes as they were: all first bytes of numbers `way` bytes long came first, then all second ones; of those of two bytes
@@ -74,9 +79,9 @@ const models = new Map();
 // The view's model, with what its kernel would do.
 /** @param {HTMLElement} place */
 function modelAt({ dataset: { state = "", view = "", lesson = "" } }) {
-  const known = models.get(state) ?? read(state).then((traits) => {
+  const known = models.get(state) ?? read(state).then(({ traits, answer }) => {
     const model = modelOf(traits);
-    return Object.assign(model, kernelOf(view, model, traits, lesson));
+    return Object.assign(model, kernelOf(view, model, traits, lesson, answer));
   });
   models.set(state, known);
   return known;

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from PIL import Image
@@ -26,7 +27,7 @@ def page(name: str, notebook: NotebookNode, folder: Path, code: Path) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     shown = {model: views.write(kept, folder, code) for model, kept in notebook.metadata.widgets.items()}
-    outputs = _Outputs(name, folder, shown)
+    outputs = _Outputs(name, folder, notebook.metadata.widgets, shown)
     parts = [part for cell in notebook.cells for part in _parts(name, cell, outputs)]
     parts.insert(1, _note(name))
     return "\n\n".join(parts) + "\n"
@@ -43,8 +44,13 @@ def _note(name: str) -> str:
     return (
         ":::{note}\nThis lesson was run when the page was made, and no cell waits for you. Its pictures "
         "are alive in your browser, which also keeps your guesses and answers. To run and change the code, "
-        f"open it [on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)}).\n:::"
+        f"open it {_elsewhere(name)}.\n:::"
     )
+
+
+def _elsewhere(name: str) -> str:
+    """Where there is a Python, as links."""
+    return f"[on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)})"
 
 
 def _parts(name: str, cell: NotebookNode, outputs: _Outputs) -> Iterator[str]:
@@ -59,13 +65,15 @@ def _parts(name: str, cell: NotebookNode, outputs: _Outputs) -> Iterator[str]:
         yield raw("</details>")
         return
     yield from _folded(IMPORTS, code) if cells.calls(cell.source, "begin") else [code]
+    if any(map(outputs.trains, cell.outputs)):
+        yield (
+            "Here these schedules race alone. To let one of your own join, which takes Python to train it, "
+            f"open this lesson {_elsewhere(name)}."
+        )
     if shown:
         yield raw(shown)
     if cells.answers(cell.source):
-        yield (
-            "To write your answer and have it checked, open this lesson "
-            f"[on Binder]({places.binder(name)}) or [in Colab]({places.colab(name)})."
-        )
+        yield f"To write your answer and have it checked, open this lesson {_elsewhere(name)}."
 
 
 def _folded(title: str, code: str) -> list[str]:
@@ -75,9 +83,17 @@ def _folded(title: str, code: str) -> list[str]:
 class _Outputs:
     """Writes the outputs of one notebook as HTML, and their pictures into its folder."""
 
-    def __init__(self, name: str, folder: Path, shown: dict[str, views.Written]) -> None:
-        self.name, self.folder, self.shown = name, folder, shown
+    def __init__(
+        self, name: str, folder: Path, kept: Mapping[str, Any], shown: Mapping[str, views.Written]
+    ) -> None:
+        self.name, self.folder, self.kept, self.shown = name, folder, kept, shown
         self.pictures = 0
+
+    def trains(self, output: NotebookNode) -> bool:
+        """Whether it is a view that takes a drawn schedule and trains with it, for which ``kernel.js`` has no
+        answer."""
+        kept = self.kept.get(output.get("data", {}).get(WIDGET_VIEW, {}).get("model_id"))
+        return kept is not None and kept["view"] == "schedules" and kept["state"]["plan"]["pad"]
 
     def html(self, output: NotebookNode) -> str:
         """What a browser shows of an output."""

@@ -31,7 +31,8 @@ import torch
 from lwlr_teach.teaching import (
     ask, begin, check, claim, course_map, explain, predict_choice, predict_curve, predict_number,
 )
-from lwlr_teach.views import Microscope, SurfaceView
+from lwlr_teach.studies import train_schedules
+from lwlr_teach.views import Microscope, ScheduleView, SplitView, SurfaceView
 
 begin("01-learning-rate")
 
@@ -66,6 +67,12 @@ ask("01-spike", "01-edge-formula")
 
 # %%
 Microscope(["Adam"])
+
+# %%
+SplitView(at_step=2)
+
+# %%
+ScheduleView(train_schedules(["constant", "cosine"], lr=[0.05, 0.1], seeds=2, steps=20, progress=False))
 
 # %%
 def step(p, g, lr):

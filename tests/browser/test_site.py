@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from authoring import lab
 from lwlr_teach.command.site import Pages
-from lwlr_teach.views import SurfaceView
+from lwlr_teach.views import SplitView, SurfaceView
 from lwlr_teach.views.prediction.view import COLUMNS, PredictionView
 from tests.browser.small_site import NAME
 
@@ -257,6 +257,29 @@ def test_recall_and_own_words_are_kept_and_the_map_counts_them(browser, site):
         assert "1 prediction" in here.inner_text()
         assert here.locator(".lwlr-mark").get_attribute("aria-label") == "begun"
         assert here.locator("a").get_attribute("href") == f"./{NAME}.html"
+
+
+def test_a_page_has_the_splits_of_every_network(browser, site):
+    with opened(browser, site, LESSON) as page:
+        shown = view(page, "splits")
+        shown.locator('input[data-name="layers"][value="3"]').check()
+        shown.locator('input[data-name="dynamics"][value="surrogate"]').check()
+        shown.locator('select[data-name="width"]').select_option("64")
+        mine = SplitView(3, dynamics="surrogate", width=64, at_step=2)
+        page.wait_for_function(
+            "(words) => document.querySelector('.lwlr-splits canvas').ariaLabel === words",
+            arg=mine.describe(),
+        )
+
+
+def test_a_schedule_that_would_wait_for_python_cannot_be_drawn_and_the_page_says_where_it_can(browser, site):
+    with opened(browser, site, LESSON) as page:
+        shown = view(page, "schedules")
+        said = page.locator("p", has_text="To let one of your own join").last
+        assert said.locator("a").count() == 2
+        assert said.bounding_box()["y"] < shown.bounding_box()["y"]
+        assert "yours" not in shown.inner_text()
+        assert shown.locator(".lwlr-pad").count() == 0
 
 
 def test_without_scripts_the_pictures_and_their_words_stay(browser, site):
