@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -47,6 +48,8 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 
+_MODULES = re.compile(r"~(?:\w+\.)*")
+
 
 def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines: list[str]) -> None:
     """A docstring of this project as reStructuredText."""
@@ -58,6 +61,12 @@ def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines
         "method",
     ):  # of the others it would read the first words as a type
         lines[:] = GoogleDocstring(lines, what=what, obj=thing).lines()
+
+
+def signature(*event: Any) -> tuple[str | None, str | None]:
+    """A signature without the names of modules, which Sphinx leaves where an argument has no value to show."""
+    arguments, returns = event[-2:]
+    return (arguments and _MODULES.sub("", arguments), returns)
 
 
 def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
@@ -72,4 +81,5 @@ def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree:
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", docstring)
+    app.connect("autodoc-process-signature", signature)
     app.connect("html-page-context", launch)

@@ -159,7 +159,16 @@ function follow() {
   tell();
 }
 
+// What is wider than the page can be scrolled with the keyboard, too.
+function reachable() {
+  /** @type {NodeListOf<HTMLElement>} */
+  const formulas = document.querySelectorAll("div.math");
+  for (const formula of formulas) formula.tabIndex = formula.scrollWidth > formula.clientWidth ? 0 : -1;
+}
+
 follow();
+reachable();
+addEventListener("resize", reachable);
 const lesson = /** @type {HTMLElement | null} */ (document.querySelector(".lwlr-live[data-lesson]"))?.dataset.lesson;
 if (lesson) begin(lesson);
 for (const fold of document.querySelectorAll("details.lwlr-answer")) {

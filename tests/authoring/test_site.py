@@ -177,8 +177,8 @@ def test_links_of_the_repository_lead_to_its_pages():
     ("lines", "wanted"),
     [
         (
-            ["Text.", "", "    m ← m + g", "    d = m", "", "More."],
-            ["Text.", "", "::", "", "    m ← m + g", "    d = m", "", "More."],
+            ["Text.", "", "    m = f()", "", "    d = m", "", "More."],
+            ["Text.", "", "::", "", "    m = f()", "", "    d = m", "", "More."],
         ),
         (["|v| = 1, b* and (a, *b, c)"], [r"\|v\| = 1, b\* and (a, \*b, c)"]),
         (["*Deriving Muon*, **so**, ``a | b*``"], ["*Deriving Muon*, **so**, ``a | b*``"]),
@@ -193,3 +193,28 @@ def test_links_of_the_repository_lead_to_its_pages():
 )
 def test_docstrings_are_read_as_they_were_meant(lines, wanted):
     assert docstrings.restructured(lines) == wanted
+
+
+@pytest.mark.parametrize(
+    ("block", "wanted"),
+    [
+        (["d = m̂ / (√v̂ + ε) ,   p ← p − d"], r"{l}d = m̂ / (\sqrt{v̂} + ε) ,\quad p ← p − d"),
+        (
+            ["r ← √[ (ρ_t − 4)(ρ_t − 2) ] · √(u + ε)"],
+            r"{l}r ← \sqrt{ (ρ_t − 4)(ρ_t − 2) } \cdot  \sqrt{u + ε}",
+        ),
+        (
+            ["b ← b*", "u ← RMS(b)    over a row"],
+            r"{ll}\mathrlap{b ← b^*} \\ u ←\operatorname{RMS}(b) & \text{over a row}",
+        ),
+        (["‖p‖ or ‖g‖ is 0"], r"{l}\lVert p\rVert \text{ or }\lVert g\rVert \text{ is }0"),
+    ],
+)
+def test_a_formula_of_a_docstring_is_set(block, wanted):
+    assert docstrings.restructured([f"    {line}" for line in block]) == [
+        ".. math::",
+        "   :class: lwlr-rule",
+        "",
+        rf"   \begin{{array}}{wanted}\end{{array}}",
+        "",
+    ]
