@@ -64,7 +64,7 @@ def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines
 
 
 def signature(*event: Any) -> tuple[str | None, str | None]:
-    """A signature without the names of modules, which Sphinx leaves where an argument has no value to show."""
+    """A signature without the names of modules, which Sphinx leaves in where a default cannot be written."""
     arguments, returns = event[-2:]
     return (arguments and _MODULES.sub("", arguments), returns)
 

@@ -1,6 +1,6 @@
 // Brings the views of a page to life without a kernel. A place for a view is <div class="lwlr-live" data-view="surface"
 // data-state="address">; its picture stays where anything fails. Places of one address show one view.
-import { begin, kernelOf } from "./kernel.js";
+import { begin, calibrated, kernelOf } from "./kernel.js";
 
 const VIEWS = new URL("../../lwlr_teach/views/", import.meta.url);
 const NEAR = "800px 0px"; // so far from the window a view is put on the page
@@ -162,8 +162,8 @@ function follow() {
 // What is wider than the page can be scrolled with the keyboard, too.
 function reachable() {
   /** @type {NodeListOf<HTMLElement>} */
-  const formulas = document.querySelectorAll("div.math");
-  for (const formula of formulas) formula.tabIndex = formula.scrollWidth > formula.clientWidth ? 0 : -1;
+  const wide = document.querySelectorAll("div.math, .lwlr-columns");
+  for (const part of wide) part.tabIndex = part.scrollWidth > part.clientWidth ? 0 : -1;
 }
 
 follow();
@@ -171,6 +171,7 @@ reachable();
 addEventListener("resize", reachable);
 const lesson = /** @type {HTMLElement | null} */ (document.querySelector(".lwlr-live[data-lesson]"))?.dataset.lesson;
 if (lesson) begin(lesson);
+for (const said of document.querySelectorAll(".lwlr-calibration")) said.textContent = calibrated();
 for (const fold of document.querySelectorAll("details.lwlr-answer")) {
   if (fold.querySelector('.lwlr-live[data-view="prediction"]')) guard(/** @type {HTMLDetailsElement} */ (fold));
 }

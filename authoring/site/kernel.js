@@ -27,6 +27,9 @@ function note(change) {
 // The predictions that were judged: their guess was locked before the answer was shown.
 const counted = () => Object.values(record().predictions).filter((kept) => "right" in kept);
 
+// How well somebody knows what they know, by what was kept here.
+export const calibrated = () => calibration(counted());
+
 // Gives a model what Python would do for it, by the name of its view. Others need nothing.
 /**
  * @param {string} view

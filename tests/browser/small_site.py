@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
     source = folder / f"{NAME}.py"
     source.write_text(LESSON.lstrip(), encoding="utf-8")
     notebook = build.read(source)
-    executed.run(notebook)
+    executed.run(notebook, NAME)
     make({NAME: notebook}, folder / "site")
 
 

@@ -15,6 +15,7 @@ import torch
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from authoring import lab
+from authoring.axe import violations
 from lwlr_teach.command.site import Pages
 from lwlr_teach.views import SplitView, SurfaceView
 from lwlr_teach.views.prediction.view import COLUMNS, PredictionView
@@ -89,6 +90,18 @@ def test_a_page_has_a_language_a_title_one_heading_and_words_for_its_pictures(br
         assert page.locator("h1:visible").count() == 1
         assert page.locator("img:not([alt])").count() == 0
         assert page.evaluate("[...document.images].every((image) => image.alt.length > 20)")
+
+
+@pytest.mark.parametrize(
+    "path", ["index.html", LESSON, "api/optim.html", "speed.html", "search.html?q=evenly"]
+)
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_page(browser, site, path, viewport, theme):
+    with opened(browser, site, path, viewport=viewport, color_scheme=theme) as page:
+        walk(page)
+        assert not (found := violations(page.locator("html"))), "\n".join(found)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 @pytest.mark.parametrize("path", ["index.html", LESSON])
@@ -316,6 +329,17 @@ def test_a_page_with_its_views_is_light(browser, site, path):
         page.wait_for_timeout(300)
     assert len(weights) > 20
     assert sum(weights.values()) < MOST, sorted(weights.items(), key=lambda each: -each[1])[:8]
+
+
+def test_a_formula_that_is_too_wide_is_scrolled_with_the_keyboard(browser, site):
+    with opened(browser, site, "api/optim.html", viewport=NARROW) as page:
+        wide = page.locator("div.math").evaluate_all(
+            "all => all.map(one => [one.scrollWidth > one.clientWidth, one.tabIndex === 0])"
+        )
+        assert [True, True] in wide
+        assert all(is_wide == is_reached for is_wide, is_reached in wide)
+        page.locator("div.math[tabindex='0']").first.press("ArrowRight")
+        page.wait_for_function("document.querySelector('div.math[tabindex=\\'0\\']').scrollLeft > 0")
 
 
 def test_formulas_are_set_and_the_search_finds_a_lesson(browser, site):
