@@ -69,6 +69,11 @@ def signature(*event: Any) -> tuple[str | None, str | None]:
     return (arguments and _MODULES.sub("", arguments), returns)
 
 
+def skipped(_app: Any, _what: Any, _name: str, thing: Any, _skip: bool, _options: Any) -> bool | None:
+    """Whether a member is left out: the fields of a tuple of which nothing is said but their number."""
+    return True if str(thing.__doc__).startswith("Alias for field number") else None
+
+
 def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
     """Give a page the addresses behind the links on its top, of its lesson or of the first; and what its
     views import, so that the browser need not find it out module by module."""
@@ -82,4 +87,5 @@ def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", docstring)
     app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", skipped)
     app.connect("html-page-context", launch)

@@ -3,6 +3,7 @@
 import { begin, calibrated, kernelOf } from "./kernel.js";
 
 const VIEWS = new URL("../../lwlr_teach/views/", import.meta.url);
+const REST_MS = 4000;
 const NEAR = "800px 0px"; // so far from the window a view is put on the page
 
 /** @type {Map<string, Promise<ArrayBuffer>>} */
@@ -99,7 +100,9 @@ function rest(place) {
 /** @param {HTMLElement} place */
 function wake(place) {
   const still = place.querySelector("img");
-  if (still?.dataset.src) still.src = still.dataset.src;
+  if (!still?.dataset.src || still.src) return;
+  still.loading = "eager";
+  still.src = still.dataset.src;
 }
 
 /** @param {HTMLElement} place */
@@ -188,4 +191,13 @@ for (const place of all) {
   rest(place);
   watch.observe(place);
 }
-addEventListener("beforeprint", () => all.forEach(wake)); // who prints has not seen all of the page
+// Paper is light. What was drawn for the dark is not drawn anew in time: there the still picture is printed.
+const { dataset, classList } = document.documentElement;
+addEventListener("beforeprint", () => {
+  if (classList.toggle("lwlr-was-dark", dataset.theme === "dark")) dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  if (classList.contains("lwlr-was-dark")) dataset.theme = "dark";
+});
+// Who prints has not seen all of the page, and a printer waits for no picture: all are fetched when the page has come to rest.
+setTimeout(() => all.forEach(wake), REST_MS);

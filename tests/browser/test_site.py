@@ -303,6 +303,21 @@ def test_without_scripts_the_pictures_and_their_words_stay(browser, site):
         assert still.get_attribute("alt").startswith("Quadratic")
 
 
+def test_a_page_is_printed_on_light_paper_with_all_its_pictures(browser, site):
+    with opened(browser, site, LESSON, color_scheme="dark") as page:
+        seen = view(page, "surface")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.lwlr-live > img')].every(({ naturalWidth }) => naturalWidth > 0)"
+        )
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("html").get_attribute("data-theme") == "light"
+        assert seen.locator("> img").is_visible()
+        assert not seen.locator("canvas").first.is_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
 def test_a_view_that_cannot_be_loaded_stays_a_picture(browser, site):
     own = browser.new_context(viewport=WIDE)
     page = own.new_page()
