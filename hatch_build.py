@@ -1,4 +1,4 @@
-"""What a wheel holds beside the package: lessons, tested versions, the site if it is built; and its README."""
+"""What a wheel holds beside the package: lessons, tested versions, a site if it is built; and its README."""
 
 import re
 from pathlib import Path
