@@ -37,6 +37,7 @@ html_css_files = ["katex/katex.min.css", "lwlr_teach/views/kit/view.css", "autho
 html_js_files = [("authoring/site/host.js", {"type": "module"})]
 html_favicon = str(ROOT / "authoring" / "site" / "icon.svg")
 html_context = {"default_mode": "auto"}
+html_use_index = html_domain_indices = False  # no page leads to them, and the search finds more
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
