@@ -1,9 +1,11 @@
-"""What a wheel holds beside the package: the lessons, the tested versions, and the site if it is built."""
+"""What a wheel holds beside the package: lessons, tested versions, a site if it is built; and its README."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
 class HandedOut(BuildHookInterface[Any]):
@@ -19,3 +21,14 @@ class HandedOut(BuildHookInterface[Any]):
         pages = [path for path in site.rglob("*") if path.is_file()]
         files |= {path: f"site/{path.relative_to(site).as_posix()}" for path in pages}
         build_data["force_include"] |= {str(path): f"lwlr_teach/{name}" for path, name in files.items()}
+
+
+class Readme(MetadataHookInterface):
+    """The README, whose links and pictures a package index has to find in the repository."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        address = metadata["urls"]["Repository"]
+        text = (Path(self.root) / "README.md").read_text("utf-8")
+        for before, kind in ((r"\]\(", "blob"), (r'(?:src|srcset)="', "raw")):
+            text = re.sub(rf"({before})(?![a-z]+:|#)", rf"\1{address}/{kind}/main/", text)
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}

@@ -71,7 +71,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="lessons, by name; all by default")
     chosen = named(parser.parse_args().names, parser)
     make({source.stem: executed(source) for source in chosen}, SITE)
-    print(f"The site is in {SITE}; see it with: python -m http.server -d {SITE}")
+    print(f"The site is in {SITE}; see it with: lwlr-teach site")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -36,6 +37,7 @@ html_css_files = ["katex/katex.min.css", "lwlr_teach/views/kit/view.css", "autho
 html_js_files = [("authoring/site/host.js", {"type": "module"})]
 html_favicon = str(ROOT / "authoring" / "site" / "icon.svg")
 html_context = {"default_mode": "auto"}
+html_use_index = html_domain_indices = False  # no page leads to them, and the search finds more
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
@@ -46,6 +48,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+
+_MODULES = re.compile(r"~(?:\w+\.)*")
 
 
 def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines: list[str]) -> None:
@@ -60,6 +64,17 @@ def docstring(_app: Any, what: Any, _name: str, thing: Any, _options: Any, lines
         lines[:] = GoogleDocstring(lines, what=what, obj=thing).lines()
 
 
+def signature(*event: Any) -> tuple[str | None, str | None]:
+    """A signature without the names of modules, which Sphinx leaves in where a default cannot be written."""
+    arguments, returns = event[-2:]
+    return (arguments and _MODULES.sub("", arguments), returns)
+
+
+def skipped(_app: Any, _what: Any, _name: str, thing: Any, _skip: bool, _options: Any) -> bool | None:
+    """Whether a member is left out: the fields of a tuple of which nothing is said but their number."""
+    return True if str(thing.__doc__).startswith("Alias for field number") else None
+
+
 def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
     """Give a page the addresses behind the links on its top, of its lesson or of the first; and what its
     views import, so that the browser need not find it out module by module."""
@@ -72,4 +87,6 @@ def launch(_app: Any, page: str, _template: str, context: dict[str, Any], _tree:
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", docstring)
+    app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", skipped)
     app.connect("html-page-context", launch)

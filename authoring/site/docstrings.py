@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
+
+from authoring.site import unicode_math
 
 _LITERAL = re.compile(r"(``[^`]+``|:\w+:`[^`]+`)")
 _EMPHASIS = re.compile(r"(\*\*[^*\s][^*]*\*\*|(?<![\w*])\*[^*\s,][^*,]*\*(?![\w*]))")
@@ -14,21 +17,21 @@ _JOINED = re.compile(r"[^\s.,;:!?)\]}'\"/\\-]")
 def restructured(lines: Sequence[str]) -> list[str]:
     """The lines of a docstring as reStructuredText.
 
-    An indented block is a formula: its lines and blanks stay. A list need not have empty lines around it, and
-    bars and stars are signs of mathematics, unless two stars stand around words.
+    An indented block is a formula, which is set, or code, whose lines and blanks stay. A list need not have
+    empty lines around it, and bars and stars are signs of mathematics, unless two stars stand around words.
     """
     text: list[str] = []
-    block = False  # within a formula
-    for line in lines:
-        indented, empty = line.startswith("    "), not line.strip()
-        before = next((one for one in reversed(text) if one.strip()), "")
+    rest = deque(lines)
+    while rest:
+        line, before = rest.popleft(), next((one for one in reversed(text) if one.strip()), "")
         after_gap = not text or not text[-1].strip()
-        if not empty and not indented:
-            block = False
-        if indented and after_gap and not block and not _holds_a_block(before):
-            block = True
-            text += ["::", ""] if not before.endswith("::") else []
-        if block or empty:
+        if line.startswith("    ") and after_gap and not _holds_a_block(before):
+            block = [line]
+            while rest and (rest[0].startswith("    ") or not rest[0].strip()):
+                block.append(rest.popleft())
+            text += _block(block) if not before.endswith("::") else block
+            continue
+        if not line.strip():
             text.append(line)
             continue
         listed = _ENTRY.match(before) or before.startswith("  ")
@@ -37,6 +40,13 @@ def restructured(lines: Sequence[str]) -> list[str]:
             text.append("")
         text.append(_escaped(line))
     return text
+
+
+def _block(lines: Sequence[str]) -> list[str]:
+    """What stands indented by itself: a formula is set, and code stays as it is."""
+    if not unicode_math.is_formula(lines):
+        return ["::", "", *lines]
+    return [".. math::", "   :class: lwlr-rule", "", f"   {unicode_math.latex(lines)}", ""]
 
 
 def _holds_a_block(line: str) -> bool:

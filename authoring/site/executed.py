@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from authoring import build
 from authoring.site import views
+from lwlr_teach.teaching.course import COURSE
 
 KEPT = build.ROOT / "build" / "executed"
 PACKAGE = build.ROOT / "lwlr_teach"
@@ -29,7 +33,7 @@ def executed(source: Path) -> NotebookNode:
     if path.exists():
         return nbformat.read(path, as_version=4)
     print(f"running {source.stem}", flush=True)
-    run(notebook)
+    run(notebook, source.stem)
     KEPT.mkdir(parents=True, exist_ok=True)
     for older in KEPT.glob(f"{source.stem}-*.ipynb"):
         older.unlink()
@@ -39,10 +43,23 @@ def executed(source: Path) -> NotebookNode:
     return notebook
 
 
-def run(notebook: NotebookNode) -> None:
+def run(notebook: NotebookNode, name: str) -> None:
     """Run a notebook from top to bottom; ``metadata.widgets`` has its views from then on."""
-    build.execute(notebook)
+    with tempfile.TemporaryDirectory() as folder:
+        progress = Path(folder) / "progress.json"
+        progress.write_text(json.dumps(record_before(name)), encoding="utf-8")
+        build.execute(notebook, LWLR_PROGRESS=str(progress))
     notebook.metadata["widgets"] = views.states(notebook)
+
+
+def record_before(name: str) -> dict[str, Any]:
+    """A record of progress in which all lessons before this one were opened, so that it asks about the last.
+
+    With an empty one every lesson would recall the first: a page cannot choose its questions later.
+    """
+    names = [lesson.name for lesson in COURSE]
+    earlier = names[: names.index(name)] if name in names else []
+    return {"lessons": {lesson: {"opened": 1} for lesson in earlier}}
 
 
 @cache

@@ -71,7 +71,8 @@ def _inline(translator: Any, node: nodes.math) -> None:
 
 
 def _block(translator: Any, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="math">{formula(node.astext(), display=True)}</div>')
+    classes = " ".join(["math", *node["classes"]])
+    translator.body.append(f'<div class="{classes}">{formula(node.astext(), display=True)}</div>')
     raise nodes.SkipNode
 
 

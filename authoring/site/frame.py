@@ -123,6 +123,14 @@ def linked(text: str, here: Path, known: dict[str, str]) -> str:
     return re.sub(r"\]\(([^()\s]+)\)", lead, text)
 
 
+def to_pages(text: str) -> str:
+    """A lesson's text, in which what leads to a file of the repository leads to its page if there is one."""
+    for pages in (TEACHING, TABLES):
+        for name, path in pages.items():
+            text = text.replace(f"]({places.source(path)}", f"](../{name}.md")
+    return text
+
+
 def reference(room: str) -> str:
     """The page of a room: what it offers, under the module that each thing is defined in."""
     face = importlib.import_module(f"lwlr_teach.{room}")

@@ -1,8 +1,9 @@
 // Brings the views of a page to life without a kernel. A place for a view is <div class="lwlr-live" data-view="surface"
 // data-state="address">; its picture stays where anything fails. Places of one address show one view.
-import { begin, kernelOf } from "./kernel.js";
+import { begin, calibrated, kernelOf } from "./kernel.js";
 
 const VIEWS = new URL("../../lwlr_teach/views/", import.meta.url);
+const REST_MS = 4000;
 const NEAR = "800px 0px"; // so far from the window a view is put on the page
 
 /** @type {Map<string, Promise<ArrayBuffer>>} */
@@ -21,13 +22,18 @@ function fetched(address) {
   return known;
 }
 
-// The state of a view: traits in one file, and those that are bytes in another.
+// The state of a view: traits in one file, and those that are bytes in another. `answer` reads what Python would send at a
+// choice.
 /** @param {string} address */
 async function read(address) {
-  const { traits, bytes, file } = JSON.parse(new TextDecoder().decode(await fetched(address)));
-  const data = file ? await fetched(new URL(file, new URL(address, location.href)).href) : new ArrayBuffer(0);
+  const { traits, bytes, file, answers = {} } = JSON.parse(new TextDecoder().decode(await fetched(address)));
+  /** @param {string} name */
+  const beside = (name) => new URL(name, new URL(address, location.href)).href;
+  const data = file ? await fetched(beside(file)) : new ArrayBuffer(0);
   for (const [name, [from, length, way]] of Object.entries(bytes)) traits[name] = unfolded(new Uint8Array(data, from, length), way);
-  return traits;
+  /** @param {string} choice */
+  const answer = async (choice) => (await read(beside(answers[choice]))).traits;
+  return { traits, answer };
 }
 
 // Bytes as they were: all first bytes of numbers `way` bytes long came first, then all second ones; of those of two bytes
@@ -74,9 +80,9 @@ const models = new Map();
 // The view's model, with what its kernel would do.
 /** @param {HTMLElement} place */
 function modelAt({ dataset: { state = "", view = "", lesson = "" } }) {
-  const known = models.get(state) ?? read(state).then((traits) => {
+  const known = models.get(state) ?? read(state).then(({ traits, answer }) => {
     const model = modelOf(traits);
-    return Object.assign(model, kernelOf(view, model, traits, lesson));
+    return Object.assign(model, kernelOf(view, model, traits, lesson, answer));
   });
   models.set(state, known);
   return known;
@@ -94,7 +100,9 @@ function rest(place) {
 /** @param {HTMLElement} place */
 function wake(place) {
   const still = place.querySelector("img");
-  if (still?.dataset.src) still.src = still.dataset.src;
+  if (!still?.dataset.src || still.src) return;
+  still.loading = "eager";
+  still.src = still.dataset.src;
 }
 
 /** @param {HTMLElement} place */
@@ -154,9 +162,19 @@ function follow() {
   tell();
 }
 
+// What is wider than the page can be scrolled with the keyboard, too.
+function reachable() {
+  /** @type {NodeListOf<HTMLElement>} */
+  const wide = document.querySelectorAll("div.math, .lwlr-columns");
+  for (const part of wide) part.tabIndex = part.scrollWidth > part.clientWidth ? 0 : -1;
+}
+
 follow();
+reachable();
+addEventListener("resize", reachable);
 const lesson = /** @type {HTMLElement | null} */ (document.querySelector(".lwlr-live[data-lesson]"))?.dataset.lesson;
 if (lesson) begin(lesson);
+for (const said of document.querySelectorAll(".lwlr-calibration")) said.textContent = calibrated();
 for (const fold of document.querySelectorAll("details.lwlr-answer")) {
   if (fold.querySelector('.lwlr-live[data-view="prediction"]')) guard(/** @type {HTMLDetailsElement} */ (fold));
 }
@@ -173,4 +191,13 @@ for (const place of all) {
   rest(place);
   watch.observe(place);
 }
-addEventListener("beforeprint", () => all.forEach(wake)); // who prints has not seen all of the page
+// Paper is light. What was drawn for the dark is not drawn anew in time: there the still picture is printed.
+const { dataset, classList } = document.documentElement;
+addEventListener("beforeprint", () => {
+  if (classList.toggle("lwlr-was-dark", dataset.theme === "dark")) dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  if (classList.contains("lwlr-was-dark")) dataset.theme = "dark";
+});
+// Who prints has not seen all of the page, and a printer waits for no picture: all are fetched when the page has come to rest.
+setTimeout(() => all.forEach(wake), REST_MS);

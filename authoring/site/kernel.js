@@ -27,17 +27,21 @@ function note(change) {
 // The predictions that were judged: their guess was locked before the answer was shown.
 const counted = () => Object.values(record().predictions).filter((kept) => "right" in kept);
 
+// How well somebody knows what they know, by what was kept here.
+export const calibrated = () => calibration(counted());
+
 // Gives a model what Python would do for it, by the name of its view. Others need nothing.
 /**
  * @param {string} view
  * @param {any} model
  * @param {Record<string, any>} traits
  * @param {string} lesson
+ * @param {(choice: string) => Promise<Record<string, any>>} answer what was computed for a choice when the page was made
  * @returns {Kernel}
  */
-export function kernelOf(view, model, traits, lesson) {
-  const own = { prediction, recall, explain, help, course }[view];
-  return own ? own(model, traits, lesson) ?? {} : {};
+export function kernelOf(view, model, traits, lesson, answer) {
+  const own = { prediction, recall, explain, help, course, splits, schedules }[view];
+  return own ? own(model, traits, lesson, answer) ?? {} : {};
 }
 
 // Whether a question takes a guess that was kept: the lesson may have changed since.
@@ -100,6 +104,26 @@ function help(model, traits, lesson) {
   const name = `${lesson}: ${traits.plan.solution}`;
   traits.hints = Math.min(record().help[name] ?? 0, traits.plan.hints.length);
   model.saved = () => note(({ help: all }) => (all[name] = traits.hints));
+}
+
+// Another network was computed with the page, and comes when it is chosen.
+function splits(model, traits, lesson, answer) {
+  const chosen = () => ["layers", "dynamics", "start", "width"].map((name) => traits[name]).join();
+  let asked = chosen();
+  model.saved = async () => {
+    if (chosen() === asked) return;
+    const choice = (asked = chosen());
+    const { table, ...numbers } = await answer(choice);
+    if (choice !== asked) return; // another was chosen meanwhile
+    Object.entries(numbers).forEach(([name, value]) => model.set(name, value));
+    model.set("table", table); // which is drawn, of these numbers
+  };
+}
+
+// A schedule that is drawn is trained, which takes Python: here there is no pad, and the page says where there is one.
+function schedules(model, traits) {
+  const families = traits.plan.families.filter(({ drawn }) => !drawn);
+  traits.plan = { ...traits.plan, families, pad: false };
 }
 
 // The map of the course, with what was done in this browser.

@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ import numpy as np
 from nbformat import NotebookNode
 
 from authoring.build import ROOT
+from lwlr_teach.problems.linear_networks import DYNAMICS
+from lwlr_teach.studies.splits import STARTS
+from lwlr_teach.views import SplitView
 from lwlr_teach.views.kit.base import VIEWS, View, module
+from lwlr_teach.views.splits.view import NETWORKS, WIDTHS
 
 HERE = Path(__file__).parent
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -106,15 +111,11 @@ def write(kept: Mapping[str, Any], folder: Path, code: Path) -> Written:
     """Write the state of a view to ``folder``, for ``host.js``.
 
     Traits that are bytes have a file to themselves, which views of the same data share. A view with programs
-    gets a module of its own, beside that without in ``code``.
+    gets a module of its own, beside that without in ``code``. What Python would answer to a choice
+    is written as well.
     """
-    places, data = {}, b""
-    for name, text in kept["bytes"].items():
-        value, way = _smallest(b64decode(text))
-        places[name] = [len(data), len(value), way]
-        data += value
-    state = {"traits": kept["state"], "bytes": places, "file": _pack(data, folder) if data else None}
-    file = _pack(json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(), folder)
+    answers = {choice: _written(answer, folder) for choice, answer in answers_to(kept).items()}
+    file = _written(kept, folder, answers=answers)
     if kept["programs"] is None:
         return Written(kept["view"], file)
     module = VIEWS / kept["view"] / "view.js"
@@ -122,6 +123,42 @@ def write(kept: Mapping[str, Any], folder: Path, code: Path) -> Written:
     own = f"{kept['view']}/{_digest(text.encode())}.js"
     (code / VIEWS.relative_to(ROOT) / own).write_text(text, encoding="utf-8")
     return Written(kept["view"], file, own)
+
+
+def _written(kept: Mapping[str, Any], folder: Path, **more: Any) -> str:
+    """Write the ``state`` and the ``bytes`` of a view, and return the name of the file."""
+    places, data = {}, b""
+    for name, text in kept["bytes"].items():
+        value, way = _smallest(b64decode(text))
+        places[name] = [len(data), len(value), way]
+        data += value
+    state = {"traits": kept["state"], "bytes": places, "file": _pack(data, folder) if data else None, **more}
+    return _pack(json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode(), folder)
+
+
+def answers_to(kept: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What Python would send this view at each choice to which it computes anew, by the choice.
+
+    That is a network of a :class:`~lwlr_teach.views.SplitView`, as ``"2,exact,orthogonal,1000"``.
+    """
+    if kept["view"] != "splits" or not kept["state"]["plan"]["choices"]:
+        return {}
+    return _of_every_network()
+
+
+@cache
+def _of_every_network() -> dict[str, dict[str, Any]]:
+    found = {}
+    for setting in product(NETWORKS, DYNAMICS, STARTS, WIDTHS):
+        layers, dynamics, start, width = setting
+        view = SplitView(layers, dynamics=dynamics, start=start, width=width)
+        state = kept(view)
+        view.close()
+        found[",".join(map(str, setting))] = {
+            "state": {"table": state["state"]["table"]},
+            "bytes": state["bytes"],
+        }
+    return found
 
 
 def _smallest(value: bytes) -> tuple[bytes, int]:

@@ -1,7 +1,7 @@
 """Adam-mini: Adam with one size for a block of entries, where Adam has one for each entry.
 
-    m ← β₁ m + (1 − β₁) g                             m̂ = m / (1 − β₁ᵗ)
-    v ← β₂ v + (1 − β₂) · mean of g² over the block   v̂ = v / (1 − β₂ᵗ)      one number for a block
+    m ← β₁ m + (1 − β₁) g                              m̂ = m / (1 − β₁ᵗ)
+    v ← β₂ v + (1 − β₂) · mean of g² over the block    v̂ = v / (1 − β₂ᵗ)      one number for a block
     d = m̂ / (√v̂ + ε) ,   p ← (1 − η λ) p − η d
 
 Zhang et al. 2024. Where blocks differ in their curvature and the entries of a block do not, a rate for each

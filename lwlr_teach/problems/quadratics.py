@@ -3,8 +3,8 @@
 In a direction of curvature λ the gradient is λ p. A method with rate η and momentum β obeys a recursion over
 two steps, with u = (1 − τ) η λ:
 
-    heavy ball   p_{t+1} = (1 + β − u) p_t − β p_{t−1}
-    Nesterov     p_{t+1} = (1 + β) (1 − u) p_t − β (1 − u) p_{t−1}
+    heavy ball    p_{t+1} = (1 + β − u) p_t − β p_{t−1}
+    Nesterov      p_{t+1} = (1 + β) (1 − u) p_t − β (1 − u) p_{t−1}
 
 In the long run a step multiplies the distance by the larger root of the recursion, in absolute value: the
 *factor*. Below 1 the method arrives, above 1 it explodes.

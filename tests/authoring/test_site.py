@@ -11,7 +11,8 @@ import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from authoring.build import ROOT, WIDGET_VIEW
-from authoring.site import docstrings, frame, pages, places, views
+from authoring.site import docstrings, executed, frame, pages, places, views
+from lwlr_teach.teaching import recall
 from lwlr_teach.teaching.course import COURSE
 from lwlr_teach.views import Microscope, SurfaceView
 from lwlr_teach.views.kit.base import VIEWS, pack_float32, pack_uint16
@@ -139,6 +140,33 @@ def test_what_answers_is_folded_with_its_code_and_the_picture_of_a_view_stays(fo
     assert folded.count("<details") + 1 == folded.count("</details>")
 
 
+def test_a_question_that_stands_behind_an_answer_is_not_folded_with_it(folders):
+    live = {WIDGET_VIEW: {"model_id": "m"}, "image/png": PNG}
+    source = "claim('It is a.', True)\nguess = predict_choice('01-b', 'Which?', ['a', 'b'])\nguess"
+    cell = new_code_cell(source, metadata={"jupyter": {"source_hidden": True}})
+    cell.outputs = [new_output("stream", name="stdout", text="It is a."), shown("Which?", **live)]
+    folded, _, behind = page_of(folders, new_markdown_cell("# T"), cell).rpartition("</details>")
+    assert "It is a." in folded
+    assert "lwlr-live" not in folded
+    assert 'data-view="prediction"' in behind
+
+
+@pytest.mark.parametrize(("text", "is_table"), [("Adam  0.1\nSGD   0.3", True), ("Adam ends at 0.1.", False)])
+def test_a_printed_table_keeps_its_lines(text, is_table, folders):
+    said = new_output("stream", name="stdout", text=text)
+    page = page_of(folders, new_markdown_cell("# T"), new_code_cell("print(x)", outputs=[said]))
+    assert ("lwlr-columns" in page) == is_table
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("05-adagrad", "04-finding-a-rate"), ("02-momentum", "01-learning-rate")]
+)
+def test_a_page_asks_about_the_lesson_before_it(name, asked, tmp_path, monkeypatch):
+    (tmp_path / "progress.json").write_text(json.dumps(executed.record_before(name)), "utf-8")
+    monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "progress.json"))
+    assert {question.lesson for question in recall(name).questions} == {asked}
+
+
 def test_an_exercise_says_where_it_is_checked_and_an_example_does_not(folders):
     cells = [new_code_cell("check('01-step', lambda p: p)"), new_code_cell("check('01-step', step)")]
     before, _, after = page_of(folders, new_markdown_cell("# T"), *cells).partition("check('01-step', step)")
@@ -177,8 +205,8 @@ def test_links_of_the_repository_lead_to_its_pages():
     ("lines", "wanted"),
     [
         (
-            ["Text.", "", "    m ← m + g", "    d = m", "", "More."],
-            ["Text.", "", "::", "", "    m ← m + g", "    d = m", "", "More."],
+            ["Text.", "", "    m = f()", "", "    d = m", "", "More."],
+            ["Text.", "", "::", "", "    m = f()", "", "    d = m", "", "More."],
         ),
         (["|v| = 1, b* and (a, *b, c)"], [r"\|v\| = 1, b\* and (a, \*b, c)"]),
         (["*Deriving Muon*, **so**, ``a | b*``"], ["*Deriving Muon*, **so**, ``a | b*``"]),
@@ -193,3 +221,28 @@ def test_links_of_the_repository_lead_to_its_pages():
 )
 def test_docstrings_are_read_as_they_were_meant(lines, wanted):
     assert docstrings.restructured(lines) == wanted
+
+
+@pytest.mark.parametrize(
+    ("block", "wanted"),
+    [
+        (["d = m̂ / (√v̂ + ε) ,   p ← p − d"], r"{l}d = m̂ / (\sqrt{v̂} + ε) ,\quad p ← p − d"),
+        (
+            ["r ← √[ (ρ_t − 4)(ρ_t − 2) ] · √(u + ε)"],
+            r"{l}r ← \sqrt{ (ρ_t − 4)(ρ_t − 2) } \cdot  \sqrt{u + ε}",
+        ),
+        (
+            ["b ← b*", "u ← RMS(b)    over a row"],
+            r"{ll}\mathrlap{b ← b^*} \\ u ←\operatorname{RMS}(b) & \text{over a row}",
+        ),
+        (["‖p‖ or ‖g‖ is 0"], r"{l}\lVert p\rVert \text{ or }\lVert g\rVert \text{ is }0"),
+    ],
+)
+def test_a_formula_of_a_docstring_is_set(block, wanted):
+    assert docstrings.restructured([f"    {line}" for line in block]) == [
+        ".. math::",
+        "   :class: lwlr-rule",
+        "",
+        rf"   \begin{{array}}{wanted}\end{{array}}",
+        "",
+    ]

@@ -31,7 +31,8 @@ import torch
 from lwlr_teach.teaching import (
     ask, begin, check, claim, course_map, explain, predict_choice, predict_curve, predict_number,
 )
-from lwlr_teach.views import Microscope, SurfaceView
+from lwlr_teach.studies import train_schedules
+from lwlr_teach.views import Microscope, ScheduleView, SplitView, SurfaceView
 
 begin("01-learning-rate")
 
@@ -68,6 +69,12 @@ ask("01-spike", "01-edge-formula")
 Microscope(["Adam"])
 
 # %%
+SplitView(at_step=2)
+
+# %%
+ScheduleView(train_schedules(["constant", "cosine"], lr=[0.05, 0.1], seeds=2, steps=20, progress=False))
+
+# %%
 def step(p, g, lr):
     ### BEGIN SOLUTION
     return p - lr * g
@@ -88,7 +95,7 @@ def main(folder: Path) -> None:
     source = folder / f"{NAME}.py"
     source.write_text(LESSON.lstrip(), encoding="utf-8")
     notebook = build.read(source)
-    executed.run(notebook)
+    executed.run(notebook, NAME)
     make({NAME: notebook}, folder / "site")
 
 

@@ -15,8 +15,9 @@ import torch
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from authoring import lab
+from authoring.axe import violations
 from lwlr_teach.command.site import Pages
-from lwlr_teach.views import SurfaceView
+from lwlr_teach.views import SplitView, SurfaceView
 from lwlr_teach.views.prediction.view import COLUMNS, PredictionView
 from tests.browser.small_site import NAME
 
@@ -89,6 +90,19 @@ def test_a_page_has_a_language_a_title_one_heading_and_words_for_its_pictures(br
         assert page.locator("h1:visible").count() == 1
         assert page.locator("img:not([alt])").count() == 0
         assert page.evaluate("[...document.images].every((image) => image.alt.length > 20)")
+
+
+@pytest.mark.parametrize(
+    "path", ["index.html", LESSON, "api/optim.html", "speed.html", "search.html?q=evenly"]
+)
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_page(browser, site, path, viewport, theme):
+    with opened(browser, site, path, viewport=viewport, color_scheme=theme) as page:
+        walk(page)
+        page.evaluate("scrollTo(0, 0)")  # what has slid under the bar of the page has no room there
+        assert not (found := violations(page.locator("html"))), "\n".join(found)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 @pytest.mark.parametrize("path", ["index.html", LESSON])
@@ -259,12 +273,50 @@ def test_recall_and_own_words_are_kept_and_the_map_counts_them(browser, site):
         assert here.locator("a").get_attribute("href") == f"./{NAME}.html"
 
 
+def test_a_page_has_the_splits_of_every_network(browser, site):
+    with opened(browser, site, LESSON) as page:
+        shown = view(page, "splits")
+        shown.locator('input[data-name="layers"][value="3"]').check()
+        shown.locator('input[data-name="dynamics"][value="surrogate"]').check()
+        shown.locator('select[data-name="width"]').select_option("64")
+        mine = SplitView(3, dynamics="surrogate", width=64, at_step=2)
+        page.wait_for_function(
+            "(words) => document.querySelector('.lwlr-splits canvas').ariaLabel === words",
+            arg=mine.describe(),
+        )
+
+
+def test_a_schedule_that_would_wait_for_python_cannot_be_drawn_and_the_page_says_where_it_can(browser, site):
+    with opened(browser, site, LESSON) as page:
+        shown = view(page, "schedules")
+        said = page.locator("p", has_text="To let one of your own join").last
+        assert said.locator("a").count() == 2
+        assert said.bounding_box()["y"] < shown.bounding_box()["y"]
+        assert "yours" not in shown.inner_text()
+        assert shown.locator(".lwlr-pad").count() == 0
+
+
 def test_without_scripts_the_pictures_and_their_words_stay(browser, site):
     with opened(browser, site, LESSON, java_script_enabled=False) as page:
         still = page.locator('.lwlr-live[data-view="surface"] > img')
         still.scroll_into_view_if_needed()
         assert still.is_visible()
         assert still.get_attribute("alt").startswith("Quadratic")
+
+
+def test_a_page_is_printed_on_light_paper_with_all_its_pictures(browser, site):
+    with opened(browser, site, LESSON, color_scheme="dark") as page:
+        seen = view(page, "surface")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.lwlr-live > img')].every(({ naturalWidth }) => naturalWidth > 0)"
+        )
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("html").get_attribute("data-theme") == "light"
+        assert seen.locator("> img").is_visible()
+        assert not seen.locator("canvas").first.is_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("html").get_attribute("data-theme") == "dark"
 
 
 def test_a_view_that_cannot_be_loaded_stays_a_picture(browser, site):
@@ -293,6 +345,17 @@ def test_a_page_with_its_views_is_light(browser, site, path):
         page.wait_for_timeout(300)
     assert len(weights) > 20
     assert sum(weights.values()) < MOST, sorted(weights.items(), key=lambda each: -each[1])[:8]
+
+
+def test_a_formula_that_is_too_wide_is_scrolled_with_the_keyboard(browser, site):
+    with opened(browser, site, "api/optim.html", viewport=NARROW) as page:
+        wide = page.locator("div.math").evaluate_all(
+            "all => all.map(one => [one.scrollWidth > one.clientWidth, one.tabIndex === 0])"
+        )
+        assert [True, True] in wide
+        assert all(is_wide == is_reached for is_wide, is_reached in wide)
+        page.locator("div.math[tabindex='0']").first.press("ArrowRight")
+        page.wait_for_function("document.querySelector('div.math[tabindex=\\'0\\']').scrollLeft > 0")
 
 
 def test_formulas_are_set_and_the_search_finds_a_lesson(browser, site):

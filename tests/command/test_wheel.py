@@ -65,6 +65,17 @@ def test_the_wheel_holds_the_lessons_and_the_site_and_nothing_of_how_they_are_ma
     }
 
 
+def test_the_readme_leads_to_the_repository_where_it_is_read_on_a_package_index(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        text = archive.read(name).decode("utf-8")
+    found = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'(?:src|srcset)="([^"]+)"', text)]
+    assert [place for place in found if not place.startswith("https://")] == []
+    ours = [re.sub(r".*/(?:blob|raw)/main/", "", place) for place in found if "/main/" in place]
+    assert {"docs/surface-view.webp", "docs/surface-view.png", "LICENSE", "docs/teaching.md"} <= {*ours}
+    assert [path for path in ours if not (ROOT / path).is_file()] == []
+
+
 def test_the_sdist_holds_all_that_git_knows(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:

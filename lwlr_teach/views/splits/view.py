@@ -33,7 +33,7 @@ from lwlr_teach.views.kit.style import palette
 from lwlr_teach.views.kit.traits import Position, nearest
 
 WIDTHS = (16, 64, 250, 1000, 4000)
-_LAYERS = {2: "two layers", 3: "three layers"}
+NETWORKS = {2: "two layers", 3: "three layers"}
 _COLOURS, _BEST, _DONE, _INFINITE = 64, 64, 65, 255
 _PALE = "#fff8cf"  # of the splits that have learned
 _YOURS = "#d55e00"
@@ -58,10 +58,10 @@ class SplitView(View):
     the slider stands at.
 
     ``layers``, ``dynamics``, ``start`` and ``width`` say what is trained: to change one computes anew, which
-    takes a kernel. ``budget_index``, ``step_index`` and ``share_index`` are the sliders' positions; they
-    follow the view's controls, on release, and move them when they are set. So does ``revealed``: whether the
-    best splits are shown. ``splits`` has the numbers; ``budget``, ``step``, ``share`` and ``loss`` are what
-    the sliders stand for.
+    takes a kernel, or the site, which has all answers. ``budget_index``, ``step_index`` and ``share_index``
+    are the sliders' positions; they follow the view's controls, on release, and move them when they are set.
+    So does ``revealed``: whether the best splits are shown. ``splits`` has the numbers; ``budget``, ``step``,
+    ``share`` and ``loss`` are what the sliders stand for.
 
     A view of given :class:`~lwlr_teach.studies.splits.Splits` has the sliders only. If they are of several
     networks, a dot on the map is the best split of one of them, larger where more of them agree.
@@ -133,7 +133,7 @@ class SplitView(View):
         }
         plan = {
             "choices": not self._given,
-            "layers": {str(count): words for count, words in _LAYERS.items()},
+            "layers": {str(count): words for count, words in NETWORKS.items()},
             "dynamics": list(DYNAMICS),
             "starts": {name: f"{name} start" for name in STARTS},
             "widths": WIDTHS,
@@ -219,7 +219,7 @@ class SplitView(View):
     def _sent(self, splits: Splits, **setting: Any) -> dict[str, Any]:
         each, title = splits.each, self.title
         if setting:
-            layers = _LAYERS[setting["layers"]].capitalize()
+            layers = NETWORKS[setting["layers"]].capitalize()
             title = (
                 f"{layers}, width {splits.width}, {setting['dynamics']} dynamics, {setting['start']} start"
             )
@@ -369,7 +369,7 @@ class SplitView(View):
 
 def _check_setting(name: str, value: Any) -> None:
     choices = {
-        "layers": map(str, _LAYERS),
+        "layers": map(str, NETWORKS),
         "width": map(str, WIDTHS),
         "dynamics": DYNAMICS,
         "start": STARTS,
