@@ -126,7 +126,7 @@ function schedules(model, traits) {
   traits.plan = { ...traits.plan, families, pad: false };
 }
 
-// The map of the course, with what was done in this browser.
+// The map of the course, with what was done in this browser. Exercises need Python, and none is counted here.
 function course(model, traits) {
   const { lessons, predictions } = record();
   const parts = traits.plan.parts.map(({ title, lessons: rows }) => ({
@@ -134,7 +134,7 @@ function course(model, traits) {
     lessons: rows.map((row) => {
       const locked = Object.entries(predictions).filter(([name, kept]) => name.startsWith(`${row.name}: `) && "guess" in kept);
       const begun = row.name in lessons || locked.length > 0;
-      return { ...row, href: `./${row.name}.html`, predictions: locked.length, state: begun ? "begun" : row.state };
+      return { ...row, href: `./${row.name}.html`, exercises: 0, predictions: locked.length, state: begun ? "begun" : row.state };
     }),
   }));
   traits.plan = { parts, summary: traits.plan.summary.replace(calibration([]), calibration(counted())) };

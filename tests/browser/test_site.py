@@ -268,7 +268,7 @@ def test_recall_and_own_words_are_kept_and_the_map_counts_them(browser, site):
         assert view(page, "help").locator("li").count() == 1
         assert view(page, "explain").locator("textarea").input_value() == "It flies away."
         here = view(page, "course").locator("li", has_text="How big a step?")
-        assert "1 prediction" in here.inner_text()
+        assert "60 min, 1 prediction" in " ".join(here.inner_text().split())
         assert here.locator(".lwlr-mark").get_attribute("aria-label") == "begun"
         assert here.locator("a").get_attribute("href") == f"./{NAME}.html"
 
