@@ -412,7 +412,8 @@ def test_where_nothing_can_be_written_the_kernel_remembers_and_says_so_once(name
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "work.txt").write_text("mine", encoding="utf-8")
     monkeypatch.setenv("LWLR_PROGRESS", name.format(tmp=tmp_path))
-    with pytest.warns(UserWarning, match="cannot be written to .* kept until this kernel ends") as caught:
+    said = r"Your progress cannot be written to .* \([^][]*\)\. It is kept until this kernel ends"
+    with pytest.warns(UserWarning, match=said) as caught:
         note(mark("a"))
     assert len(caught) == 1
     note(mark("b"))
