@@ -30,11 +30,15 @@ _MOVE = r"""async (root, share) => {
     const all = [...root.querySelectorAll("*")];
     const pictures = all.filter((e) => e.tagName === "CANVAS" && e.clientWidth && e.clientHeight);
     const labels = all.flatMap((e) => [e.ariaLabel, e.ariaValueText, e.type === "text" ? e.value : ""]);
+    // Beside what is asked and what can be chosen, which an author has written.
+    const told = all.filter((e) => !e.closest(".lwlr-question, .lwlr-option"));
+    const texts = told.flatMap((e) => [...e.childNodes])
+      .filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data);
     return [
       root.querySelector(".lwlr-fault").textContent,
       ...pictures.filter(isEmpty).map((e) => `${e.className} is empty`),
       ...pictures.filter((e) => e.role === "img" && !e.ariaLabel).map((e) => `${e.className} has no words`),
-      ...[...drawn, ...labels, root.innerText].filter((text) => noNumber.test(text)),
+      ...[...drawn, ...labels, ...texts].filter((text) => noNumber.test(text)),
     ].filter(Boolean);
   };
   const found = [];

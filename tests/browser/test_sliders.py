@@ -12,9 +12,10 @@ from tests.browser.small import MAKERS, small
 # A view with a slider from 0 to 4, which draws itself anew whenever that is moved.
 PAGE = """<div class="lwlr-view">
 <canvas class="lwlr-map" role="img" aria-label="a map" width=90 height=40></canvas>
-<input type="range" data-name="lr" max="4"><div class="lwlr-fault"></div></div>
+<input type="range" data-name="lr" max="4"><div class="lwlr-fault"></div>
+<div class="lwlr-question">Does it end at NaN?</div><div class="lwlr-status">not yet</div></div>
 <script>
-const [canvas, slider, fault] = document.querySelector(".lwlr-view").children;
+const [canvas, slider, fault, , status] = document.querySelector(".lwlr-view").children;
 const ctx = canvas.getContext("2d");
 const text = (words) => ctx.fillText(words, 4, 20);
 const clear = () => ctx.clearRect(0, 0, 90, 40);
@@ -32,6 +33,7 @@ BROKEN = {
     "if (at === 4) clear()": ["lr at 4 of 4: lwlr-map is empty"],
     "if (at === 2) text(String(undefined))": ["lr at 2 of 4: undefined"],
     "canvas.ariaLabel = `a loss of ${at / at}`": ["lr at 0 of 4: a loss of NaN"],
+    "status.textContent = `${at / (4 - at)} steps`": ["lr at 4 of 4: Infinity steps"],
     "canvas.ariaLabel = at === 4 ? '' : 'a map'": ["lr at 4 of 4: lwlr-map has no words"],
     "fault.textContent = at === 2 ? 'KeyError: 2' : ''": ["lr at 2 of 4: KeyError: 2"],
 }
