@@ -403,11 +403,12 @@ def test_a_writer_that_is_killed_at_any_moment_takes_nothing_from_itself_nor_fro
     for notes in (1, 2, 3, 5, 8):
         writer = start("killed")
         for _ in range(notes):
-            writer.stdout.readline()
+            assert writer.stdout.readline() == b"\n"
         writer.kill()
         writer.communicate()
         least += notes
         assert opened("killed") >= least
+    assert other.poll() is None
     other.kill()
     said, _ = other.communicate()
     assert opened("other") >= said.count(b"\n") > 5
