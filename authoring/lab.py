@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -237,6 +238,12 @@ class Notebook:
 
     def shut_down_kernel(self) -> None:
         self._run("await panel.sessionContext.shutdown();")
+
+    def kill_kernel(self) -> None:
+        """End the kernel as a lack of memory does. JupyterLab starts another one, and says so."""
+        os.kill(int(self.ask("import os; print(os.getpid())")), signal.SIGKILL)
+        self.page.locator(".jp-Dialog button").click()
+        self._wait("panel.sessionContext.session.kernel.status === 'idle'")
 
     def theme(self, name: str) -> None:
         """``JupyterLab Light`` or ``JupyterLab Dark``."""

@@ -1,8 +1,8 @@
 """For ``pytest --nbval lessons -p authoring.opened``: each lesson that nbval has run is opened in JupyterLab.
 
 The page takes the outputs and the kernel that nbval has at the end, and is then as after "Run All", so that
-no lesson runs twice. Every picture must be there and answer its slider as the kernel says, and axe-core must
-find nothing in any view, light and dark.
+no lesson runs twice. Every picture must be there and answer its sliders as the kernel says, each at both ends
+and in the middle, and axe-core must find nothing in any view, light and dark.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from authoring.axe import violations
 from authoring.build import WIDGET_VIEW
 from authoring.cells import code_cells
 from authoring.lab import Notebook, chromium, jupyter_lab, launch, lend_kernel
+from authoring.sliders import PLACES, move
 
 # Playwright leaves its event loop running in its thread, where nbval could not talk to a kernel any more.
 _thread = ThreadPoolExecutor(1)
@@ -70,18 +71,21 @@ def check(notebook: Notebook, cells: list[int]) -> None:
         names = ("lr", "limit", "shots", "step", "layer-0")
         sliders = (n for n in names if view.slider(n).count() and view.slider(n).is_visible())
         slider = next(sliders, None)
-        if slider is None:
-            continue  # a prediction, a question: tests/browser/test_teaching.py
-        pictures += 1
-        first = view.root.locator("canvas[role=img]").first
-        before, said = first.evaluate("c => c.toDataURL()"), view.sentence()
-        # To another place than it stands at, whatever its length.
-        view.press(slider, "Home" if view.position(slider) else "End")
-        assert first.evaluate("c => c.toDataURL()") != before
-        assert view.sentence() != said
-        assert view.sentence() in notebook.ask(_SAID)
+        if slider is not None:  # else a prediction, a question: tests/browser/test_teaching.py
+            pictures += 1
+            first = view.root.locator("canvas[role=img]").first
+            before, said = first.evaluate("c => c.toDataURL()"), view.sentence()
+            # To another place than it stands at, whatever its length.
+            view.press(slider, "Home" if view.position(slider) else "End")
+            assert first.evaluate("c => c.toDataURL()") != before
+            assert view.sentence() != said
+        if view.root.locator("input[type=range]:enabled").count():
+            for share in PLACES:
+                assert move(view.root, share) == []
+                assert view.sentence() in notebook.ask(_SAID)
+                assert view.root.locator(".lwlr-fault").inner_text() == ""
     assert pictures > 0
-    assert notebook.page_errors == []
+    assert notebook.page_errors + notebook.cell_errors() == []
 
 
 def check_for_everybody(notebook: Notebook, count: int) -> None:

@@ -108,7 +108,11 @@ def _save(path: Path, changes: list[Change]) -> None:
     except (OSError, Timeout, _Newer) as error:
         _unsaved[path] = changes
         if not failed_before:
-            said = f"your progress cannot be written to {path} ({error}); it is kept until this kernel ends"
+            why = getattr(error, "strerror", None) or error
+            said = (
+                f"Your progress cannot be written to {path} ({why}). It is kept until this kernel ends, "
+                "and written with your next answer if that works again."
+            )
     if said:
         warnings.warn(said, stacklevel=3)
 

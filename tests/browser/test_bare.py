@@ -131,6 +131,15 @@ def test_no_view_of_the_package_is_left_out(page: Page) -> None:
     assert leaves(View) - {type(one(name)).__name__ for name in [*MAKERS, *OTHERS]} == set()
 
 
+@pytest.mark.parametrize("name", [*MAKERS, *OTHERS])
+def test_what_python_has_to_say_stands_below_every_view(page: Page, name: str) -> None:
+    mount(page, one(name))
+    fault = page.locator("main .lwlr-view > .lwlr-fault")
+    assert not fault.is_visible()
+    page.evaluate("tell({ fault: 'Your progress cannot be written.' })")
+    assert fault.inner_text() == "Your progress cannot be written."
+
+
 WRONG: list[Any] = [float("nan"), -1, 10**9, 0.5, "nobody", "", None, [], [-1], ["nobody"], {}, {"x": 9}]
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from authoring import lab
 from authoring.axe import violations
+from authoring.sliders import PLACES, move
 from lwlr_teach.command.site import Pages
 from lwlr_teach.views import SplitView, SurfaceView
 from lwlr_teach.views.prediction.view import COLUMNS, PredictionView
@@ -114,6 +116,18 @@ def test_every_view_lives_and_nothing_is_wider_than_the_page(browser, site, path
             assert not place.locator("> img").is_visible()
         assert page.locator(".lwlr-alive").count() == page.locator(".lwlr-live").count()
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("path", ["index.html", LESSON])
+def test_every_slider_at_its_ends_and_in_the_middle_gives_a_picture_with_words(browser, site, path):
+    with opened(browser, site, path) as page:
+        walk(page)
+        shown = [
+            one for one in page.locator(".lwlr-view:has(input[type=range]:enabled)").all() if one.is_visible()
+        ]
+        assert len(shown) > (path == LESSON)
+        for one, share in product(shown, PLACES):
+            assert move(one, share) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from authoring.lab import write_notebook
+from authoring.lab import Notebook, write_notebook
 
 ADAM = [0xD5, 0x5E, 0x00]
 IMPORTS = "from lwlr_teach.views import SurfaceView"
@@ -409,9 +409,10 @@ def test_light_and_dark(notebook):
     assert view.picture("curves") == light
 
 
-def test_the_view_outlives_its_kernel(notebook):
+@pytest.mark.parametrize("end", [Notebook.shut_down_kernel, Notebook.kill_kernel])
+def test_the_view_outlives_its_kernel(notebook, end):
     view = notebook.view()
-    notebook.shut_down_kernel()
+    end(notebook)
     before = view.picture("map")
     view.drag("lr", 0.7)
     assert view.picture("map") != before

@@ -467,6 +467,29 @@ def test_without_a_kernel_the_page_goes_on_and_does_not_pretend(notebook, file):
     assert not file.exists()
 
 
+FULL = """
+import errno
+def full(*args): raise OSError(errno.ENOSPC, "No space left on device")
+fsync, os.fsync = os.fsync, full
+"""
+
+
+def test_on_a_full_disk_the_view_says_what_is_not_kept_and_the_next_answer_keeps_all(notebook, file):
+    notebook.ask(FULL)
+    number, choice = notebook.view(0), notebook.view(1)
+    number.press("guess", "Home")
+    number.button("lock").click()
+    said = number.root.locator(".lwlr-fault")
+    said.get_by_text("(No space left on device). It is kept until this kernel ends").wait_for()
+    assert "Locked" in status(number)
+    assert not file.exists()
+    notebook.ask("os.fsync = fsync")
+    option(choice, 0).check()
+    choice.button("lock").click()
+    choice.root.get_by_text("Locked:").wait_for()
+    assert set(kept(file)["predictions"]) == {"01-n", "01-c"}
+
+
 # --- recall -------------------------------------------------------------------------------------------------
 
 

@@ -381,25 +381,37 @@ def test_a_damaged_file_on_a_full_disk_stays_until_there_is_room(file, monkeypat
     assert list(read_progress()["lessons"]) == ["a", "b"]
 
 
-def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_record(file, kept):
+def test_a_writer_that_is_killed_at_any_moment_takes_nothing_from_itself_nor_from_another(file, kept):
     code = (
         "import runpy, sys\n"
         "note = runpy.run_path(sys.argv[1])['note']\n"
-        "def put(record): record['lessons'].setdefault('a', {'opened': 0})['opened'] += 1\n"
+        "def put(record): record['lessons'].setdefault(sys.argv[2], {'opened': 0})['opened'] += 1\n"
         "while True: note(put); print(flush=True)\n"
     )
-    environment = os.environ | {"LWLR_PROGRESS": str(file)}
-    least = 0
-    for notes in (1, 2, 3, 5, 8):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", code, progress.__file__], stdout=subprocess.PIPE, env=environment
+
+    def start(name):
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code, progress.__file__, name],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"LWLR_PROGRESS": str(file)},
         )
+
+    def opened(name):
+        return kept()["lessons"][name]["opened"]
+
+    least, other = 0, start("other")
+    for notes in (1, 2, 3, 5, 8):
+        writer = start("killed")
         for _ in range(notes):
-            writer.stdout.readline()
+            assert writer.stdout.readline() == b"\n"
         writer.kill()
         writer.communicate()
         least += notes
-        assert kept()["lessons"]["a"]["opened"] >= least
+        assert opened("killed") >= least
+    assert other.poll() is None
+    other.kill()
+    said, _ = other.communicate()
+    assert opened("other") >= said.count(b"\n") > 5
     note(mark("b"))
     assert not file.with_name(f"{file.name}.tmp").exists()
 
@@ -412,7 +424,8 @@ def test_where_nothing_can_be_written_the_kernel_remembers_and_says_so_once(name
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "work.txt").write_text("mine", encoding="utf-8")
     monkeypatch.setenv("LWLR_PROGRESS", name.format(tmp=tmp_path))
-    with pytest.warns(UserWarning, match="cannot be written to .* kept until this kernel ends") as caught:
+    said = r"Your progress cannot be written to .* \([^][]*\)\. It is kept until this kernel ends"
+    with pytest.warns(UserWarning, match=said) as caught:
         note(mark("a"))
     assert len(caught) == 1
     note(mark("b"))

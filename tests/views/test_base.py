@@ -2,6 +2,7 @@ import base64
 import io
 import re
 import sys
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,17 @@ def test_a_module_is_self_contained():
         assert source.count("export default") == 1
         assert source.count("function fit(") == 1
         assert "http" not in source
+
+
+def test_a_warning_that_the_browser_causes_is_shown_until_its_next_change():
+    view = make(at_lr=0.1)
+    view.observe(lambda change: warnings.warn("the disk is full", stacklevel=2), "lr_index")
+    with pytest.warns(UserWarning, match="the disk is full"):
+        view.set_state({"lr_index": 0})
+    assert view.fault == "the disk is full"
+    assert view.lr_index == 0
+    view.set_state({"step": 1})
+    assert view.fault == ""
 
 
 def test_packing():

@@ -5,15 +5,16 @@ const MARKS = { done: "●", begun: "◐", new: "○", later: "·" };
 const SAID = { done: "done", begun: "begun", new: "not begun", later: "still to be written" };
 
 function render({ model, el }) {
-  const root = element("nav", { class: "lwlr-view lwlr-course" });
+  const list = element("div");
+  const root = element("nav", { class: "lwlr-view lwlr-course" }, list);
   const show = () => {
     const { parts, summary } = model.get("plan");
     root.setAttribute("aria-label", "The map of the course");
-    root.replaceChildren(...parts.map(({ title, lessons }) =>
+    list.replaceChildren(...parts.map(({ title, lessons }) =>
       element("div", { class: "lwlr-part" }, element("div", { class: "lwlr-question" }, title),
         element("ul", {}, ...lessons.map(entry)))), element("div", { class: "lwlr-status" }, summary));
   };
-  mount(el, root);
+  mount(model, el, root);
   show();
   return listen(model, ["plan"], show);
 }

@@ -24,7 +24,7 @@ function render({ model, el }) {
     gap.hidden = Boolean(said);
     answer.textContent = said ? `A good answer: ${good} Does yours say the same? Change it if you like.` : "";
   }
-  mount(el, root);
+  mount(model, el, root);
   show();
   if (!model.get("said")) staysInView(root.children[0], answer);
   return listen(model, ["said"], show);

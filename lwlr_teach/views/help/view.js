@@ -25,7 +25,7 @@ function render({ model, el }) {
     solve.textContent = solved ? "hide the solution" : "solution";
     code.hidden = !solved;
   }
-  mount(el, root);
+  mount(model, el, root);
   show();
   return listen(model, ["hints", "solved"], show);
 }

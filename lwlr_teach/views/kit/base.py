@@ -68,7 +68,7 @@ class View(anywidget.AnyWidget):
     _css = CSS
 
     fault = traitlets.Unicode().tag(sync=True)
-    """What went wrong when the browser last changed something; it is shown under the picture."""
+    """What went wrong when the browser last changed something, or was warned of; it stands below."""
 
     def __init__(self, **traits: Any) -> None:
         sent = sum(len(value) for value in traits.values() if isinstance(value, bytes))
@@ -81,13 +81,15 @@ class View(anywidget.AnyWidget):
         close_predecessors(self)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the browser sends. An error, which a log would swallow, is shown below the picture.
+        """Take what the browser sends. What cannot be is taken back, here and in the browser.
 
-        What cannot be is taken back, here and in the browser.
+        An error or a warning, which a log would swallow, is shown below the picture.
         """
         before = {name: self._trait_values[name] for name in sync_data if name in self._trait_values}
+        caught: list[warnings.WarningMessage] = []
         try:
-            super().set_state(sync_data)
+            with warnings.catch_warnings(record=True) as caught:
+                super().set_state(sync_data)
         except Exception as error:
             if isinstance(error, ValueError | TypeError | LookupError | traitlets.TraitError):
                 with contextlib.suppress(Exception):  # of an observer that takes nothing
@@ -95,7 +97,9 @@ class View(anywidget.AnyWidget):
                 self.send_state(list(before))
             self.fault = f"{type(error).__name__}: {error}"
             raise
-        self.fault = ""
+        self.fault = "\n".join(str(warning.message) for warning in caught)
+        for warning in caught:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
     def describe(self) -> str:
         """What the picture shows now, in a sentence."""

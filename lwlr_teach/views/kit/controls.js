@@ -48,12 +48,13 @@ export function listen(model, names, callback) {
 
 // Puts a view on the page. Its controls have the keyboard to themselves (OWN_KEYS). Escape gives it back to the notebook.
 // Shift+Enter goes on to the next cell as well: to run the view's own once more would lose what was set in it. In a text
-// a new line may be meant.
+// a new line may be meant. Below the view stands what Python has to say, if a change of the view made it speak.
 /**
+ * @param {Model} model
  * @param {HTMLElement} el
  * @param {HTMLElement} root
  */
-export function mount(el, root) {
+export function mount(model, el, root) {
   root.addEventListener("keydown", (event) => {
     const control = /** @type {HTMLElement} */ (event.target);
     const notebook = control.closest(".jp-Notebook");
@@ -65,7 +66,18 @@ export function mount(el, root) {
     const next = control.closest(".jp-Cell")?.nextElementSibling;
     if (goesOn) /** @type {HTMLElement | null | undefined} */ (next)?.focus(); // JupyterLab chooses what has the focus
   });
+  root.append(fault(model));
   el.append(root);
+}
+
+// An error or a warning of Python's that a change of this view has met.
+/** @param {Model} model */
+function fault(model) {
+  const made = element("div", { class: "lwlr-fault", role: "alert" });
+  const show = () => (made.textContent = model.get("fault") ?? "");
+  model.on("change:fault", show);
+  show();
+  return made;
 }
 
 // Puts a view on the page and keeps it true to the kernel's values of these names, to the theme and to the page's width.
@@ -80,7 +92,7 @@ export function mount(el, root) {
 export function live(model, el, root, names, { pull, show, draw }) {
   pull();
   show();
-  mount(el, root);
+  mount(model, el, root);
   const unlisten = listen(model, names, () => {
     pull();
     show();

@@ -213,14 +213,15 @@ export function stage({ model, el }) {
     sentence = say;
     const below = tools(() => root, pictures, say);
     relist = below.relist;
-    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, fault(model), region, below.row);
+    root = element("div", { class: `lwlr-view ${classes(name)}` }, ...parts, region);
     for (const { canvas, drags, keys } of pictures) {
       readable(canvas, root, drags, { goal, handles, change, commit, halt, point });
       if (keys) movable(canvas, { goal, handles, commit, halt });
     }
     traits.forEach(pull);
     take();
-    mount(el, root);
+    mount(model, el, root);
+    root.append(below.row);
     staysInView(root);
     const unlisten = [...traits, ...followed].map((name) => listen(model, [name], () => {
       if (traits.includes(name)) pull(name);
@@ -250,16 +251,6 @@ const classes = (names) => names.split(" ").map((name) => `lwlr-${name}`).join("
  */
 const worded = (options) =>
   Array.isArray(options) ? Object.fromEntries(options.map((name) => [name, name])) : options;
-
-// An error of Python's that a change of this view has met.
-/** @param {Model} model */
-function fault(model) {
-  const made = element("div", { class: "lwlr-fault", role: "alert" });
-  const show = () => (made.textContent = model.get("fault") ?? "");
-  model.on("change:fault", show);
-  show();
-  return made;
-}
 
 // --- what every picture can do ------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ function render({ model, el }) {
     root.setAttribute("aria-label", model.get("words"));
   };
   root.append(...blocks.map((b) => b.block), region);
-  mount(el, root);
+  mount(model, el, root);
   show();
   tell(""); // what was answered before is not told again
   const unlisten = listen(model, ["answers", "words"], show);
