@@ -13,14 +13,19 @@ function record() {
   }
 }
 
-/** @param {(record: any) => void} change */
-function note(change) {
+// Keeps a change, or has the view say that it is not kept: a browser may allow a page nothing, or be full.
+/**
+ * @param {any} model
+ * @param {(record: any) => void} change
+ */
+function note(model, change) {
   const all = record();
   change(all);
   try {
     localStorage.setItem(KEY, JSON.stringify(all));
-  } catch (error) {
-    console.debug("lwlr-teach: not kept", error);
+    model?.set("fault", "");
+  } catch {
+    model?.set("fault", "This browser keeps nothing of this page: what you do here is gone when you leave it.");
   }
 }
 
@@ -58,7 +63,7 @@ function prediction(model, traits, lesson) {
   if (kept.confidence) traits.confidence = kept.confidence;
   const judged = () => isRight(/** @type {Asked} */ (traits));
   const say = (more = "") => model.set("words", describe(/** @type {Asked} */ (traits)) + more);
-  const keep = (more) => note(({ predictions }) => (predictions[name] = { ...predictions[name], ...more }));
+  const keep = (more) => note(model, ({ predictions }) => (predictions[name] = { ...predictions[name], ...more }));
   const reveal = () => {
     if (traits.truth.length || !answer.truth.length) return;
     model.set("why", answer.why);
@@ -89,7 +94,7 @@ function recall(model, traits, lesson) {
   traits.answers = names.map((name) => kept[name] ?? -1);
   say();
   model.saved = () => {
-    note((all) => names.forEach((name, i) => traits.answers[i] >= 0 && (all.recall[name] = traits.answers[i])));
+    note(model, (all) => names.forEach((name, i) => traits.answers[i] >= 0 && (all.recall[name] = traits.answers[i])));
     say();
   };
 }
@@ -97,13 +102,13 @@ function recall(model, traits, lesson) {
 function explain(model, traits, lesson) {
   const name = `${lesson}: ${traits.plan.asks}`;
   traits.said = record().explanations[name] ?? "";
-  model.saved = () => note(({ explanations }) => (explanations[name] = traits.said));
+  model.saved = () => note(model, ({ explanations }) => (explanations[name] = traits.said));
 }
 
 function help(model, traits, lesson) {
   const name = `${lesson}: ${traits.plan.solution}`;
   traits.hints = Math.min(record().help[name] ?? 0, traits.plan.hints.length);
-  model.saved = () => note(({ help: all }) => (all[name] = traits.hints));
+  model.saved = () => note(model, ({ help: all }) => (all[name] = traits.hints));
 }
 
 // Another network was computed with the page, and comes when it is chosen.
@@ -142,4 +147,4 @@ function course(model, traits) {
 
 // Notes that a lesson was opened.
 /** @param {string} lesson */
-export const begin = (lesson) => note(({ lessons }) => (lessons[lesson] = { opened: (lessons[lesson]?.opened ?? 0) + 1 }));
+export const begin = (lesson) => note(null, ({ lessons }) => (lessons[lesson] = { opened: (lessons[lesson]?.opened ?? 0) + 1 }));

@@ -282,9 +282,22 @@ def test_recall_and_own_words_are_kept_and_the_map_counts_them(browser, site):
         assert view(page, "help").locator("li").count() == 1
         assert view(page, "explain").locator("textarea").input_value() == "It flies away."
         here = view(page, "course").locator("li", has_text="How big a step?")
-        assert "60 min, 1 prediction" in " ".join(here.inner_text().split())
+        assert "45 min, 1 prediction" in here.inner_text()
         assert here.locator(".lwlr-mark").get_attribute("aria-label") == "begun"
         assert here.locator("a").get_attribute("href") == f"./{NAME}.html"
+
+
+def test_a_browser_that_keeps_nothing_is_told(browser, site):
+    with opened(browser, site, LESSON) as page:
+        walk(page)
+        page.evaluate(
+            "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
+        )
+        question = view(page, "prediction", 2)
+        guess(question, "choice")
+        assert question.locator(".lwlr-fault").inner_text() == ""
+        question.locator('button[data-name="lock"]').click()
+        assert "is gone when you leave it" in question.locator(".lwlr-fault").inner_text()
 
 
 def test_a_page_has_the_splits_of_every_network(browser, site):
