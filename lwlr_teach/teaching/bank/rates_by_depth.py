@@ -116,15 +116,16 @@ def _awake_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _ask_at_the_borders(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    """The number at the start, late in the first part, before and after each border, and in the last step."""
+    """The number at the start, late in each part, before and after each border, and in the last step."""
     steps, layers = problem["steps"], problem["layers"]
     part = steps // layers
+    late = [k * part + 3 * part // 4 for k in range(layers)]
     borders = [step for k in range(1, layers) for step in (k * part - 1, k * part)]
     return {
         f"the number of layers at step {step} (steps = {steps}, layers = {layers})": answer(
             step, steps, layers
         )
-        for step in [0, 1, 3 * part // 4, *borders, steps - 1]
+        for step in sorted([0, 1, *late, *borders, steps - 1])
     }
 
 
