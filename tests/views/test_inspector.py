@@ -123,7 +123,7 @@ def test_the_sentence_follows_the_controls():
     assert "step 50: all that move are at 0.01; the first" in view.describe()
     view = InspectorView(moving(cosine=[[0.9], [-0.25], [math.nan]]), quantity="cosine")
     assert "highest is in at 0.9, lowest is mid at −0.25; the first layer, in, is at 0.9" in view.describe()
-    assert view.describe().endswith("and the last, out, at no number.")
+    assert view.describe().endswith("and the last, out, without a number.")
 
 
 def test_who_stands_still_and_who_explodes():
@@ -145,7 +145,7 @@ def test_who_stands_still_and_who_explodes():
     assert says(3).endswith("standing still: in, out.")
     assert says(4).startswith("fastest is in at 1.5, 1500 times")
     assert says(4).endswith("standing still: out; exploding: in.")
-    assert says(5).startswith("fastest is mid at 0.001; the first layer, in, is at no number ")
+    assert says(5).startswith("fastest is mid at 0.001; the first layer, in, is without a number ")
     assert says(5).endswith("standing still: out; exploding: in.")
 
 
@@ -153,7 +153,7 @@ def test_a_layer_without_a_gradient_stands_still_and_does_not_explode():
     speeds = {"relative_update": [[0.1], [0.0]], "update_norm": [[0.1], [0.0]]}
     frozen = recording(["in", "out"], grad_norm=[[2.0], [math.nan]], **speeds)
     view = InspectorView(frozen, quantity="grad_norm")
-    assert view.describe().endswith("and the last, out, at no number; standing still: out.")
+    assert view.describe().endswith("and the last, out, without a number; standing still: out.")
     assert (view._codes(0)[1] == 255).all()  # hatched, and not grey
 
 

@@ -303,7 +303,7 @@ QUESTIONS = (
         "12-before-adam",
         "12-lars",
         "Each layer's gradient is multiplied by its trust ratio before Adam gets it. What changes?",
-        ("nearly nothing", "each layer moves by the same share", "Adam diverges"),
+        ("little: its steps stay about as long", "each layer moves by the same share", "Adam diverges"),
         0,
         "Adam divides by the gradient's usual size, and the factor with it. It belongs on the rate.",
     ),

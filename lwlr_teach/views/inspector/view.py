@@ -91,8 +91,6 @@ class InspectorView(View):
     """
 
     _esm = module("inspector/view.js")
-    _quantities = tuple(TITLES)
-
     plan = traitlets.Dict().tag(sync=True)
     values = traitlets.Bytes().tag(sync=True)
     step_index = Position("steps")
@@ -119,6 +117,8 @@ class InspectorView(View):
         self.steps = _thinned_steps(self.recordings)
         # (run, quantity, layer, step), in the order of TITLES.
         self._values = torch.stack([_on_steps(r, self.steps) for r in self.recordings])
+        self._titles = _titles(self.recordings, quantity)
+        self._quantities = tuple(self._titles)
         self._lengths = [int((self.steps <= r.steps[-1]).sum()) for r in self.recordings]
         self._ranges = {name: _range(name, self._of(name)) for name in TITLES}
         if at_step is not None:
@@ -139,8 +139,13 @@ class InspectorView(View):
             "steps": self.steps.tolist(),
             "lengths": self._lengths,
             "quantities": [
-                {"name": name, "title": text, "range": self._ranges[name], "log": name != "cosine"}
-                for name, text in TITLES.items()
+                {
+                    "name": name,
+                    "title": self._titles.get(name, ""),
+                    "range": self._ranges[name],
+                    "log": name != "cosine",
+                }
+                for name in TITLES
             ],
             "speeds": list(_SPEEDS),
             "colours": palette(_COLOURS),
@@ -162,7 +167,7 @@ class InspectorView(View):
 
     def describe(self) -> str:
         """What each visible layer does at the slider's step: fastest, slowest, still, exploding."""
-        head = f"{self.title}, {TITLES[self.quantity]}, step {self.step}"
+        head = f"{self.title}, {self._titles[self.quantity]}, step {self.step}"
         states = [self._state(run) for run in range(len(self.recordings))]
         if len(states) == 1:
             return f"{head}: {states[0]}."
@@ -184,8 +189,8 @@ class InspectorView(View):
         if len(rows) > 1:
             first, last = rows[0], rows[-1]
             parts.append(
-                f"the first layer, {self.layers[first]}, is at {_number(values[first])} "
-                f"and the last, {self.layers[last]}, at {_number(values[last])}"
+                f"the first layer, {self.layers[first]}, is {_at(values[first])} "
+                f"and the last, {self.layers[last]}, {_at(values[last])}"
             )
         if len(at.still) == len(rows):
             parts.append("every layer stands still")
@@ -293,7 +298,7 @@ class InspectorView(View):
         return clamped if self.quantity == "cosine" else torch.where(values == 0, low / _ROOM, clamped)
 
     def _heading(self, run: int) -> str:
-        title = TITLES[self.quantity]
+        title = self._titles[self.quantity]
         return f"{self.names[run]}: {title}" if len(self.recordings) > 1 else title
 
     def _edges(self) -> np.ndarray[Any, Any]:
@@ -378,8 +383,8 @@ def _between(ends: tuple[str, str], share: float) -> str:
     return to_hex(first + (last - first) * share)
 
 
-def _number(value: float) -> str:
-    return "no number" if math.isnan(value) else short(value)
+def _at(value: float) -> str:
+    return "without a number" if math.isnan(value) else f"at {short(value)}"
 
 
 def _by_kind(recordings: Sequence[Recording]) -> dict[str, list[str]]:
@@ -408,6 +413,19 @@ def _checked(
         other = sorted(set(found[0].layers) ^ set(found[-1].layers))[:_NAMED] or ["their order"]
         raise ValueError(f"recordings must have the same layers; they differ in {', '.join(other)}")
     return found
+
+
+def _titles(recordings: Sequence[Recording], quantity: str) -> dict[str, str]:
+    """The list of quantities. Where nothing was clipped it has one gradient, unless both are asked for."""
+    before, after = (
+        torch.cat([r[name].flatten() for r in recordings]) for name in ("grad_norm", "clipped_norm")
+    )
+    known = before.isfinite()  # a layer without a gradient has nan before, and 0 after
+    if quantity == "clipped_norm" or not before[known].equal(after[known]):
+        return TITLES
+    return {name: text for name, text in TITLES.items() if name != "clipped_norm"} | {
+        "grad_norm": "gradient ‖g‖"
+    }
 
 
 def _check_names(names: Sequence[str], count: int) -> tuple[str, ...]:
