@@ -164,7 +164,7 @@ def test_nothing_moves_and_nothing_is_known():
     )
     view.figure()
     view = InspectorView(moving(cosine=math.nan), quantity="cosine")
-    assert "step 50: no layer that moves has a number here; the first layer, in, is at no" in view.describe()
+    assert "step 50: no layer that moves has a number here; the first layer, in, is without a" in view.describe()
     view.figure()
 
 
@@ -316,6 +316,18 @@ def test_numbers_at_the_end_of_single_precision_can_be_drawn(value):
     every = InspectorView(moving(weight_norm=value), quantity="weight_norm")
     every.figure()
     assert "all are at" in every.describe()
+
+
+@pytest.mark.parametrize("after", [[[2.0], [0.0]], [[1.0], [0.0]]], ids=["not clipped", "clipped"])
+def test_a_run_that_was_not_clipped_has_one_gradient_in_its_list(after):
+    """The second layer has no gradient: it has no number before the clip, and 0 after it."""
+    one = recording(["in", "out"], grad_norm=[[2.0], [math.nan]], clipped_norm=after)
+    listed = {q["name"]: q["title"] for q in InspectorView(one).plan["quantities"] if q["listed"]}
+    clipped = after[0] != [2.0]
+    assert listed["grad_norm"] == "gradient ‖g‖" + " before clipping" * clipped
+    assert ("clipped_norm" in listed) is clipped
+    view = InspectorView(one, quantity="clipped_norm")
+    assert all(q["listed"] for q in view.plan["quantities"])
 
 
 @pytest.mark.slow

@@ -239,7 +239,7 @@ function render({ model, el }) {
   const kinds = Object.entries(plan.kinds).map(([kind, shown]) => pick(kind, `show the layers that are ${kind} alone`, shown));
   return view.open(runs.length > 1 || L > MARKED ? "inspector below" : "inspector", sentence,
     element("div", { class: "lwlr-controls" },
-      view.dropdown("quantity", "quantity", Object.fromEntries(quantities.filter((q) => q.title).map((q) => [q.name, q.title]))),
+      view.dropdown("quantity", "quantity", Object.fromEntries(quantities.filter((q) => q.listed).map((q) => [q.name, q.title]))),
       view.slider("step_index", "step", steps.map(String)), view.player("step_index", S - 1, PLAY_MS), view.reset()),
     view.words(words), element("div", { class: "lwlr-note" }, "Grey is 0. Hatched is no number: there is none, or it is no longer finite. Point at a cell to read it."),
     element("div", { class: "lwlr-body" }, ...records,

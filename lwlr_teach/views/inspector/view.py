@@ -91,6 +91,8 @@ class InspectorView(View):
     """
 
     _esm = module("inspector/view.js")
+    _quantities = tuple(TITLES)
+
     plan = traitlets.Dict().tag(sync=True)
     values = traitlets.Bytes().tag(sync=True)
     step_index = Position("steps")
@@ -117,8 +119,9 @@ class InspectorView(View):
         self.steps = _thinned_steps(self.recordings)
         # (run, quantity, layer, step), in the order of TITLES.
         self._values = torch.stack([_on_steps(r, self.steps) for r in self.recordings])
-        self._titles = _titles(self.recordings, quantity)
-        self._quantities = tuple(self._titles)
+        # Where nothing was clipped there is one gradient in the list.
+        both = _clips(self.recordings) or quantity == "clipped_norm"
+        self._titles = TITLES if both else TITLES | {"grad_norm": "gradient ‖g‖"}
         self._lengths = [int((self.steps <= r.steps[-1]).sum()) for r in self.recordings]
         self._ranges = {name: _range(name, self._of(name)) for name in TITLES}
         if at_step is not None:
@@ -141,11 +144,12 @@ class InspectorView(View):
             "quantities": [
                 {
                     "name": name,
-                    "title": self._titles.get(name, ""),
+                    "title": text,
+                    "listed": both or name != "clipped_norm",
                     "range": self._ranges[name],
                     "log": name != "cosine",
                 }
-                for name in TITLES
+                for name, text in self._titles.items()
             ],
             "speeds": list(_SPEEDS),
             "colours": palette(_COLOURS),
@@ -415,17 +419,14 @@ def _checked(
     return found
 
 
-def _titles(recordings: Sequence[Recording], quantity: str) -> dict[str, str]:
-    """The list of quantities. Where nothing was clipped it has one gradient, unless both are asked for."""
+def _clips(recordings: Sequence[Recording]) -> bool:
+    """Whether a gradient was clipped. A layer without one has nan before the clip, and 0 after it."""
     before, after = (
-        torch.cat([r[name].flatten() for r in recordings]) for name in ("grad_norm", "clipped_norm")
+        torch.cat([recording[name].flatten() for recording in recordings])
+        for name in ("grad_norm", "clipped_norm")
     )
-    known = before.isfinite()  # a layer without a gradient has nan before, and 0 after
-    if quantity == "clipped_norm" or not before[known].equal(after[known]):
-        return TITLES
-    return {name: text for name, text in TITLES.items() if name != "clipped_norm"} | {
-        "grad_norm": "gradient ‖g‖"
-    }
+    known = before.isfinite()
+    return not before[known].equal(after[known])
 
 
 def _check_names(names: Sequence[str], count: int) -> tuple[str, ...]:
