@@ -464,7 +464,7 @@ claim("Batches of 128: it is ahead of these three as well, by more than 1.", lea
 claim("All images: Adam stays within 8 points of it.", large_2[lars_cosine] - large_2["Adam"] < 8)
 
 # %% [markdown]
-# Now LARS is worth its name. With all images the clip gains momentum a few points, and the schedule costs it more. Neither can mend what is wrong, since both have one factor for the whole network. Adam helps itself a good way: it divides by the gradient's size, though it does not know the size of the weights. And the large batch makes everything worse, because 40 steps leave no time in which a slow layer might catch up.
+# Now LARS is worth its name. With all images the clip gains momentum a few points, and the schedule takes more than five away. Neither can mend what is wrong, since both have one factor for the whole network. Adam helps itself a good way: it divides by the gradient's size, though it does not know the size of the weights. And the large batch makes everything worse, because 40 steps leave no time in which a slow layer might catch up.
 #
 # **LARS pays** when the ratios of the layers differ much, and the more so the fewer the steps: bad initial weights, deep networks without normalisation. A large batch alone was not enough here. **It gives little** when the ratios are alike: few layers, good initial weights, plenty of steps. (Norm layers should make them alike as well; we have not tested that here.) And let Adam run beside it: here it got most of what LARS got.
 #

@@ -164,7 +164,9 @@ def test_nothing_moves_and_nothing_is_known():
     )
     view.figure()
     view = InspectorView(moving(cosine=math.nan), quantity="cosine")
-    assert "step 50: no layer that moves has a number here; the first layer, in, is without a" in view.describe()
+    assert (
+        "step 50: no layer that moves has a number here; the first layer, in, is without a" in view.describe()
+    )
     view.figure()
 
 
