@@ -162,7 +162,7 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 #
 # One hint: three of them, Adagrad, RMSprop and Adam, divide the gradient by its own size. So the length of their steps depends on the rate, and hardly on the slope. And Adagrad's size is a sum over all gradients so far, so that its steps become shorter and shorter: it needs a high rate to get anywhere.
 #
-# "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left. The first loss is 8.125, so that a path has arrived below 0.008.
+# "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left. The first loss is 8.125, so that a number of 0.0081 beside a name has just arrived.
 
 # %%
 shared_guess = predict_choice(
@@ -197,7 +197,7 @@ lowest = grid[runs.losses[:, :, 0, 0, 15].argmin(1)]
 for name, rate in zip(runs.names, lowest, strict=True):
     print(f"{name:9} is lowest at step 15 at the rate {rate:.3g}")
 start = runs.losses[0, 0, 0, 0, 0]
-claim(f"The first loss is {start:g}, a thousandth of it {start / 1000:g}.", start > 8)
+claim(f"The first loss is {start:g}, a thousandth of it {start / 1000:.4f}.", start > 8)
 claim(f"Rates at which all six arrive: {arrives.all(0).sum()} of 61.", not arrives.all(0).any())
 last, first = grid[arrives[2]].max(), grid[arrives[3]].min()
 claim(f"Nesterov arrives up to the rate {last:.2f}, Adagrad from {first:.2f} on.", last < first)
@@ -205,6 +205,8 @@ claim(
     f"At step 15 the lowest places lie at rates from {lowest.min():.2g} to {lowest.max():.2g}.",
     lowest.max() > 10 * lowest.min(),
 )
+
+# %%
 claim("Adagrad, RMSprop and Adam fly away at none of them.", (runs.diverged_at[3:] == -1).all())
 rms = runs.losses[4, -1, 0, 0]
 claim(
