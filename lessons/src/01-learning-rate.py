@@ -138,7 +138,7 @@ edge_guess.reveal(
 #
 # $$ p \;\leftarrow\; p - \text{rate}(t)\cdot \text{scale}(\text{layer})\cdot \text{direction}\big(\,\text{clip}(g)\,\big) $$
 #
-# In this lesson the rate never changes, the scale is 1, the direction is the gradient, and nothing is clipped. In Python it is one line as well. Ours, the library's class and PyTorch's take the same five steps:
+# In this lesson the rate never changes, the scale is 1, the direction is the gradient, and nothing is clipped. In Python it is one line as well. By hand, by our `SGD` and by PyTorch's, it takes the same five steps:
 
 # %%
 surface = quadratic()
@@ -160,9 +160,9 @@ claim("By hand, by our SGD and by PyTorch's SGD: the same point after five steps
 #
 # The same valley, with five more methods. You will meet each of them in a lesson of its own; here only one thing matters: **how each of them answers to the same rate**. The slider is now logarithmic, from 0.001 to 1: each third of it is a factor of ten.
 #
-# One hint: three of them, Adagrad, RMSprop and Adam, divide the gradient by its own size. So the length of their steps depends on the rate, and hardly on the slope.
+# One hint: three of them, Adagrad, RMSprop and Adam, divide the gradient by its own size. So the length of their steps depends on the rate, and hardly on the slope. And Adagrad's size is a sum over all gradients so far, so that its steps become shorter and shorter: it needs a high rate to get anywhere.
 #
-# "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left.
+# "Arrives" means here: within 100 steps, no more than a thousandth of the first loss is left. The first loss is 8.125, so that a number of 0.0081 beside a name has just arrived.
 
 # %%
 shared_guess = predict_choice(
@@ -191,11 +191,13 @@ SurfaceView("quadratic", SIX, momentum=[0.9], at_lr=0.02)
 # %%
 grid = torch.logspace(-3, 0, 61, dtype=torch.float64)
 runs = sweep("quadratic", SIX, lr=grid, momentum=[0.9], steps=100)
-arrives = runs.reached_at[:, :, 0, 0] >= 0  # a thousandth of the first loss, within 100 steps: (method, rate)
+arrives = runs.reached_at[:, :, 0, 0] >= 0  # within 100 steps: (method, rate)
 lowest = grid[runs.losses[:, :, 0, 0, 15].argmin(1)]
 
 for name, rate in zip(runs.names, lowest, strict=True):
     print(f"{name:9} is lowest at step 15 at the rate {rate:.3g}")
+start = runs.losses[0, 0, 0, 0, 0]
+claim(f"The first loss is {start:g}, a thousandth of it {start / 1000:.4f}.", start > 8)
 claim(f"Rates at which all six arrive: {arrives.all(0).sum()} of 61.", not arrives.all(0).any())
 last, first = grid[arrives[2]].max(), grid[arrives[3]].min()
 claim(f"Nesterov arrives up to the rate {last:.2f}, Adagrad from {first:.2f} on.", last < first)
@@ -203,6 +205,8 @@ claim(
     f"At step 15 the lowest places lie at rates from {lowest.min():.2g} to {lowest.max():.2g}.",
     lowest.max() > 10 * lowest.min(),
 )
+
+# %%
 claim("Adagrad, RMSprop and Adam fly away at none of them.", (runs.diverged_at[3:] == -1).all())
 rms = runs.losses[4, -1, 0, 0]
 claim(
@@ -211,7 +215,7 @@ claim(
 )
 shared_guess.reveal(
     "no, not one",
-    "Each method turns the same rate into steps of another length, so that each has a best rate of its own.",
+    "Adagrad's steps shrink, so that it needs a high rate; at that one Nesterov has flown away.",
 )
 
 # %% [markdown]
@@ -358,7 +362,7 @@ def step(p, g, lr):
 check("01-step", step)
 
 # %% [markdown]
-# Once `check` says that it is right, your function comes alive: the next cell lets your browser run it, beside ours. Both go the same way, so one path hides the other. Untick SGD, and there is yours. Drag the rate past the edge. Drag the start.
+# Once `check` says that it is right, your function comes alive: the next cell lets your browser run it, beside ours. Both go the same way, and yours covers ours: untick yours, and ours comes to light. Drag the rate past the edge. Drag the start.
 
 # %%
 SurfaceView("ravine", ["SGD", *yours("01-step", step)], at_lr=0.03)

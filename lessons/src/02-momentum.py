@@ -421,7 +421,7 @@ def walk(p, grads, rates, momentum):
 check("02-walk", walk)
 
 # %% [markdown]
-# Once it is right, your heavy ball rolls in your browser, beside ours. Untick Momentum to see yours, and look for a rate and a momentum that bring it to the star.
+# Once it is right, your heavy ball rolls in your browser, beside ours. Both go the same way, and yours covers ours: untick yours, and ours comes to light. Look for a rate and a momentum that bring it to the star.
 
 # %%
 SurfaceView("ravine", ["Momentum", *yours("02-walk", walk)], at_lr=0.01, at_momentum=0.5)

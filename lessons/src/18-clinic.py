@@ -151,7 +151,7 @@ left_guess
 # Those who remember lesson 11 will know that a random layer is still a layer: the others learn to use what it does.
 
 # %% [markdown]
-# **Find the layer that does not move. Then choose the gradients before clipping from the list: what do they say of that layer after step 40?**
+# **Find the layer that does not move. Then choose the gradients from the list: what do they say of that layer after step 40?**
 
 # %% tags=["nbval-ignore-output"]
 left = run_patient("left out", 0)

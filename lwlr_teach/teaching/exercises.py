@@ -97,7 +97,7 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
         # One problem after the other: the first tells most of them apart.
         if all(_gives(exercise, known.answer, *pair) for pair in zip(problems, given, strict=True)):
             return Verdict("right" if known.passes else "wrong", known.says)
-    return Verdict("wrong", _what_differs(given, wanted, problems))
+    return Verdict("wrong", _what_differs(exercise, given, wanted, problems))
 
 
 def check(name: str, answer: object) -> Help:
@@ -263,7 +263,7 @@ def _play(exercise: Exercise, answer: Callable[..., Any], problem: dict[str, Any
     result = exercise.play(answer, used)
     for name, before in problem.items():
         if isinstance(before, Tensor) and not _same(before, used[name]):
-            raise _Changed(name)
+            raise _Changed(exercise.each.get(name, (name,))[0])
     return result
 
 
@@ -285,7 +285,10 @@ def _gives(
 
 
 def _what_differs(
-    given: list[dict[str, Any]], wanted: list[dict[str, Any]], problems: list[dict[str, Any]]
+    exercise: Exercise,
+    given: list[dict[str, Any]],
+    wanted: list[dict[str, Any]],
+    problems: list[dict[str, Any]],
 ) -> str:
     """Of a problem in which two results differ: where first, where most, and what was asked.
 
@@ -302,9 +305,17 @@ def _what_differs(
     if all(away < math.inf for away, _ in found):
         _, found, problem = min(differ, key=lambda one: one[0])
     first, most = found[0], max(found, key=lambda pair: pair[0])
-    asked = ", ".join(f"{name} = {_brief(value)}" for name, value in problem.items())
+    asked = ", ".join(f"{_named(exercise, name)} = {_brief(value)}" for name, value in problem.items())
     parts = [first[1], *[most[1]] * (most[0] > 2 * first[0]), f"(Asked with {asked}.)"]
     return "\n".join(parts)
+
+
+def _named(exercise: Exercise, name: str) -> str:
+    """What an argument is called; of one that is another in each call, also what has one of these."""
+    if name not in exercise.each:
+        return name
+    argument, what = exercise.each[name]
+    return f"{argument} (one a {what})"
 
 
 def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[float, str]]:
@@ -353,7 +364,7 @@ def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
     text = f"{name} should be {_kind(right)}, and is a {type(found).__name__} of {len(found)}."
     for part, advice in (
         (lambda: torch.stack([torch.as_tensor(value) for value in found]), "As a tensor it"),
-        (lambda: found[-1], "Its last entry"),
+        (lambda: found[-1], "Its last entry" if len(found) > 1 else "Its only entry"),
         (lambda: found[0], "Its first entry"),
     ):
         try:

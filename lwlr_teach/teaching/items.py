@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,8 @@ class Exercise:
     right: str
     rule: Callable[[Callable[..., Any]], Rule] | None = None
     """For a step of a method: makes an update rule of an answer, so that it can run in a picture."""
+    each: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Of what the problem holds for several calls, by name: the argument that takes one, and what has one."""
     lesson: str = field(default="")
 
     @property

@@ -145,7 +145,7 @@ def test_the_pointer_reads_seeds_rates_and_winners_and_all_are_listed(bare):
         "seed 1",
         "seed 2",
         "seed 3",
-        "points behind the first",
+        "points behind the best",
         "default rate",
         "median there",
     ]

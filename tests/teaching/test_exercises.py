@@ -1,5 +1,6 @@
 """The checker is tested by wrong answers: each must be caught, each by its own message."""
 
+import inspect
 import math
 import re
 import signal
@@ -53,6 +54,15 @@ def test_the_solution_that_is_shown_is_right(exercise):
     verdict = judge(exercise, answer)
     assert (verdict.line, verdict.says) == ("✔ right", exercise.right)
     assert read_progress()["exercises"][exercise.name]["solution"] == 1
+
+
+@all_exercises
+def test_what_is_asked_for_is_called_as_the_function_calls_it(exercise):
+    """A learner knows the arguments; what the problem calls otherwise says which of them takes one of it."""
+    arguments = set(inspect.signature(exercise.answer).parameters)
+    asked = set(exercise.problem(torch.Generator().manual_seed(0)))
+    assert set(exercise.each) == asked - arguments
+    assert {argument for argument, _ in exercise.each.values()} <= arguments - asked
 
 
 @known_answers
@@ -280,7 +290,7 @@ WRONG = {
         lambda p, g, lr: p - lr * g - 1,
         "p after step 1 is -0.4818 where it should be 0.5182.\n"
         "p after step 4 is -3.186 where it should be 0.8138.\n"
-        "(Asked with p = 0.3901, g = [-0.5775, -2.427, 0.2922, 0.8016], lr = 0.2218.)",
+        "(Asked with p = 0.3901, g (one a step) = [-0.5775, -2.427, 0.2922, 0.8016], lr = 0.2218.)",
     ),
     "right at first": (
         lambda p, g, lr, seen=[]: p - lr * g + (seen.append(1) or len(seen) % 4 == 3),
@@ -531,6 +541,8 @@ def test_one_problem_that_differs_is_enough():
 def test_whether_is_asked_in_words_and_a_part_of_many_names_its_entry():
     says = judge(find_exercise("03-stalled"), lambda losses, patience: [True]).says
     assert says.startswith("stalled(losses[:1], patience=2) should be True or False, and is a list of 1.")
+    says = judge(EDGE, lambda curvatures: [2 / curvatures.max()]).says
+    assert says.startswith("the edge should be a number, and is a list of 1. Its only entry would be right.")
     says = judge(find_exercise("03-stalled"), lambda losses, patience: False).says
     assert " is False where it should be True." in says
     says = judge(find_exercise("16-filter"), lambda d, w: d).says

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colourOf, dots, marker, polyline } from "../../lwlr_teach/views/kit/canvas.js";
+import { colourBar, colourOf, dots, marker, polyline } from "../../lwlr_teach/views/kit/canvas.js";
 import { goals, plotAt, pointAt, tableOf } from "../../lwlr_teach/views/kit/chart.js";
 import { nearest, toggled, typedNumber } from "../../lwlr_teach/views/kit/controls.js";
 import { frame, ticks } from "../../lwlr_teach/views/kit/geometry.js";
@@ -139,6 +139,17 @@ test("the table of a plot has a row for each x, and a gap where a curve has none
   assert.deepEqual(tableOf(p), {
     title: "loss", head: ["step", "a", "b"], rows: [[0, 0, 0], [1, "", 10], [2, 20, ""]],
   });
+});
+
+test("labels of a colour bar stand side by side: one that would reach into the one before is left out", () => {
+  const written = [];
+  const ctx = { fillRect: () => {}, measureText: (text) => ({ width: 7 * text.length }), fillText: (text, x) => written.push([text, x]) };
+  const marks = [[0, "0.0002"], [0.2, "0.0005"], [0.5, "0.001"], [1, "0.01"]];
+  colourBar(ctx, 0, 0, 100, 9, ["#000000"], marks, {});
+  assert.deepEqual(written, [["0.0002", 0], ["0.001", 50], ["0.01", 100]]);
+  written.length = 0;
+  colourBar(ctx, 0, 0, 400, 9, ["#000000"], marks, {});
+  assert.deepEqual(written.map(([text]) => text), marks.map(([, text]) => text));
 });
 
 // A context that notes the colour of every stroke and the width that it has.

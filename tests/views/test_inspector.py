@@ -123,7 +123,7 @@ def test_the_sentence_follows_the_controls():
     assert "step 50: all that move are at 0.01; the first" in view.describe()
     view = InspectorView(moving(cosine=[[0.9], [-0.25], [math.nan]]), quantity="cosine")
     assert "highest is in at 0.9, lowest is mid at −0.25; the first layer, in, is at 0.9" in view.describe()
-    assert view.describe().endswith("and the last, out, at no number.")
+    assert view.describe().endswith("and the last, out, without a number.")
 
 
 def test_who_stands_still_and_who_explodes():
@@ -145,7 +145,7 @@ def test_who_stands_still_and_who_explodes():
     assert says(3).endswith("standing still: in, out.")
     assert says(4).startswith("fastest is in at 1.5, 1500 times")
     assert says(4).endswith("standing still: out; exploding: in.")
-    assert says(5).startswith("fastest is mid at 0.001; the first layer, in, is at no number ")
+    assert says(5).startswith("fastest is mid at 0.001; the first layer, in, is without a number ")
     assert says(5).endswith("standing still: out; exploding: in.")
 
 
@@ -153,7 +153,7 @@ def test_a_layer_without_a_gradient_stands_still_and_does_not_explode():
     speeds = {"relative_update": [[0.1], [0.0]], "update_norm": [[0.1], [0.0]]}
     frozen = recording(["in", "out"], grad_norm=[[2.0], [math.nan]], **speeds)
     view = InspectorView(frozen, quantity="grad_norm")
-    assert view.describe().endswith("and the last, out, at no number; standing still: out.")
+    assert view.describe().endswith("and the last, out, without a number; standing still: out.")
     assert (view._codes(0)[1] == 255).all()  # hatched, and not grey
 
 
@@ -164,7 +164,9 @@ def test_nothing_moves_and_nothing_is_known():
     )
     view.figure()
     view = InspectorView(moving(cosine=math.nan), quantity="cosine")
-    assert "step 50: no layer that moves has a number here; the first layer, in, is at no" in view.describe()
+    assert (
+        "step 50: no layer that moves has a number here; the first layer, in, is without a" in view.describe()
+    )
     view.figure()
 
 
@@ -316,6 +318,18 @@ def test_numbers_at_the_end_of_single_precision_can_be_drawn(value):
     every = InspectorView(moving(weight_norm=value), quantity="weight_norm")
     every.figure()
     assert "all are at" in every.describe()
+
+
+@pytest.mark.parametrize("after", [[[2.0], [0.0]], [[1.0], [0.0]]], ids=["not clipped", "clipped"])
+def test_a_run_that_was_not_clipped_has_one_gradient_in_its_list(after):
+    """The second layer has no gradient: it has no number before the clip, and 0 after it."""
+    one = recording(["in", "out"], grad_norm=[[2.0], [math.nan]], clipped_norm=after)
+    listed = {q["name"]: q["title"] for q in InspectorView(one).plan["quantities"] if q["listed"]}
+    clipped = after[0] != [2.0]
+    assert listed["grad_norm"] == "gradient ‖g‖" + " before clipping" * clipped
+    assert ("clipped_norm" in listed) is clipped
+    view = InspectorView(one, quantity="clipped_norm")
+    assert all(q["listed"] for q in view.plan["quantities"])
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import base64
 import io
+import math
 
 import numpy as np
 import pytest
@@ -90,6 +91,14 @@ def test_a_curve_on_a_linear_axis_is_so_far_away_in_its_own_units():
     said = f"Yours is {short(away)} away on average (2 counts as right), and furthest at step 30."
     assert repr(view).startswith("Which? ✔ You said a curve")
     assert repr(view).endswith(said)
+
+
+def test_a_step_is_a_whole_number_though_the_columns_of_a_curve_lie_between():
+    view = PredictionView("curve", "Which?", x=X, y={"range": [0, 8]}, within=0.25)
+    view.guess, view.locked = [0.5] * COLUMNS, True
+    view.truth = [0.5, 0.0, *[0.5] * (COLUMNS - 2)]
+    where = math.floor(X["range"][1] / (COLUMNS - 1) + 0.5)
+    assert repr(view).endswith(f"and furthest at step {where}.")
 
 
 @kinds

@@ -117,7 +117,7 @@ def test_twelve_contestants_are_no_more_than_a_view_may_send():
         (
             [[0.9, 0.9], [0.8, 0.9]],
             "nobody wins: from 80% to 90% of the test images right, "
-            "and the first beats none of the others from all 2 seeds.",
+            "and the best, SGD, beats none of the others from all 2 seeds.",
         ),
         (
             [[0.8, 0.8], [0.9, 0.9], [0.95, 0.8], [0.9, 0.8]],

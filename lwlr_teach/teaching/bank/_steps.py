@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 GRADIENTS = 5
+EACH_STEP = {"grads": ("g", "step")}
 
 
 def step_problem(generator: torch.Generator) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
-from lwlr_teach.teaching.bank._steps import play_steps, step_problem, uniform
+from lwlr_teach.teaching.bank._steps import EACH_STEP, play_steps, step_problem, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the step ---------------------------------------------------------------------------------------------
@@ -81,6 +81,7 @@ STEP = Exercise(
     answer=step,
     problem=_step_problem,
     play=partial(play_steps, state=["s"], settings=["lr", "eps"]),
+    each=EACH_STEP,
     rule=_rule,
     right="Every entry is divided by the root of its own sum, the present gradient included.",
     known=(

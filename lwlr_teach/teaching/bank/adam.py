@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
-from lwlr_teach.teaching.bank._steps import play_steps, step_problem, uniform
+from lwlr_teach.teaching.bank._steps import EACH_STEP, play_steps, step_problem, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 Betas = tuple[float, float]
@@ -307,6 +307,7 @@ LAST_LINE = Exercise(
     answer=step,
     problem=_problem,
     play=_play,
+    each=EACH_STEP,
     rule=_rule,
     right="The corrected average, divided by its corrected size. m and v are handed on as they are.",
     known=(
@@ -330,6 +331,7 @@ CORRECTION = Exercise(
     answer=step,
     problem=_problem,
     play=_play,
+    each=EACH_STEP,
     rule=_rule,
     right="After t steps an average that began at 0 has 1 − βᵗ of what it should have.",
     known=(*_CORRECTIONS, *_LAST_LINE),
@@ -350,6 +352,7 @@ ADAM = Exercise(
     answer=step,
     problem=_problem,
     play=_play,
+    each=EACH_STEP,
     rule=_rule,
     right="Two averages, two corrections, one step.",
     known=(*_AVERAGES, *_CORRECTIONS, *_LAST_LINE),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.teaching.bank import adam
-from lwlr_teach.teaching.bank._steps import play_steps, uniform
+from lwlr_teach.teaching.bank._steps import EACH_STEP, play_steps, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- AdamW ------------------------------------------------------------------------------------------------
@@ -173,6 +173,7 @@ ADAMW = Exercise(
     answer=step,
     problem=_problem,
     play=partial(play_steps, state=["m", "v"], settings=["t", "lr", "betas", "eps", "decay"]),
+    each=EACH_STEP,
     right="The weights shrink by themselves, and Adam's step is what it was.",
     known=(
         *_DECAY,

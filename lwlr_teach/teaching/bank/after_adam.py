@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
-from lwlr_teach.teaching.bank._steps import play_steps, step_problem, uniform
+from lwlr_teach.teaching.bank._steps import EACH_STEP, play_steps, step_problem, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 Betas = tuple[float, float]
@@ -78,6 +78,7 @@ LION = Exercise(
     answer=step,
     problem=_problem,
     play=partial(play_steps, state=["m"], settings=["lr", "betas", "decay"]),
+    each=EACH_STEP,
     rule=_rule,
     right="One blend for the sign, another for the memory, and the decay beside them.",
     known=(

@@ -47,6 +47,7 @@ STEP = Exercise(
     answer=moved,
     problem=_step_problem,
     play=_play_steps,
+    each={"rates": ("rate", "layer")},
     right="The rate, times the error, times the other layer: no layer learns but through the others.",
     known=(
         Known(

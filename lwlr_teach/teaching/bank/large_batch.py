@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lwlr_teach.teaching.bank import adam
-from lwlr_teach.teaching.bank._steps import play_steps, step_problem, uniform
+from lwlr_teach.teaching.bank._steps import EACH_STEP, play_steps, step_problem, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- LAMB -------------------------------------------------------------------------------------------------
@@ -127,6 +127,7 @@ LAMB = Exercise(
     answer=step,
     problem=_problem,
     play=_play,
+    each=EACH_STEP,
     right="Adam's direction with the decay in it, made as long as the weights; and 1 where a norm is zero.",
     known=(
         _ratio(

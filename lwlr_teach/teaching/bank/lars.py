@@ -183,7 +183,7 @@ def _larc_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _play_larc(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    """One layer with gradients so long that LARS's rate is below ``lr``, and so short that it is above."""
+    """One layer with gradients so long that its own rate is below ``lr``, and so short that it is above."""
     p_norm, lr, coefficient = problem.values()
     even = coefficient * p_norm / lr  # here the two rates are equal
     times = {"long": 20.0, "rather long": 1.3, "rather short": 0.8, "short": 0.05}
@@ -204,11 +204,11 @@ LARC = Exercise(
     answer=larc_rate,
     problem=_larc_problem,
     play=_play_larc,
-    right="The smaller of two rates: LARS where it brakes, and your own where it would speed up.",
+    right="The smaller of two rates: the layer's own where it brakes, and yours where it would speed up.",
     known=(
         Known(
             lambda p, g, lr, c: c * p / g,
-            "This is LARS's own rate, without a limit. LARC never goes above lr.",
+            "This is the layer's own rate, without a limit. LARC never goes above lr.",
         ),
         Known(
             lambda p, g, lr, c: lr * c * p / g,
@@ -229,7 +229,7 @@ LARC = Exercise(
         ),
         Known(
             lambda p, g, lr, c: lr,
-            "This is lr for every layer. Where LARS's rate is smaller, LARC takes that.",
+            "This is lr for every layer. Where the layer's own rate is smaller, LARC takes that.",
         ),
         Known(
             lambda p, g, lr, c: min(c * g / p, lr),
@@ -237,11 +237,11 @@ LARC = Exercise(
         ),
         Known(
             lambda p, g, lr, c: min(p / g, lr),
-            "The coefficient is missing. LARS's rate is coefficient · ‖p‖ / ‖g‖.",
+            "The coefficient is missing. The layer's own rate is coefficient · ‖p‖ / ‖g‖.",
         ),
         Known(
             lambda p, g, lr, c: c * min(p / g, lr),
-            "The coefficient stands outside. It belongs to LARS's rate only, not to lr.",
+            "The coefficient stands outside. It belongs to the layer's own rate only, not to lr.",
         ),
         Known(
             lambda p, g, lr, c: min(c * p / g / lr, 1.0),
@@ -253,11 +253,11 @@ LARC = Exercise(
         ),
         Known(
             lambda p, g, lr, c: min(c / g, lr),
-            "The weights are missing: LARS's rate is coefficient · ‖p‖ / ‖g‖.",
+            "The weights are missing: the layer's own rate is coefficient · ‖p‖ / ‖g‖.",
         ),
         Known(
             lambda p, g, lr, c: min(c * p, lr),
-            "The gradient is missing: LARS's rate is coefficient · ‖p‖ / ‖g‖.",
+            "The gradient is missing: the layer's own rate is coefficient · ‖p‖ / ‖g‖.",
         ),
         Known(
             lambda p, g, lr, c: min(c * p / g, lr) * g,
@@ -303,7 +303,7 @@ QUESTIONS = (
         "12-before-adam",
         "12-lars",
         "Each layer's gradient is multiplied by its trust ratio before Adam gets it. What changes?",
-        ("nearly nothing", "each layer moves by the same share", "Adam diverges"),
+        ("little: its steps stay about as long", "each layer moves by the same share", "Adam diverges"),
         0,
         "Adam divides by the gradient's usual size, and the factor with it. It belongs on the rate.",
     ),

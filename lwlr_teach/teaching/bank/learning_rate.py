@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
+from lwlr_teach.teaching.bank._steps import EACH_STEP
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- the step ---------------------------------------------------------------------------------------------
@@ -23,7 +24,7 @@ def _step_problem(generator: torch.Generator) -> dict[str, Any]:
     shape = [(3,), (2, 4), (), (1, 1, 5)][int(torch.randint(4, (), generator=generator))]
     return {
         "p": torch.randn(shape, generator=generator, dtype=torch.float64),
-        "g": torch.randn(4, *shape, generator=generator, dtype=torch.float64),
+        "grads": torch.randn(4, *shape, generator=generator, dtype=torch.float64),
         "lr": 0.01 + torch.rand((), generator=generator, dtype=torch.float64).item(),
     }
 
@@ -32,7 +33,7 @@ def _play_steps(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str
     """Four steps, each from where the last one led."""
     places: dict[str, Any] = {}
     p = problem["p"]
-    for i, g in enumerate(problem["g"], start=1):
+    for i, g in enumerate(problem["grads"], start=1):
         new = places[f"p after step {i}"] = answer(p, g, problem["lr"])
         if getattr(new, "shape", None) != p.shape:
             break
@@ -55,6 +56,7 @@ STEP = Exercise(
     answer=step,
     problem=_step_problem,
     play=_play_steps,
+    each=EACH_STEP,
     rule=_rule,
     right="The new place is the old one minus rate times slope, entry by entry.",
     known=(
@@ -82,6 +84,14 @@ STEP = Exercise(
             "You divide by the gradient's norm, so that every step is equally long. SGD does not.",
         ),
         Known(lambda p, g, lr: p - g / lr, "You divide by the rate. A larger rate must give a larger step."),
+        Known(
+            lambda p, g, lr: p - lr / g,
+            "You divide by the gradient. A steeper slope must give a longer step: multiply.",
+        ),
+        Known(
+            lambda p, g, lr: (p - lr) * g,
+            "The parentheses are in the way: first lr times g, then p minus that.",
+        ),
         Known(
             lambda p, g, lr: (1 - lr) * p, "The gradient is missing: this steps along p, whatever the slope."
         ),

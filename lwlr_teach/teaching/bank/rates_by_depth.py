@@ -116,13 +116,16 @@ def _awake_problem(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _ask_at_the_borders(answer: Callable[..., Any], problem: dict[str, Any]) -> dict[str, Any]:
-    """The number at the start, before and after each border, and in the last step."""
+    """The number at the start, late in each part, before and after each border, and in the last step."""
     steps, layers = problem["steps"], problem["layers"]
     part = steps // layers
+    late = [k * part + 3 * part // 4 for k in range(layers)]
     borders = [step for k in range(1, layers) for step in (k * part - 1, k * part)]
     return {
-        f"the number of layers at step {step} of {steps}, with {layers} layers": answer(step, steps, layers)
-        for step in [0, 1, *borders, steps - 1]
+        f"the number of layers at step {step} (steps = {steps}, layers = {layers})": answer(
+            step, steps, layers
+        )
+        for step in sorted([0, 1, *late, *borders, steps - 1])
     }
 
 
@@ -159,8 +162,41 @@ AWAKE = Exercise(
             "Yours is not a whole number of layers. Use // in place of /.",
         ),
         Known(
+            lambda s, n, k: 1 + s * k / n,
+            "Yours has a fraction of a layer: whole parts are over, or none. Use // in place of /.",
+        ),
+        Known(
             lambda s, n, k: min(k, round(1 + s * k / n)),
             "You round to the nearest: each layer wakes half a part too early. Use //.",
+        ),
+        Known(
+            lambda s, n, k: round(1 + s * k / n),
+            "You round to the nearest: each layer wakes half a part too early, and in the end there is one "
+            "too many. Use //.",
+        ),
+        Known(
+            lambda s, n, k: round(s * k / n),
+            "Two things. You begin with no layer at all: one more than the parts that are over. And you "
+            "round to the nearest, so that each layer wakes in the middle of a part. Use //.",
+        ),
+        Known(
+            lambda s, n, k: (s + 1) * k // n,
+            "You add the 1 to the step, and it belongs to the layers: yours begins with no layer at all, and "
+            "has all of them only in the last step.",
+        ),
+        Known(
+            lambda s, n, k: max(1, (s + 1) * k // n),
+            "You add the 1 to the step, and it belongs to the layers: the second layer wakes a part late, "
+            "and all of them are awake only in the last step.",
+        ),
+        Known(
+            lambda s, n, k: min(k, 1 + (s + 1) * k // n),
+            "Yours is one step early at every border: the first step is 0, so that step counts those before.",
+        ),
+        Known(
+            lambda s, n, k: 1 + (s + 1) * k // n,
+            "Yours is one step early at every border, and comes to one layer too many. The first step is 0, "
+            "so that step counts those before.",
         ),
         Known(
             lambda s, n, k: max(1, k - s * k // n),

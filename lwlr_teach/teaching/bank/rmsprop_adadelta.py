@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lwlr_teach.core.arithmetic import State
 from lwlr_teach.optim.update import Rule
-from lwlr_teach.teaching.bank._steps import play_steps, step_problem, uniform
+from lwlr_teach.teaching.bank._steps import EACH_STEP, play_steps, step_problem, uniform
 from lwlr_teach.teaching.items import Exercise, Explanation, Known, Question
 
 # --- RMSProp ----------------------------------------------------------------------------------------------
@@ -74,6 +74,7 @@ RMSPROP = Exercise(
     answer=rmsprop_step,
     problem=_rmsprop_problem,
     play=partial(play_steps, state=["s"], settings=["lr", "alpha", "eps"]),
+    each=EACH_STEP,
     rule=_rmsprop_rule,
     right="The average keeps the share α of the old, and the present gradient is in it before you divide.",
     known=(
@@ -291,6 +292,7 @@ ADADELTA = Exercise(
     answer=adadelta_step,
     problem=_adadelta_problem,
     play=partial(play_steps, state=["s", "u"], settings=["rho", "eps"]),
+    each=EACH_STEP,
     rule=_adadelta_rule,
     right="The step uses the new s and the old u, because u cannot know a step that has not been taken yet.",
     known=(

@@ -82,6 +82,15 @@ COSINE = Exercise(
             "Two things. You end at 0: min_factor is not used. And after T_max yours climbs back.",
         ),
         Known(
+            lambda t, T, m: (1 - m) * _way_left(_share(t, T)),
+            "The floor is not added: yours goes from 1 − min_factor to 0. Add min_factor to all of it.",
+        ),
+        Known(
+            lambda t, T, m: (1 - m) * _way_left(t / T),
+            "Two things. The floor is not added: yours goes from 1 − min_factor to 0. And after T_max it "
+            "climbs back.",
+        ),
+        Known(
             lambda t, T, m: max(m, _way_left(t / T)),
             "Two things. You cut the cosine off at min_factor; squeeze it between 1 and min_factor. And "
             "after T_max yours climbs back.",
@@ -252,8 +261,8 @@ STALLED = Exercise(
         ),
         Known(
             lambda losses, p: min(losses[-p:]) > min(losses),
-            "Nearly. The window is one too short: a patience of 2 acts at the third step without progress. "
-            "And a loss in it that only equals the lowest one must not count.",
+            "Two things. One step too early: a patience of 2 acts at the third step without progress. And a "
+            "later loss that only equals the lowest one is no progress: count from the first of them.",
         ),
         Known(
             lambda losses, p: list(reversed(losses)).index(min(losses)) > p,

@@ -41,6 +41,7 @@ function render({ model, el }) {
   }
   const extremeWords = () => (plan.speeds.includes(now.quantity) ? ["fastest", "slowest"] : ["highest", "lowest"]);
   const number = (v) => (Number.isNaN(v) ? "no number" : short(v));
+  const at = (v) => (Number.isNaN(v) ? "without a number" : `at ${short(v)}`);
   const listed = (rows) => {
     const all = rows.map((i) => layers[i].name);
     if (all.length <= plan.named) return all.join(", ");
@@ -69,8 +70,8 @@ function render({ model, el }) {
     else if (still.length < rows.length) parts.push("no layer that moves has a number here");
     if (rows.length > 1 && !brief) {
       const [first, last] = [rows[0], rows[rows.length - 1]];
-      parts.push(`the first layer, ${layers[first].name}, is at ${number(value(run, first))} ` +
-        `and the last, ${layers[last].name}, at ${number(value(run, last))}`);
+      parts.push(`the first layer, ${layers[first].name}, is ${at(value(run, first))} ` +
+        `and the last, ${layers[last].name}, ${at(value(run, last))}`);
     }
     if (still.length === rows.length) parts.push("every layer stands still");
     else if (still.length && !brief) parts.push(`standing still: ${listed(still)}`);
@@ -238,7 +239,7 @@ function render({ model, el }) {
   const kinds = Object.entries(plan.kinds).map(([kind, shown]) => pick(kind, `show the layers that are ${kind} alone`, shown));
   return view.open(runs.length > 1 || L > MARKED ? "inspector below" : "inspector", sentence,
     element("div", { class: "lwlr-controls" },
-      view.dropdown("quantity", "quantity", Object.fromEntries(quantities.map((q) => [q.name, q.title]))),
+      view.dropdown("quantity", "quantity", Object.fromEntries(quantities.filter((q) => q.listed).map((q) => [q.name, q.title]))),
       view.slider("step_index", "step", steps.map(String)), view.player("step_index", S - 1, PLAY_MS), view.reset()),
     view.words(words), element("div", { class: "lwlr-note" }, "Grey is 0. Hatched is no number: there is none, or it is no longer finite. Point at a cell to read it."),
     element("div", { class: "lwlr-body" }, ...records,

@@ -119,6 +119,9 @@ class InspectorView(View):
         self.steps = _thinned_steps(self.recordings)
         # (run, quantity, layer, step), in the order of TITLES.
         self._values = torch.stack([_on_steps(r, self.steps) for r in self.recordings])
+        # Where nothing was clipped there is one gradient in the list.
+        both = _clips(self.recordings) or quantity == "clipped_norm"
+        self._titles = TITLES if both else TITLES | {"grad_norm": "gradient ‖g‖"}
         self._lengths = [int((self.steps <= r.steps[-1]).sum()) for r in self.recordings]
         self._ranges = {name: _range(name, self._of(name)) for name in TITLES}
         if at_step is not None:
@@ -139,8 +142,14 @@ class InspectorView(View):
             "steps": self.steps.tolist(),
             "lengths": self._lengths,
             "quantities": [
-                {"name": name, "title": text, "range": self._ranges[name], "log": name != "cosine"}
-                for name, text in TITLES.items()
+                {
+                    "name": name,
+                    "title": text,
+                    "listed": both or name != "clipped_norm",
+                    "range": self._ranges[name],
+                    "log": name != "cosine",
+                }
+                for name, text in self._titles.items()
             ],
             "speeds": list(_SPEEDS),
             "colours": palette(_COLOURS),
@@ -162,7 +171,7 @@ class InspectorView(View):
 
     def describe(self) -> str:
         """What each visible layer does at the slider's step: fastest, slowest, still, exploding."""
-        head = f"{self.title}, {TITLES[self.quantity]}, step {self.step}"
+        head = f"{self.title}, {self._titles[self.quantity]}, step {self.step}"
         states = [self._state(run) for run in range(len(self.recordings))]
         if len(states) == 1:
             return f"{head}: {states[0]}."
@@ -184,8 +193,8 @@ class InspectorView(View):
         if len(rows) > 1:
             first, last = rows[0], rows[-1]
             parts.append(
-                f"the first layer, {self.layers[first]}, is at {_number(values[first])} "
-                f"and the last, {self.layers[last]}, at {_number(values[last])}"
+                f"the first layer, {self.layers[first]}, is {_at(values[first])} "
+                f"and the last, {self.layers[last]}, {_at(values[last])}"
             )
         if len(at.still) == len(rows):
             parts.append("every layer stands still")
@@ -293,7 +302,7 @@ class InspectorView(View):
         return clamped if self.quantity == "cosine" else torch.where(values == 0, low / _ROOM, clamped)
 
     def _heading(self, run: int) -> str:
-        title = TITLES[self.quantity]
+        title = self._titles[self.quantity]
         return f"{self.names[run]}: {title}" if len(self.recordings) > 1 else title
 
     def _edges(self) -> np.ndarray[Any, Any]:
@@ -378,8 +387,8 @@ def _between(ends: tuple[str, str], share: float) -> str:
     return to_hex(first + (last - first) * share)
 
 
-def _number(value: float) -> str:
-    return "no number" if math.isnan(value) else short(value)
+def _at(value: float) -> str:
+    return "without a number" if math.isnan(value) else f"at {short(value)}"
 
 
 def _by_kind(recordings: Sequence[Recording]) -> dict[str, list[str]]:
@@ -408,6 +417,16 @@ def _checked(
         other = sorted(set(found[0].layers) ^ set(found[-1].layers))[:_NAMED] or ["their order"]
         raise ValueError(f"recordings must have the same layers; they differ in {', '.join(other)}")
     return found
+
+
+def _clips(recordings: Sequence[Recording]) -> bool:
+    """Whether a gradient was clipped. A layer without one has nan before the clip, and 0 after it."""
+    before, after = (
+        torch.cat([recording[name].flatten() for recording in recordings])
+        for name in ("grad_norm", "clipped_norm")
+    )
+    known = before.isfinite()
+    return not before[known].equal(after[known])
 
 
 def _check_names(names: Sequence[str], count: int) -> tuple[str, ...]:

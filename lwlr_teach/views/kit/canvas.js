@@ -361,7 +361,13 @@ export function colourBar(ctx, left, top, width, height, table, marks, colours) 
     ctx.fillRect(left + (i / table.length) * width, top, width / table.length + 0.5, height);
   });
   Object.assign(ctx, { font: colours.font, fillStyle: colours.text, textAlign: "center", textBaseline: "top" });
-  for (const [share, text] of marks) ctx.fillText(text, left + share * width, top + height + 3);
+  let free = -Infinity; // where the label before ends: one that would reach into it is left out
+  for (const [share, text] of marks) {
+    const [middle, half] = [left + share * width, ctx.measureText(text).width / 2];
+    if (middle - half < free + 4) continue;
+    ctx.fillText(text, middle, top + height + 3);
+    free = middle + half;
+  }
 }
 
 // Binary traits arrive as a DataView from a kernel, and as base64 text where a host cannot carry bytes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Real
 from textwrap import wrap
@@ -170,11 +171,16 @@ class PredictionView(View):
             return f" ({off} off counts as right)"
         if self.kind == "curve":
             apart, what = self._apart(), self.plan["x"].get("title", "x")
+            furthest = max(apart, key=apart.__getitem__)
+            if (
+                what == "step"
+            ):  # a curve has columns between the steps; halves go up, as they do in JavaScript
+                furthest = math.floor(furthest + 0.5)
             part = f" from {what} {label(self.over[0])} to {label(self.over[1])}" if self.over else ""
             return (
                 f". Yours is {self._distance(self._average())} away on average{part} "
                 f"({self._distance(self.within)} counts as right), and furthest at "
-                f"{what} {label(max(apart, key=apart.__getitem__))}"
+                f"{what} {label(furthest)}"
             )
         return ""
 

@@ -51,7 +51,7 @@ function judged(plan, guess, truth) {
   const part = plan.over.length ? ` from ${what} ${label(plan.over[0])} to ${label(plan.over[1])}` : "";
   const furthest = apart(plan, guess, truth).reduce((most, each) => (each.away > most.away ? each : most));
   return `. Yours is ${distance(plan, average(plan, guess, truth))} away on average${part} ` +
-    `(${distance(plan, plan.within)} counts as right), and furthest at ${what} ${label(furthest.x)}`;
+    `(${distance(plan, plan.within)} counts as right), and furthest at ${what} ${label(what === "step" ? Math.round(furthest.x) : furthest.x)}`;
 }
 
 // How far guess and truth are apart where they are judged: at each x, as shares of the axis.

@@ -64,7 +64,7 @@ function render({ model, el }) {
     const percents = shown.map((m) => Math.round(100 * medians[place(m.i)]));
     if (!winner) {
       const all = `from ${Math.min(...percents)}% to ${Math.max(...percents)}% of the test images right`;
-      return `nobody wins: ${all}, and the first beats none of the others ${sure}`;
+      return `nobody wins: ${all}, and the best, ${first.name}, beats none of the others ${sure}`;
     }
     const percent = Math.round(100 * medians[place(winner.i)]);
     if (!others) return `${winner.name} gets ${percent}% of the test images right`;
@@ -93,7 +93,7 @@ function render({ model, el }) {
   const percent = (share) => `${(100 * share).toFixed(1)}%`;
   const list = rows(view, methods, {
     readout: (i) => percent(medians[place(i)]),
-    // Who beats all others has a row in its colour; else the first and those that it does not beat are grey.
+    // Who beats all others has a row in its colour; else the best and those that it does not beat are grey.
     tint: (i, colours) => {
       if (found.winner?.i === i && found.leads.length === 1) return { colour: colourOf(methods[i].style, colours), alpha: 0.25, bold: true };
       return found.leads.some((m) => m.i === i) ? { colour: colours.text, alpha: 0.07 } : null;
@@ -127,7 +127,7 @@ function render({ model, el }) {
       title: `test accuracy after ${budgets()[now.budget_index]}, ${how()}`,
       head: [
         "contestant", "rate", ...Array.from({ length: seeds }, (_, s) => `seed ${s + 1}`),
-        "points behind the first", "default rate", "median there",
+        "points behind the best", "default rate", "median there",
       ],
       rows: found.shown.map((m) => [
         m.name, values[m.i][rateOf(m.i)], ...seedsOf(place(m.i)),
@@ -249,7 +249,7 @@ function render({ model, el }) {
       list.picture("results", drawResults),
       list.picture("byrate", drawRates, "Accuracy at every rate. ", { drags: comparable }),
     ],
-    element("span", {}, "Coloured row: beats all others from every seed. Grey rows: the first, and who is not beaten by it. ",
+    element("span", {}, "Coloured row: beats all others from every seed. Grey rows: the best, and who is not beaten by it. ",
       element("span", { class: "lwlr-of-byrate" }, "Shaded rates: nearly as good as the best." +
         (defaults.some(([, j]) => j !== null) ? " Tick: the method's default rate." : "") +
         (R > 1 ? " Arrow: the best rate is at the end of the grid." : ""))));

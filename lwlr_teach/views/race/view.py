@@ -38,7 +38,7 @@ class RaceView(View):
     The dots are the seeds that judge, and the vertical mark is their median. The accuracy at every rate is
     that of the seeds that choose, on the validation images: the shaded rates are nearly as good as the best,
     the tick is the method's default rate, and a triangle at the edge of a row is a best rate at the end of
-    the grid. A row that beats all others from every seed is tinted; where there is none, the first and those
+    the grid. A row that beats all others from every seed is tinted; where there is none, the best and those
     that it does not beat are grey. The ribbon under the budget shows the first at each budget, pale where
     others are not beaten.
 
@@ -204,8 +204,8 @@ class RaceView(View):
         )
         if _nobody_wins(standing):
             return (
-                f"nobody wins: from {percents[-1]}% to {percent}% of the test images right, and the first "
-                f"beats none of the others {sure}"
+                f"nobody wins: from {percents[-1]}% to {percent}% of the test images right, and the best, "
+                f"{name}, beats none of the others {sure}"
             )
         return (
             f"{name} leads with {percent}% of the test images right, and it beats "
@@ -314,7 +314,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _nobody_wins(standing: Sequence[Standing]) -> bool:
-    """Whether the first beats none of the others from every seed."""
+    """Whether the best beats none of the others from every seed."""
     return len(standing) > 1 and all(stands.leads for stands in standing)
 
 
@@ -325,7 +325,7 @@ def _behind(stands: Standing) -> str:
 
 
 def _beaten(unbeaten: Sequence[str], below: Sequence[str]) -> str:
-    """Whom the first beats from every seed: those below, and not the unbeaten."""
+    """Whom the best beats from every seed: those below, and not the unbeaten."""
     if not unbeaten:
         return "all others"
     if len(below) < len(unbeaten) and _listed(below):
