@@ -91,7 +91,7 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     if any(value is None or value is Ellipsis for result in given for value in result.values()):
         return Verdict("missing", f"{exercise.asks} Your function returns nothing so far.")
     wanted = [exercise.play(exercise.answer, copy.deepcopy(problem)) for problem in problems]
-    if not any(_differences(mine, theirs) for mine, theirs in zip(given, wanted, strict=True)):
+    if all(map(_agree, given, wanted)):
         return Verdict("right", exercise.right)
     for known in exercise.known:
         # One problem after the other: the first tells most of them apart.
@@ -279,9 +279,13 @@ def _gives(
 ) -> bool:
     """Whether a known answer gives this; one that cannot be run on the problem does not."""
     try:
-        return not _differences(wanted, exercise.play(answer, copy.deepcopy(problem)))
+        return _agree(wanted, exercise.play(answer, copy.deepcopy(problem)))
     except Exception:
         return False
+
+
+def _agree(mine: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    return next(_differences(mine, theirs), None) is None
 
 
 def _what_differs(
@@ -298,7 +302,7 @@ def _what_differs(
     """
     differ = []
     for mine, theirs, problem in zip(given, wanted, problems, strict=True):
-        found = _differences(mine, theirs)
+        found = list(_differences(mine, theirs))
         if found:
             differ.append((sum(map(_count, problem.values())), found, problem))
     _, found, problem = differ[0]
@@ -318,28 +322,29 @@ def _named(exercise: Exercise, name: str) -> str:
     return f"{argument} (one a {what})"
 
 
-def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[float, str]]:
+def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> Iterator[tuple[float, str]]:
     """How far two results are apart in each of their parts that differs, and in words."""
     # What was played and is not known here says how many values there should be.
-    strange = [name for name in mine if name not in theirs]
-    differ = [(math.inf, f"Return {name}.") for name in strange]
+    for name in mine:
+        if name not in theirs:
+            yield math.inf, f"Return {name}."
     for name, right in theirs.items():
         found = mine.get(name)
         if found is None:
-            differ.append((math.inf, f"{name} is missing."))
+            yield math.inf, f"{name} is missing."
             continue
         if isinstance(found, list | tuple):
-            differ.append((math.inf, _about_a_list(name, found, right)))
+            yield math.inf, _about_a_list(name, found, right)
             continue
         try:
             value = _as_number(found)
         except Exception:  # text, an object
-            differ.append((math.inf, f"{name} should be {_kind(right)}, and is {_short(found)}."))
+            yield math.inf, f"{name} should be {_kind(right)}, and is {_short(found)}."
             continue
         target = torch.as_tensor(right, dtype=torch.float64)
         if value.shape != target.shape:
             text = f"{name} has the shape {tuple(value.shape)}; it should be {tuple(target.shape)}."
-            differ.append((math.inf, text))
+            yield math.inf, text
             continue
         # Who computes in single precision is right as far as that goes.
         rtol, atol = (1e-5, 1e-6) if _is_single(found) else (1e-9, 1e-12)
@@ -355,8 +360,7 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[flo
                 for x in (is_now, should_be)
             ]
             text = f"{_entry_of(name, target, i)} is {said[0]} where it should be {said[1]}.{rounded}"
-            differ.append((away.flatten()[i].item(), text))
-    return differ
+            yield away.flatten()[i].item(), text
 
 
 def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
@@ -368,7 +372,7 @@ def _about_a_list(name: str, found: Sequence[Any], right: Any) -> str:
         (lambda: found[0], "Its first entry"),
     ):
         try:
-            fits = not _differences({name: part()}, {name: right})
+            fits = _agree({name: part()}, {name: right})
         except Exception:  # an empty list, entries of several shapes
             fits = False
         if fits:

@@ -291,7 +291,7 @@ def test_a_browser_that_keeps_nothing_is_told(browser, site):
     with opened(browser, site, LESSON) as page:
         walk(page)
         page.evaluate(
-            "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
+            "() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') } }"
         )
         question = view(page, "prediction", 2)
         guess(question, "choice")

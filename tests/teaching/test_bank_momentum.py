@@ -94,7 +94,7 @@ WRONG = {
         lambda p, grads, rates, momentum: [
             WALK.answer(p, grads[:n], rates[:n], momentum) for n in range(1, len(grads) + 1)
         ],
-        "p after 1 step should be a tensor, and is a list of 1. Its last entry would be right.",
+        "p after 1 step should be a tensor, and is a list of 1. Its only entry would be right.",
     ),
     "only the rate": (BEST, lambda c: BEST.answer(c)[0], "That is the rate alone, and it is right."),
     "one number, and wrong": (BEST, lambda c: c.max(), "Return two numbers, the rate and the momentum."),
