@@ -22,7 +22,7 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -52,6 +52,7 @@ def test_environment_uses_conda_forge_alone():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
+@pytest.mark.slow
 def test_repo2docker_uses_all_of_the_folder():
     command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."]
     result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)

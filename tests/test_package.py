@@ -23,6 +23,7 @@ def run(program):
     ).stdout
 
 
+@pytest.mark.slow
 def test_a_bare_import_loads_no_torch_and_gives_each_room_when_it_is_named():
     out = run(
         """

@@ -53,6 +53,7 @@ def test_every_address_of_the_repository_is_the_one_in_pyproject():
     assert [(name, slug) for name, slug in found if slug != SLUG] == []
 
 
+@pytest.mark.slow
 def test_every_binder_link_opens_a_lesson_of_this_repository():
     for name, match in matches(BINDER_ADDRESS):
         assert match[0].startswith(BINDER), f"{name}: {match[0]} does not start with {BINDER}"

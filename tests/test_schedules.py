@@ -152,6 +152,7 @@ def test_cosine_is_torchs_until_it_ends(t_max, share):
     torch.testing.assert_close(ours[:, 0], theirs[:, 0], rtol=0, atol=CLOSE)
 
 
+@pytest.mark.slow
 @many
 @given(st.integers(1, 20), st.integers(1, 3), st.floats(0.0, 1.0))
 def test_warm_restarts_are_torchs(first, growth, share):
@@ -305,6 +306,7 @@ def test_torchs_lambda_scheduler_takes_a_schedule(schedule):
 # --- against optax, whose numbers are in single precision ------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

@@ -19,6 +19,7 @@ LESSON = r"""
 """
 
 
+@pytest.mark.slow
 def test_every_ready_lesson_is_on_it_in_its_part():
     page = sheet(entries())
     ready = [lesson for lesson in COURSE if lesson.ready]
@@ -48,6 +49,7 @@ def test_a_rule_stands_on_it_if_it_is_short_and_about_the_gradient_or_the_rate(r
     assert short_rule(LESSON.replace("{rule}", rule)) == parts
 
 
+@pytest.mark.slow
 def test_the_rules_of_the_methods_are_there():
     with_rule = {entry.lesson.number for entry in entries() if entry.rule}
     assert with_rule >= {"1", "2", "5", "6", "7", "8", "10"}

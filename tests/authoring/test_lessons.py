@@ -214,6 +214,7 @@ def test_the_command_checks_and_names_unknown_lessons(lesson, monkeypatch, capsy
     assert "no lesson is called smal; there are small" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_checks_the_list_and_each_build_writes_it(lesson, monkeypatch, capsys):
     monkeypatch.setattr(contents, "COURSE", COURSE[:3])
     monkeypatch.setattr("sys.argv", ["build.py", "--check", "small"])

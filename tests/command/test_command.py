@@ -145,6 +145,7 @@ def test_help_of_lab_is_ours(started, capsys):
     assert started == []
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_a_sign_shows_another(here):
     """As the console of Windows."""
     (here / "my-lessons").mkdir()
@@ -252,6 +253,7 @@ def pages(here, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_the_site_is_served_to_this_machine(pages, monkeypatch, capsys):
     servers = []
 

@@ -134,6 +134,7 @@ def test_what_no_lesson_needs_is_no_illness(monkeypatch):
             check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["sgd", "adam"])
 def test_a_rule_that_gives_other_numbers_is_ill(monkeypatch, module):
     """As on a machine whose arithmetic is broken: here the rule is."""
@@ -168,6 +169,7 @@ def test_javascript_that_gives_other_numbers_is_ill(monkeypatch, tmp_path):
             doctor.javascript()
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_learn_as_expected_is_ill(monkeypatch):
     assert "learns" in doctor.digits()
     monkeypatch.setattr(doctor, "LOSSES", (0.2, 0.3))

@@ -123,6 +123,7 @@ def test_a_number_of_axes_that_is_none_is_refused(wrong):
 CURVATURES = torch.tensor([[1, 2, 3], [99, 100, 101], [4998, 4999, 5000]], dtype=torch.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curvatures", "block_axes", "arrives"),
     [(CURVATURES, 1, True), (CURVATURES, 0, False), (CURVATURES.T, 1, False), (CURVATURES.T, 2, True)],

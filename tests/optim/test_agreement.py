@@ -7,6 +7,7 @@ from tests.optim import agreement
 from tests.test_repository import constraints
 
 
+@pytest.mark.slow
 def test_the_table_has_exactly_the_rows_that_the_tests_fill():
     written, expected = agreement.written_rows(), agreement.expected_rows()
     if agreement.versions() not in agreement.FILE.read_text("utf-8"):  # another torch tests other settings

@@ -128,6 +128,7 @@ def test_the_state_of_another_method_is_a_new_beginning():
     assert_same(values(own), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [0.1, 1.0, 10.0, 100.0])
 def test_on_a_slope_the_rate_is_the_best_constant_one(distance):
     """|x − D| from 0: the best constant rate for T steps is D / √T; measured: 1.04 to 1.09 of it."""

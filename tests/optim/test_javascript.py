@@ -628,6 +628,7 @@ def test_what_nobody_reads_takes_no_room():
     assert "t === 1" not in to_javascript("Adam").text
 
 
+@pytest.mark.slow
 def test_no_compiler_is_loaded():
     program = (
         "import sys\nfrom lwlr_teach.optim import to_javascript\nto_javascript('Adam')\n"

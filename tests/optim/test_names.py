@@ -117,6 +117,7 @@ def in_node(programs, settings):
     return [np.array([[float(v.replace("Infinity", "inf")) for v in row] for row in rows]) for rows in found]
 
 
+@pytest.mark.slow
 def test_the_browser_tells_what_python_tells():
     rules = [corrected, *(rule for rule in RULES if rule.__name__ not in ("turned", "in_place"))]
     methods = [*RUNS, *map(from_rule, rules)]

@@ -92,6 +92,7 @@ def test_it_is_the_authors_algorithm(steps, choices):
     assert steps < STEPS or found > 100 * choices.get("d0", 1e-6)  # so that the comparison can tell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("distance", "share"), [(0.1, 0.659), (1.0, 0.436), (10.0, 0.741), (100.0, 0.490)])
 def test_on_a_slope_the_estimate_stays_below_the_distance(distance, share):
     x = torch.zeros(1, dtype=torch.float64, requires_grad=True)

@@ -85,6 +85,7 @@ def test_torch_tests_every_method_that_we_share_with_it():
     assert infos().keys() == set(NAMES) == {n for n in ours.__all__ if hasattr(torch.optim, n)}
 
 
+@pytest.mark.slow
 @every_method
 def test_same_steps_from_torchs_inputs(name, subtests, record_property):
     assert len(inputs(name)) >= 5

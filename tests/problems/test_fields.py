@@ -49,6 +49,7 @@ def test_steps_and_seeds_differ(name):
     assert first[0] != first[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 def test_adam_makes_it_better(name):
     field = FIELDS[name](seeds=1)

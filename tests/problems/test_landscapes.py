@@ -268,6 +268,7 @@ def test_beyond_twice_the_edge_a_catapult_is_lost():
     assert not losses[-1] < 1e6
 
 
+@pytest.mark.slow
 def test_descent_on_a_polynomial_comes_to_the_edge_of_stability():
     """20 points of the polynomial T₄, a network 1-40-40-1 with tanh (a task of Cohen et al. 2021)."""
     x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]

@@ -209,6 +209,7 @@ def on_device(surface, device):
         yield result, function(points)
 
 
+@pytest.mark.slow
 @every_surface
 def test_it_works_on_the_device_of_the_points(surface):
     for result, expected in on_device(surface, "meta"):

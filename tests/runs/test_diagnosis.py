@@ -22,6 +22,7 @@ def test_patients_that_the_rules_have_not_seen():
     assert right["healthy"] >= 2, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["SGD with momentum, cosine", "a frozen first layer", "LARS"])
 def test_it_is_silent_on_healthy_runs(kind):
     assert first_finding(KINDS[kind](30)) == "healthy"

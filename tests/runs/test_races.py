@@ -44,6 +44,7 @@ def small(contestants=("SGD", "Adam"), **options):
     )
 
 
+@pytest.mark.slow
 def test_rates_that_find_themselves_race_with_the_others():
     """With rates of their own: a factor near 1."""
     own = {"DoG": DoG, "L-DoG": LDoG, "Prodigy": Prodigy}
@@ -468,6 +469,7 @@ def test_a_race_trains_both_kinds_of_seeds():
     assert own.table().places == result.table().places
 
 
+@pytest.mark.slow
 def test_the_winners_curse_of_luck_alone():
     """R rates, each with a random loss: the lowest is 1/(R + 1), a random one 1/2. It is luck."""
     rates, races = 4, 4000
@@ -704,6 +706,7 @@ def test_equal_work_gives_the_slow_one_fewer_steps():
     assert table.per == "operations"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_just_paid_for_counts_in_spite_of_rounding():
     costs = 100 * torch.rand(200, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for cost in costs.tolist():

@@ -483,6 +483,7 @@ def test_our_optimizer_inside_anothers_wrapper_clips_all_the_same():
     assert (wrapped["clipped_norm"] < 0.9 * wrapped["grad_norm"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["compiled", "parallel", "averaged"])
 def test_recordings_of_one_model_match_whatever_is_around_it(how):
     model, same = net(), net()

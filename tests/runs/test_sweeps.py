@@ -296,6 +296,7 @@ def test_a_clip_that_is_no_function_is_refused(clip, error):
 # --- divergence ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_on_the_quadratic_divergence_begins_at_two_over_the_curvature():
     edge = 2 / 10
     rates = [edge * (1 - 1e-3), edge, edge * (1 + 1e-3)]

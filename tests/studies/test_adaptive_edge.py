@@ -36,6 +36,7 @@ def by_hand(lr, seed, steps):
     return torch.tensor(rows, dtype=torch.float64).T
 
 
+@pytest.mark.slow
 def test_a_run_is_the_run_by_hand():
     runs = train_at_the_edge([0.003, 0.01], seeds=2, steps=6, **SMALL)
     assert runs.loss.shape == runs.own_rate.shape == runs.sharpness.shape == (2, 2, 6)
@@ -48,6 +49,7 @@ def test_a_run_is_the_run_by_hand():
             torch.testing.assert_close(runs.sharpness[r, seed], sharpness, rtol=0.05, atol=0)
 
 
+@pytest.mark.slow
 def test_the_product_comes_to_two():
     runs = train_at_the_edge([0.1], steps=500, **SMALL)
     assert 1.8 < runs.product[0, 0, 300:].mean() < 2.3

@@ -47,6 +47,7 @@ def test_the_best_is_chosen_by_the_first_seeds_and_no_run_that_overflowed():
     assert runs.best(choosers=2) == (0, 0)
 
 
+@pytest.mark.slow
 def test_noise_takes_the_decay_from_adam_and_not_from_adamw():
     sizes = torch.tensor([5.0, 20.0])
     settings = dict(lr=0.01, weight_decay=0.2, steps=500, weights=4000)
@@ -57,6 +58,7 @@ def test_noise_takes_the_decay_from_adam_and_not_from_adamw():
     assert (l2[:, -1] - torch.exp(-1 / sizes)).abs().max() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lr", "decay"), [(0.1, 0.01), (0.1, 0.1), (0.01, 0.1)])
 def test_a_normalised_layer_comes_to_its_balance(lr, decay):
     ratios = normalised_layer([lr] * 6000, [decay] * 6000)

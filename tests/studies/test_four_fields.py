@@ -36,6 +36,7 @@ def runs(arrived, valid=None, *, higher=False):
     )
 
 
+@pytest.mark.slow
 def test_runs_are_those_of_a_plain_loop():
     field = generation(seeds=2, steps=40)
     found = train_field(field, ["Adam", "Momentum"], [0.003, 0.01], seeds=2, target=42.0, progress=False)

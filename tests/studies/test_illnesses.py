@@ -21,6 +21,7 @@ def test_the_code_that_is_shown_says_what_should_stand_there(name):
     assert "should" not in ILLNESSES["healthy"].source
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_again_and_another_with_another_seed():
     first, again, other = (run_patient("healthy", seed).losses for seed in (0, 0, 3))
     assert torch.equal(first, again)
@@ -28,12 +29,14 @@ def test_a_run_is_the_same_again_and_another_with_another_seed():
     assert len(first) == STEPS
 
 
+@pytest.mark.slow
 def test_warm_up_lowers_the_first_rates_and_gives_them_back():
     plain, warm = (run_patient("healthy", 0, warm_up=on).recording["rate"][0] for on in (False, True))
     torch.testing.assert_close(warm[0], plain[0] / 50)
     torch.testing.assert_close(warm[50:], plain[50:])
 
 
+@pytest.mark.slow
 def test_one_batch_is_learned_by_heart():
     assert run_patient("healthy", 0, one_batch=True).losses[-1] < 0.02
 
@@ -55,6 +58,7 @@ def test_a_warm_up_tells_a_rate_that_is_too_high_from_a_missing_warm_up():
         assert ends[0] < 0.5 < 1.5 < ends[1]
 
 
+@pytest.mark.slow
 def test_without_its_cuts_the_run_goes_on_learning():
     for patient in patients():
         if patient.illness.name == "cut too early":
@@ -64,6 +68,7 @@ def test_without_its_cuts_the_run_goes_on_learning():
             assert free < cut / 2
 
 
+@pytest.mark.slow
 def test_stored_patients_are_those_of_the_code_as_it_is():
     stored = patients()
     assert {patient.illness.name for patient in stored} == set(ILLNESSES)

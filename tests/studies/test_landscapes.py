@@ -26,6 +26,7 @@ def by_hand(rates, seed, gain=1.0):
     return torch.tensor(told, dtype=torch.float64).T, params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm_up", [0, 2])
 def test_a_run_is_the_run_by_hand(warm_up):
     runs = train_on_landscape([0.01, 0.05], seeds=2, steps=3, every=1, warm_up=warm_up, gain=0.7, **SMALL)
@@ -76,6 +77,7 @@ def test_rescaling_changes_the_sharpness_and_not_the_function():
     assert NET.sharpness(other) > 5 * NET.sharpness(params)
 
 
+@pytest.mark.slow
 def test_walks_are_those_of_the_optimizers():
     ways = walks(NET, {"SGD": 0.05, "Adam": 0.01}, steps=3, gain=0.7)
     assert [p.shape[0] for p in ways["SGD"]] == [4] * 4

@@ -117,6 +117,7 @@ def test_noise_is_looked_at_on_the_way():
     assert (scales < 3000).all()
 
 
+@pytest.mark.slow
 def test_the_quadratic_is_that_of_drawn_noise():
     """A single curvature of 1: the expected square after t steps, at each of a few rates, drawn."""
     exact = quadratic_steps([4], curvatures=[1.0], noise=1.0, target=0.05)[0].item()

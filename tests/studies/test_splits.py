@@ -37,6 +37,7 @@ def test_every_loss_is_that_of_its_budget_share_and_step(layers, width, dynamics
     assert splits.first == pytest.approx(1 + 1 / width)
 
 
+@pytest.mark.slow
 def test_the_numbers_of_the_reference():
     """Section 1.5 of two-step-dynamics.md in the project's references."""
     two, three = split_losses(2), split_losses(3)
@@ -74,6 +75,7 @@ def test_gaussian_networks_are_descended_one_by_one(layers, dynamics):
     assert splits.limit is None
 
 
+@pytest.mark.slow
 def test_ends_then_the_middle_then_a_fork():
     splits = split_losses(2, 1000)
     b = splits.budgets.tolist().index(40_000)
@@ -131,6 +133,7 @@ def test_excess_is_measured_from_the_best_to_the_worst_but_not_beyond_the_first_
     torch.testing.assert_close(splits.excess[0], torch.tensor(wanted, dtype=torch.float64))
 
 
+@pytest.mark.slow
 def test_budgets_follow_the_width():
     for layers, first, last in [(2, 2000.0, 70_000.0), (3, 2.5, 100.0)]:
         at_1000 = split_losses(layers, 1000).budgets
@@ -149,6 +152,7 @@ def test_steps_and_shares():
     assert SHARES[[0, 20, 40]].tolist() == [0, 0.5, 1]
 
 
+@pytest.mark.slow
 def test_where_descent_cannot_come_to_rest():
     splits = split_losses(2, 1000)
     assert splits.limit == product_limit(1000)
@@ -161,6 +165,7 @@ def test_where_descent_cannot_come_to_rest():
     assert splits.losses[-1, -1, 8] < LEARNED
 
 
+@pytest.mark.slow
 def test_it_is_computed_once_and_cannot_be_changed():
     assert split_losses(2, 1000, "exact", "orthogonal") is split_losses(2, 1000, "exact", "orthogonal")
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -176,6 +176,7 @@ def test_the_best_rate_and_the_loss_at_a_rate():
     assert runs.best_lr[1].item() == pytest.approx(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "lr", "wide"), [("Adam", 2**-6, 256), ("SGD", 0.35, 512)])
 def test_activations_move_as_far_at_every_width_in_mup_alone(optimizer, lr, wide):
     """The coordinate check of Yang et al. 2021."""

@@ -123,6 +123,7 @@ def test_what_was_done_is_counted(restart):
     assert "4 predictions: 100% right, 60% sure on average" in repr(course_map())
 
 
+@pytest.mark.slow
 def test_a_lesson_is_done_when_its_exercises_are_and_its_minutes_are_off_the_list(capsys):
     minutes = [lesson.minutes for lesson in READY]
     for i, lesson in enumerate(READY):

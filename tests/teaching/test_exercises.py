@@ -407,6 +407,7 @@ def swallows_the_interrupt(p, g, lr):
         return p - lr * g
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [spins, sleeps, prints_for_ever, swallows_the_interrupt])
 def test_an_endless_answer_is_stopped(answer, impatient, capsys):
     check("01-step", answer)
@@ -415,6 +416,7 @@ def test_an_endless_answer_is_stopped(answer, impatient, capsys):
     assert "Does a loop never stop?" in said
 
 
+@pytest.mark.slow
 def test_afterwards_nothing_interrupts(impatient):
     judge(STEP, spins)
     judge(STEP, STEP.answer)

@@ -381,6 +381,7 @@ def test_a_damaged_file_on_a_full_disk_stays_until_there_is_room(file, monkeypat
     assert list(read_progress()["lessons"]) == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_at_any_moment_takes_nothing_from_itself_nor_from_another(file, kept):
     code = (
         "import runpy, sys\n"

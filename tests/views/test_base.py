@@ -53,6 +53,7 @@ def test_packing():
     assert codes.tolist() == [0, 65535, 65535, 0, 0]
 
 
+@pytest.mark.slow
 def test_the_bundle_has_the_live_view_a_picture_and_words():
     data, metadata = make()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
@@ -61,6 +62,7 @@ def test_the_bundle_has_the_live_view_a_picture_and_words():
     assert data["text/plain"] == metadata["image/png"]["alt"] == make().describe()
 
 
+@pytest.mark.slow
 def test_in_colab_the_widget_manager_is_asked_for_and_its_address_passed_on(monkeypatch):
     asked = []
     output = SimpleNamespace(
@@ -78,6 +80,7 @@ def test_in_colab_the_widget_manager_is_asked_for_and_its_address_passed_on(monk
 PRICE = r"cost $3 or \frac{$"  # not mathtext
 
 
+@pytest.mark.slow
 def test_a_dollar_in_a_name_is_a_dollar(monkeypatch, tmp_path):
     monkeypatch.setenv("LWLR_PROGRESS", str(tmp_path / "progress.json"))
     values = torch.rand(len(QUANTITIES), 2, 4)
@@ -115,6 +118,7 @@ def test_a_closed_view_shows_its_words():
     assert repr(view) == make().describe()
 
 
+@pytest.mark.slow
 def test_too_much_data_is_refused_with_its_size():
     with pytest.raises(
         ValueError, match=r"would send 1\d\.\d MB to the browser, more than 2.5 MB; use fewer"

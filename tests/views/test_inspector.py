@@ -204,6 +204,7 @@ def test_many_names_become_a_count():
     assert view.describe().endswith("standing still: layer1, layer2, layer3, layer4.")
 
 
+@pytest.mark.slow
 def test_two_runs_of_different_length_share_steps_and_colours():
     short = moving(steps=3)
     long = moving(steps=6, relative_update=[[10.0], [0.5], [0.5]])
@@ -309,6 +310,7 @@ def test_a_spike_does_not_hide_the_rest():
     assert InspectorView(moving()).plan["quantities"][-1]["range"] == [-1, 1]  # cosine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [math.inf, 3e38, 1e-45])
 def test_numbers_at_the_end_of_single_precision_can_be_drawn(value):
     view = InspectorView(moving(weight_norm=[[value], [1.0], [2.0]]), quantity="weight_norm")

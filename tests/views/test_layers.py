@@ -42,6 +42,7 @@ def test_they_begin_at_the_best_equal_rate_that_they_have(runs):
     assert view.loss == np.frombuffer(view.losses, "<f4").min()
 
 
+@pytest.mark.slow
 def test_runs_that_overflowed(runs):
     grid = torch.tensor([[0.5, 0.6, 0.6], [0.7, torch.inf, torch.inf], [2.0, 0.4, 3.0]])
     view = LayerRatesView(replace(runs, loss=grid), positions=[1, 2])
@@ -57,6 +58,7 @@ def test_a_view_can_be_made_from_saved_runs(runs):
     assert_same_view(view, LayerRatesView(runs, title="Mine", positions=[0, 2], revealed=True))
 
 
+@pytest.mark.slow
 def test_the_sentence_keeps_what_lars_chose_until_it_is_revealed(runs):
     view = LayerRatesView(runs, positions=[0, 2])
     assert view.describe().startswith(
@@ -99,6 +101,7 @@ def test_what_the_band_is_stands_in_the_picture_where_there_is_one(runs):
     assert [style["marker"] for style in view._styles[2:]] == ["triangle-up", "diamond"]
 
 
+@pytest.mark.slow
 def test_one_layer_and_weights_as_they_are():
     runs = train_layer_rates(hidden=(), scales=None, rates=(0.1, 1), seeds=1, steps=5, progress=False)
     view = LayerRatesView(runs)

@@ -180,6 +180,7 @@ def test_positions_and_drawn_gradients_are_checked():
     assert view.values["Adam"]["grad"] == -2
 
 
+@pytest.mark.slow
 def test_the_drawing_has_the_values_and_the_lines():
     view = Microscope(["Adam", "Momentum"], gradients="spike", at_step=11)
     _, adam, momentum, changes = view.figure().axes

@@ -45,6 +45,7 @@ def random_view(draw: random.Random) -> PredictionView:
     return view
 
 
+@pytest.mark.slow
 def test_both_languages_say_the_same_of_many_guesses():
     draw = random.Random(0)
     views = [random_view(draw) for _ in range(600)]

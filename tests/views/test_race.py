@@ -219,6 +219,7 @@ def test_those_who_are_not_shown_are_out_of_the_race():
     view._repr_mimebundle_()
 
 
+@pytest.mark.slow
 def test_in_steps_nothing_depends_on_the_cost():
     slow = made(operations_per_step=torch.tensor([9.0, 8.0, 7.0, 9.0], dtype=torch.float64))
     assert repr(RaceView(slow)) == repr(RaceView(made()))

@@ -81,6 +81,7 @@ def test_the_final_losses_are_the_contestants_over_the_seeds(view, trained):
     np.testing.assert_array_equal(sent, loss.numpy())
 
 
+@pytest.mark.slow
 def test_a_test_that_says_nothing_is_drawn_and_says_so(trained):
     rising = RangeTest(
         exponential_rates(1e-5, 10, 30), torch.ones(30).double(), torch.ones(30).double(), 0, 30
@@ -129,6 +130,7 @@ def test_the_test_of_a_readers_own_model_needs_no_race():
     rough._repr_mimebundle_()
 
 
+@pytest.mark.slow
 def test_losses_below_zero_and_a_test_of_two_steps_are_drawn():
     below = RangeTest(exponential_rates(1e-5, 1, 30), -torch.arange(30.0), -torch.arange(30.0), 0, 30)
     view = RangeTestView(below, at_smoothing=0)

@@ -56,6 +56,7 @@ def test_the_best_rate_is_the_one_with_the_lowest_median_loss():
     assert view.best.tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_an_ensemble_with_limits_is_drawn_against_them():
     sgd = METHODS["SGD"]
     swept = train_ensemble(
@@ -84,6 +85,7 @@ def test_without_limits_the_slider_is_the_rate(ensemble):
     assert (view.fill("{axis}: {rate} {lr}"), view.limit) == ("learning rate: rate 0.03", None)
 
 
+@pytest.mark.slow
 def test_runs_that_overflowed_are_drawn(ensemble):
     broken = Ensemble(
         ensemble.methods,

@@ -179,6 +179,7 @@ def test_each_at_its_own_best(measured):
     assert view.ranking() == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_none_shown(measured):
     view = measured({"a": [[1, 2, 3]]}, shown=[])
     assert view.describe() == HEAD + "no schedule is shown."
@@ -226,6 +227,7 @@ def count(pixels, colour):
     return (np.abs(pixels - colour).max(-1) < 12).sum()
 
 
+@pytest.mark.slow
 def test_the_bundle_has_the_live_view_a_picture_and_words(view):
     view.drawn = DOWN
     data, metadata = view._repr_mimebundle_()
@@ -239,6 +241,7 @@ def test_the_bundle_has_the_live_view_a_picture_and_words(view):
     assert count(drawn(view), (0, 0, 0)) > 400
 
 
+@pytest.mark.slow
 def test_lost_runs_are_drawn(measured):
     view = measured({"a": [[math.inf] * 3], "b": [[math.inf] * 3]})
     view._repr_mimebundle_()

@@ -80,6 +80,7 @@ def test_the_numbers_are_those_of_the_networks(view):
         assert f"gives the loss {wanted:.5f}." in view.describe()
 
 
+@pytest.mark.slow
 def test_a_split_beyond_the_limit_is_said_to_find_no_rest(view):
     words = "Here η₁η₂ is so large that descent cannot come to rest."
     put(view, 14, 512, 20)

@@ -53,6 +53,7 @@ def test_fixed(value, places, text):
     assert fixed(value, places) == text
 
 
+@pytest.mark.slow
 def test_the_browser_writes_every_number_as_python_does():
     draw = random.Random(0)
     ties = [(2 * k + 1) / 2**n for n in range(8) for k in (*range(70), 624, 1249, 4999)]

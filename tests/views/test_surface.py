@@ -24,6 +24,7 @@ def view():
     return SurfaceView("ravine", SIX, lr=LR, momentum=MOMENTUM, steps=30)
 
 
+@pytest.mark.slow
 def test_one_view_sends_little():
     view = SurfaceView("rosenbrock", steps=300)
     code = len(view._esm) - len(module("surface/view.js"))
@@ -215,6 +216,7 @@ def test_it_says_why_and_its_start_stays(beforehand):
         view.start = [1, 1]
 
 
+@pytest.mark.slow
 def test_each_position_of_the_limit_slider_is_sent(clipped):
     methods, limits = clipped.methods, [0.1, 1, 10, 1000]
     lists = dict(lr=[0.003, 0.01, 0.03], momentum=[0.9])
@@ -280,6 +282,7 @@ def clipped():
     return SurfaceView("cliff", methods, lr=[0.003, 0.01, 0.03], limits=[0.1, 1, 10, 1000], steps=40)
 
 
+@pytest.mark.slow
 def test_the_sentence_follows_the_limit(clipped):
     clipped.lr_index, clipped.step, clipped.shown = 1, 40, ["SGD + by global norm"]
     clipped.limit_index = 2

@@ -129,6 +129,7 @@ def test_the_picture_has_a_row_for_each_and_a_line_at_equal_rates(compared):
     np.testing.assert_allclose(widths, [0, 10, -3.4, 0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_rows_fill_the_picture(compared):
     figure = TransferView(made(compared, [[0.0] * 3, [0.1, 0.2, -0.1], [-0.1] * 3, [0.0] * 3])).figure()
     figure.savefig(io.BytesIO())  # which lays it out
