@@ -172,9 +172,7 @@ class PredictionView(View):
         if self.kind == "curve":
             apart, what = self._apart(), self.plan["x"].get("title", "x")
             furthest = max(apart, key=apart.__getitem__)
-            if (
-                what == "step"
-            ):  # a curve has columns between the steps; halves go up, as they do in JavaScript
+            if what == "step":  # columns lie between steps, too; halves go up, as in JavaScript
                 furthest = math.floor(furthest + 0.5)
             part = f" from {what} {label(self.over[0])} to {label(self.over[1])}" if self.over else ""
             return (
