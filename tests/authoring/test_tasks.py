@@ -143,7 +143,7 @@ def test_03_after_the_drop_the_mean_falls_most_of_the_way_at_once_and_then_creep
 
 
 def test_03_after_step_10_ours_stays_and_torchs_climbs():
-    by_hand, ours, theirs = lines(shown("03-schedules", "ours, theirs = SGD"))
+    by_hand, ours, theirs = lines(shown("03-schedules", "ours, theirs = SGD", "three = dict("))
     assert (by_hand[10:] == 0).all()
     assert (ours[10:] == 0).all()
     assert (theirs[10:].diff() > 0).all()

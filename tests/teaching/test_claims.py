@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import lwlr_teach
 from lwlr_teach.teaching import begin, claim
 from lwlr_teach.teaching.progress import read_progress
 
@@ -70,7 +71,7 @@ def test_a_learner_goes_on(capsys):
     ]
     report = warned.splitlines()[-1]
     for part in (
-        "lwlr-teach 0.",
+        f"lwlr-teach {lwlr_teach.__version__},",
         "lesson 12-lars",
         f"torch {torch.__version__}",
         ", 1 thread: 'At most 0.05.'",  # as `begin` has set it
