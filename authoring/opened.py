@@ -53,9 +53,11 @@ class Opened(pytest.Item):
         lend_kernel(Path(file.kernel.km.connection_file), address, home, self.path.name)
         notebook = Notebook(page, address, self.path.name)
         cells = [number for number, cell in code_cells(ran) if _lives(cell)]
-        check(notebook, cells)
-        check_for_everybody(notebook, len(cells))
-        notebook.close()
+        try:
+            check(notebook, cells)
+            check_for_everybody(notebook, len(cells))
+        finally:
+            notebook.close()  # else its views would be taken for those of the next lesson
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, f"{self.path.stem} in JupyterLab"

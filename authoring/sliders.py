@@ -43,6 +43,7 @@ _MOVE = r"""async (root, share) => {
   };
   const found = [];
   for (const input of root.querySelectorAll("input[type=range]:enabled")) {
+    if (!input.checkVisibility()) continue; // as that of a shared rate, where each contestant has its own
     drawn.length = 0;
     input.value = Math.round(share * input.max);
     for (const event of ["input", "change"]) input.dispatchEvent(new Event(event, { bubbles: true }));
@@ -55,7 +56,7 @@ _MOVE = r"""async (root, share) => {
 
 
 def move(view: Locator, share: float) -> list[str]:
-    """Move the sliders of a view that can be moved to this share of their lengths, one after the other.
+    """Move what sliders of a view can be seen and moved to this share of their lengths, one by one.
 
     What is wrong at each: a fault of Python's, an empty picture, one without words, and words like NaN.
     """
